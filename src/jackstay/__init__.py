@@ -1,0 +1,58 @@
+"""Jackstay: the production runtime for AI crews and flows.
+
+Names load when they are first used: importing the package starts nothing, opens nothing, reads no environment.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jackstay.core.retry import Retry as Retry
+    from jackstay.crew import Agent as Agent
+    from jackstay.crew import Crew as Crew
+    from jackstay.crew import CrewOutput as CrewOutput
+    from jackstay.crew import Process as Process
+    from jackstay.crew import Task as Task
+    from jackstay.crew import TaskOutput as TaskOutput
+    from jackstay.crew import UsageMetrics as UsageMetrics
+    from jackstay.engine.runtime import Runtime as Runtime
+    from jackstay.engine.user_code import carry as carry
+    from jackstay.errors import JackstayError as JackstayError
+    from jackstay.flow import Flow as Flow
+    from jackstay.flow import and_ as and_
+    from jackstay.flow import listen as listen
+    from jackstay.flow import or_ as or_
+    from jackstay.flow import router as router
+    from jackstay.flow import start as start
+    from jackstay.llm import LLM as LLM
+    from jackstay.llm import BaseLLM as BaseLLM
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "jackstay.crew": ("Agent", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"),
+    "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
+    "jackstay.llm": ("LLM", "BaseLLM"),
+    "jackstay.engine.runtime": ("Runtime",),
+    "jackstay.engine.user_code": ("carry",),
+    "jackstay.core.retry": ("Retry",),
+    "jackstay.errors": ("JackstayError",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - strings all of them
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'jackstay' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

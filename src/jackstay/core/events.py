@@ -1,0 +1,45 @@
+"""What observers are told. Events are news: the engine never reads them, the journal is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+EventName = Literal[
+    "run_started",
+    "run_resumed",
+    "run_finished",
+    "run_failed",
+    "run_cancelled",
+    "crew_started",
+    "crew_finished",
+    "crew_failed",
+    "task_started",
+    "task_finished",
+    "task_failed",
+    "method_started",
+    "method_finished",
+    "method_failed",
+    "model_call_started",
+    "model_call_finished",
+    "model_call_failed",
+    "tool_started",
+    "tool_finished",
+    "tool_failed",
+    "retry",
+    "reused",
+    "warning",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One piece of news about a run. `data` holds plain values; its keys carry units (`cost_usd`, `duration_s`)."""
+
+    name: EventName
+    run_id: str
+    path: str
+    at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)

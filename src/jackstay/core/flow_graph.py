@@ -1,0 +1,259 @@
+"""Which flow method runs next: decided from the definition and the completions so far, in the order recorded.
+
+The same completions in the same order give the same calls, so that a resumed flow is fed what the journal has and goes
+on from there. Semantics: CrewAI's (starts, listeners, routers and their label chains, `or_`, `and_`); see
+`docs/flows.md`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackstay.errors import MaxMethodCallsExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The completion of a method, or a router's label, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    conditions: tuple[Condition, ...]
+
+
+Condition = Trigger | AnyOf | AllOf
+
+
+def names_in(condition: Condition) -> Iterator[str]:
+    """Every method name and label that a condition mentions."""
+    match condition:
+        case Trigger(name):
+            yield name
+        case AnyOf(parts) | AllOf(parts):
+            for part in parts:
+                yield from names_in(part)
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    name: str
+    call: Callable[..., Any]
+    start: bool = False
+    condition: Condition | None = None
+    """What it listens to; of a start: what starts it again (None: only the kickoff)."""
+    router: bool = False
+    emits: tuple[str, ...] | None = None
+    """A router's labels where they are known (from `emit=` or the return annotation)."""
+    takes_argument: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowGraph:
+    methods: dict[str, MethodSpec] = field(default_factory=dict)
+    max_method_calls: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a method. `number` counts the method's calls in this run from 1."""
+
+    method: str
+    number: int
+    argument: Any = None
+
+
+def label_of(result: Any) -> str | None:
+    """The label that a router's return value stands for; None: no label."""
+    if isinstance(result, enum.Enum):
+        result = result.value
+    return None if result is None else str(result)
+
+
+def problems(graph: FlowGraph) -> list[str]:
+    """What is wrong with a flow's definition, in sentences; empty when it can run."""
+    found = []
+    if not any(method.start for method in graph.methods.values()):
+        found.append("no method is decorated with @start(), so that nothing would run")
+    dynamic = any(method.router and method.emits is None for method in graph.methods.values())
+    known = set(graph.methods) | {label for m in graph.methods.values() for label in m.emits or ()}
+    for method in graph.methods.values():
+        listens_to = list(names_in(method.condition)) if method.condition else []
+        if method.name in listens_to:
+            found.append(f"{method.name} listens to itself, which would never end")
+        missing = [name for name in listens_to if name not in known]
+        if missing and not dynamic:
+            listed = ", ".join(sorted(graph.methods))
+            found.append(f"{method.name} listens to {missing[0]!r}, which is no method and no router's label ({listed})")
+    return found
+
+
+_Process = Generator["list[_Node]", list[Any], Any]
+
+
+class _Node:
+    """A call (leaf) or a process that waits for its children."""
+
+    __slots__ = ("argument", "method", "parent", "pending", "process", "results")
+
+    def __init__(self, *, process: _Process | None = None, method: str = "", argument: Any = None) -> None:
+        self.process, self.method, self.argument = process, method, argument
+        self.parent: tuple[_Node, int] | None = None
+        self.pending = 0
+        self.results: list[Any] = []
+
+
+class FlowProgress:
+    """Where a run of a flow is. `begin()` and each `complete()` return the calls that may start now."""
+
+    def __init__(self, graph: FlowGraph) -> None:
+        self._graph = graph
+        self._running: dict[tuple[str, int], _Node] = {}
+        self._counts: dict[str, int] = {}
+        self._completed: set[str] = set()
+        self._fired: set[str] = set()
+        self._joins: dict[tuple[str, tuple[int, ...]], set[int]] = {}
+        self._ready: list[Call] = []
+        self._agenda: deque[tuple[_Node, list[Any] | None]] = deque()
+
+    @property
+    def finished(self) -> bool:
+        return not self._running
+
+    @property
+    def running(self) -> list[Call]:
+        return [Call(method, number, node.argument) for (method, number), node in self._running.items()]
+
+    def begin(self) -> list[Call]:
+        methods = self._graph.methods.values()
+        starts = [m.name for m in methods if m.start and m.condition is None]
+        # Without an unconditional start every start is an entry point: that is how `@start("again")` loops begin.
+        starts = starts or [m.name for m in methods if m.start]
+        self._agenda.append((_Node(process=self._all([self._subtree(name, None) for name in starts])), None))
+        return self._work()
+
+    def complete(self, method: str, number: int, result: Any) -> list[Call]:
+        """The method's call has ended with this result. Raises `KeyError` for a call that is not running."""
+        node = self._running.pop((method, number))
+        if method in self._completed:
+            # Something ran a second time: a cycle, so every `or_` may fire again.
+            self._fired.clear()
+        self._completed.add(method)
+        self._done(node, result)
+        return self._work()
+
+    def _all(self, processes: list[_Process]) -> _Process:
+        yield [_Node(process=process) for process in processes]
+
+    def _subtree(self, method: str, argument: Any) -> _Process:
+        """A method and everything that follows from it."""
+        (result,) = yield [_Node(method=method, argument=argument)]
+        yield [_Node(process=self._dispatch(method, result))]
+
+    def _dispatch(self, trigger: str, result: Any) -> _Process:
+        """Routers first, one at a time, then the routers of their labels, then the listeners of each trigger in turn."""
+        open_triggers, triggers = [trigger], [(trigger, result)]
+        fired_before = set(self._fired)
+        while open_triggers:
+            for router in self._fired_by(open_triggers.pop(0), routers=True):
+                # A chained router gets the original result, not the label (CrewAI, measured).
+                (outcome,) = yield [_Node(method=router, argument=result)]
+                yield [_Node(process=self._dispatch(router, outcome))]
+                label = label_of(outcome)
+                if label is not None:
+                    self._rearm(label, fired_before)
+                    open_triggers.append(label)
+                    triggers.append((label, outcome))
+        for name, value in triggers:
+            listeners = self._fired_by(name, routers=False)
+            if listeners:
+                yield [_Node(process=self._subtree(listener, value)) for listener in listeners]
+
+    def _fired_by(self, trigger: str, *, routers: bool) -> list[str]:
+        """The methods whose condition this event completes, in the order of their definition."""
+        fired = []
+        for method in self._graph.methods.values():
+            if method.router is not routers or method.condition is None:
+                continue
+            if not self._satisfied(method.name, method.condition, trigger, ()):
+                continue
+            once = isinstance(method.condition, AnyOf) and len(method.condition.conditions) > 1 and not routers
+            if once and method.name in self._fired:
+                continue
+            if once:
+                self._fired.add(method.name)
+            fired.append(method.name)
+        return fired
+
+    def _satisfied(self, owner: str, condition: Condition, event: str, at: tuple[int, ...]) -> bool:
+        match condition:
+            case Trigger(name):
+                return name == event
+            case AnyOf(parts):
+                # Every part sees the event: an `and_` inside an `or_` counts it even if another part fires.
+                return any([self._satisfied(owner, part, event, (*at, i)) for i, part in enumerate(parts)])
+            case AllOf(parts):
+                seen = self._joins.setdefault((owner, at), set())
+                seen.update(i for i, part in enumerate(parts) if self._satisfied(owner, part, event, (*at, i)))
+                if len(seen) < len(parts):
+                    return False
+                seen.clear()
+                return True
+
+    def _rearm(self, label: str, fired_before: set[str]) -> None:
+        for name in fired_before & self._fired:
+            condition = self._graph.methods[name].condition
+            if condition is not None and label in names_in(condition):
+                self._fired.discard(name)
+
+    def _work(self) -> list[Call]:
+        """Advances what can advance; a loop and not a recursion, because a cyclic flow nests deeply."""
+        while self._agenda:
+            node, results = self._agenda.popleft()
+            if node.process is None:
+                self._start(node)
+                continue
+            try:
+                children = node.process.send(results) if results is not None else next(node.process)
+            except StopIteration:
+                self._done(node, None)
+                continue
+            node.pending, node.results = len(children), [None] * len(children)
+            for index, child in enumerate(children):
+                child.parent = (node, index)
+                self._agenda.append((child, None))
+            if not children:
+                self._agenda.append((node, []))
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _start(self, node: _Node) -> None:
+        count = self._counts[node.method] = self._counts.get(node.method, 0) + 1
+        limit = self._graph.max_method_calls
+        if count > limit and not self._graph.methods[node.method].start:
+            raise MaxMethodCallsExceeded(
+                f"{node.method} was to be called for the {count}th time in one run; max_method_calls is {limit}: "
+                "end the cycle, or give the flow a higher max_method_calls"
+            )
+        self._running[(node.method, count)] = node
+        self._ready.append(Call(node.method, count, node.argument))
+
+    def _done(self, node: _Node, result: Any) -> None:
+        if node.parent is None:
+            return
+        parent, index = node.parent
+        parent.results[index] = result
+        parent.pending -= 1
+        if parent.pending == 0:
+            self._agenda.append((parent, parent.results))

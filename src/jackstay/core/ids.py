@@ -1,0 +1,15 @@
+"""Ids of runs: UUIDs of version 7 (RFC 9562), so that they sort by time."""
+
+from __future__ import annotations
+
+import uuid
+
+SHORT = 13
+"""Characters of an id that are shown: its milliseconds."""
+
+
+def uuid7(unix_ms: int, random: bytes) -> str:
+    """The id for a time in milliseconds and ten random bytes."""
+    tail = int.from_bytes(random[:10], "big")
+    value = (unix_ms & (2**48 - 1)) << 80 | 0x7 << 76 | (tail >> 68 & 0xFFF) << 64 | 0b10 << 62 | (tail & (2**62 - 1))
+    return str(uuid.UUID(int=value))

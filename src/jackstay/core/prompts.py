@@ -1,0 +1,88 @@
+"""The messages that an agent's loop sends: who it is, what the task is, and how to answer. Pure text building."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from jackstay.core.messages import Message, ToolSpec
+from jackstay.core.specs import AgentSpec, TaskSpec
+
+FORCED_ANSWER = (
+    "You have used all the steps that you have for this task. Do not call any tool. "
+    "Give your best complete final answer now, from what you know so far."
+)
+
+_REACT = """You can use these tools:
+
+{tools}
+
+To use a tool, write exactly this and then stop:
+Thought: what you need to find out
+Action: the tool's name, one of {names}
+Action Input: the arguments as one JSON object
+
+You will then be given the result as an Observation. When you know the answer, write:
+Thought: I know the final answer
+Final Answer: your complete final answer"""
+
+
+def system_text(agent: AgentSpec, tools: Sequence[ToolSpec] = ()) -> str:
+    """Who the agent is. `tools`: only for models without native tool calling, described in text."""
+    identity = f"You are {agent.role}. {agent.backstory}\nYour personal goal is: {agent.goal}"
+    if agent.system_template:
+        identity = _fill_template(agent.system_template, identity)
+    return identity if not tools else f"{identity}\n\n{react_text(tools)}"
+
+
+def react_text(tools: Sequence[ToolSpec]) -> str:
+    described = "\n".join(
+        f"- {tool.name}: {tool.description} Arguments (JSON Schema): {json.dumps(tool.parameters, ensure_ascii=False)}"
+        for tool in tools
+    )
+    return _REACT.format(tools=described, names=", ".join(tool.name for tool in tools))
+
+
+def task_text(task: TaskSpec, context: str, *, today: str | None = None) -> str:
+    """What the agent is asked to do, how the answer should look, and what the other tasks found."""
+    lines = [f"Current Task: {task.description}"]
+    if today:
+        lines.append(f"Current Date: {today}")
+    lines.append(f"This is the expected criteria for your final answer: {task.expected_output}")
+    lines.append("You MUST return the actual complete content as the final answer, not a summary.")
+    if task.markdown:
+        lines.append("Write your final answer in Markdown, without a code fence around it.")
+    if task.output is not None and task.output.in_prompt:
+        lines.append(schema_text(task.output.schema.schema))
+    text = "\n\n".join(lines)
+    return f"{text}\n\nThis is the context you're working with:\n{context}" if context else text
+
+
+def schema_text(schema: Mapping[str, object]) -> str:
+    return (
+        "Format your final answer as one JSON object according to this JSON Schema, without a code fence and without "
+        f"any other text:\n{json.dumps(schema, ensure_ascii=False)}"
+    )
+
+
+def opening(agent: AgentSpec, user: str, tools: Sequence[ToolSpec] = ()) -> tuple[Message, ...]:
+    """The first messages of a task: a system and a user message, or one user message where the agent says so."""
+    system = system_text(agent, tools)
+    prompt = _fill_template(agent.prompt_template, user) if agent.prompt_template else user
+    if not agent.use_system_prompt:
+        return (Message("user", f"{system}\n\n{prompt}"),)
+    return (Message("system", system), Message("user", prompt))
+
+
+def unfit_output_text(problem: str) -> str:
+    """Said to the model when its final answer does not fit the schema: a turn of the conversation, not a retry."""
+    return (
+        f"Your answer does not fit the required JSON Schema: {problem}\n"
+        "Give the complete corrected answer as one JSON object and nothing else."
+    )
+
+
+def _fill_template(template: str, text: str) -> str:
+    for mark in ("{{ .System }}", "{{.System}}", "{{ .Prompt }}", "{{.Prompt}}"):
+        template = template.replace(mark, text)
+    return template

@@ -1,0 +1,70 @@
+"""What the engine gives back: values that the public classes present to users and that the journal stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from jackstay.core.usage import NO_BILL, Bill, Usage
+
+OutputForm = Literal["raw", "pydantic", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    key: str
+    name: str | None
+    description: str
+    expected_output: str
+    agent: str
+    raw: str
+    form: OutputForm = "raw"
+    value: Any = None
+    """The validated object of a structured output."""
+    data: Any = None
+    """The same as JSON data."""
+    bill: Bill = NO_BILL
+    duration_s: float = 0.0
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CrewResult:
+    tasks: tuple[TaskResult, ...]
+    final: int
+    """Index of the task whose output is the crew's."""
+
+
+def bill_to_json(bill: Bill) -> dict[str, Any]:
+    usage = bill.usage
+    return {
+        "tokens": [
+            usage.input_tokens,
+            usage.cached_tokens,
+            usage.cache_write_tokens,
+            usage.output_tokens,
+            usage.reasoning_tokens,
+        ],
+        "estimated": usage.estimated,
+        "requests": bill.requests,
+        "cost_usd": None if bill.cost_usd is None else str(bill.cost_usd),
+    }
+
+
+def bill_from_json(data: Mapping[str, Any]) -> Bill:
+    cost = data["cost_usd"]
+    usage = Usage(*data["tokens"], estimated=data["estimated"])
+    return Bill(usage, data["requests"], None if cost is None else Decimal(cost))
+
+
+def task_to_json(result: TaskResult) -> dict[str, Any]:
+    """For the journal. The object itself is rebuilt from `data` by the definition."""
+    body = {name: getattr(result, name) for name in TaskResult.__slots__ if name not in ("value", "bill")}
+    return body | {"bill": bill_to_json(result.bill)}
+
+
+def task_from_json(body: Mapping[str, Any], value: Any = None) -> TaskResult:
+    known = {name: item for name, item in body.items() if name in TaskResult.__slots__ and name != "bill"}
+    return TaskResult(**known, value=value, bill=bill_from_json(body["bill"]))

@@ -1,0 +1,146 @@
+"""Frozen definitions: what the public objects turn into at kickoff, and all that the engine sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from jackstay.core.flow_graph import FlowGraph
+from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
+
+
+class Secret(str):
+    """A string that does not show itself. Never stored: the journal knows keys by their variable's name only."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('…')"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A model as the user asked for it. Resolved to a provider, an address and a key when the first call is near."""
+
+    model: str
+    """As written: `gpt-4o`, `anthropic/claude-…`, `ollama/llama3`, `hosted_vllm/x`."""
+    sampling: Sampling = NO_SAMPLING
+    provider: str | None = None
+    """Forced provider, else by the model's prefix or name."""
+    base_url: str | None = None
+    api_key: Secret | None = None
+    api_version: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+    stream: bool = False
+    api: Literal["completions", "responses"] = "completions"
+    native_tools: bool | None = None
+    """False: tools are described in text (ReAct). None: as the model's profile says."""
+    native_output: bool | None = None
+    context_window: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Client options that do not change the answer: organization, project."""
+    custom: Any = None
+    """A user's `BaseLLM` object; it is user code and is called as such."""
+    reads_environment: bool = False
+    """No model was named: `model` comes from MODEL, MODEL_NAME, OPENAI_MODEL_NAME or the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDef:
+    """A tool with the function behind it. `spec` is what the model sees."""
+
+    spec: ToolSpec
+    call: Callable[..., Any]
+    """Called with the validated arguments as keywords; `def` or `async def`."""
+    validate: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    """Arguments of the model, checked and converted; raises `ValueError` with a text the model can act on."""
+    result_as_answer: bool = False
+    max_usage_count: int | None = None
+    claim: Callable[[], bool] | None = None
+    """Counts one use of a tool with `max_usage_count`; False when it is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    role: str
+    goal: str
+    backstory: str
+    model: ModelConfig
+    tools: tuple[ToolDef, ...] = ()
+    max_iter: int = 25
+    max_execution_time_s: float | None = None
+    use_system_prompt: bool = True
+    system_template: str | None = None
+    prompt_template: str | None = None
+    step_callback: Callable[..., Any] | None = None
+    inject_date: bool = False
+    date_format: str = "%Y-%m-%d"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """The structured form of a task's output. `parse` takes JSON text and returns the validated object, or raises
+    `ValueError` with a text that the model can act on."""
+
+    schema: OutputSchema
+    parse: Callable[[str], Any]
+    form: Literal["pydantic", "json"]
+    dump: Callable[[Any], Any]
+    """The object as JSON-able data, for the journal."""
+    load: Callable[[Any], Any]
+    """The object back from `dump`'s data."""
+    in_prompt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    key: str
+    """The task's name in paths: its name, else a slug of its description."""
+    name: str | None
+    description: str
+    expected_output: str
+    agent: AgentSpec
+    context: tuple[int, ...] | None = None
+    """Indexes of the tasks whose outputs are the context. None: all earlier ones."""
+    given_context: str = ""
+    """Outputs of context tasks outside the crew, read once at kickoff."""
+    async_execution: bool = False
+    output: OutputSpec | None = None
+    output_file: str | None = None
+    create_directory: bool = True
+    tools: tuple[ToolDef, ...] = ()
+    markdown: bool = False
+    callbacks: tuple[Callable[..., Any], ...] = ()
+    """Called with the public output object that `present` makes, in order."""
+    present: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrewSpec:
+    name: str
+    tasks: tuple[TaskSpec, ...]
+
+
+class StatePort(Protocol):
+    """A flow's state as the engine sees it: fields that can be read as JSON and set again."""
+
+    def fields(self) -> dict[str, str]:
+        """Every top-level field as JSON text (see `core.values`). Raises `NotStorable` naming the field."""
+        ...
+
+    def apply(self, changed: Mapping[str, str], removed: Sequence[str]) -> None:
+        """Sets fields from such JSON texts."""
+        ...
+
+    def touched_by(self, marks: Set[tuple[int, str]]) -> set[str]:
+        """Which of this state's fields a method's marks name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSpec:
+    name: str
+    graph: FlowGraph
+    state: StatePort

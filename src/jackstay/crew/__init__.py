@@ -1,0 +1,8 @@
+"""Agents, tasks, crews."""
+
+from jackstay.crew.agent import Agent
+from jackstay.crew.crew import Crew, Process
+from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
+from jackstay.crew.task import Task
+
+__all__ = ["Agent", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"]

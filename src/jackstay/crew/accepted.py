@@ -1,0 +1,48 @@
+"""CrewAI arguments that are accepted so that existing code runs, and that do nothing yet: one warning says so."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+AGENT = frozenset(
+    "cache max_rpm allow_delegation tool_failure_policy i18n cache_handler max_tokens knowledge knowledge_sources "
+    "knowledge_storage knowledge_config security_config checkpoint callbacks apps mcps memory skills "
+    "function_calling_llm allow_code_execution respect_context_window max_retry_limit multimodal code_execution_mode "
+    "planning_config planning reasoning max_reasoning_attempts embedder from_repository guardrail "
+    "guardrail_max_retries a2a executor_class response_template verbose config".split()
+)
+TASK = frozenset(
+    "human_input guardrail guardrails guardrail_max_retries max_retries converter_cls response_model input_files "
+    "security_config tool_failure_policy allow_crewai_trigger_context config".split()
+)
+CREW = frozenset(
+    "cache tool_failure_policy memory embedder manager_llm manager_agent function_calling_llm config share_crew "
+    "before_kickoff_callbacks after_kickoff_callbacks stream max_rpm prompt_file trained_agents_file output_log_file "
+    "planning planning_llm knowledge_sources knowledge chat_llm skills security_config checkpoint tracing verbose".split()
+)
+QUIET: Mapping[str, Any] = {
+    "verbose": False,
+    "share_crew": None,
+    "tracing": None,
+    "cache": None,
+    "allow_delegation": False,
+    "memory": False,
+    "max_retry_limit": None,
+    "respect_context_window": True,
+    "security_config": None,
+    "function_calling_llm": None,
+}
+"""Values that ask for nothing: no warning. None: whatever the value, it asks for nothing here."""
+
+
+def split(kind: str, known: frozenset[str], given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments without the accepted ones, which a warning names."""
+    idle = [name for name in given if name in known]
+    named = [name for name in idle if name not in QUIET or (QUIET[name] is not None and given[name] != QUIET[name])]
+    named = [name for name in named if given[name] is not None]
+    if named:
+        listed = ", ".join(f"{name}=" for name in sorted(named))
+        warnings.warn(f"{kind}: {listed} is accepted and has no effect in this version", UserWarning, stacklevel=4)
+    return {name: value for name, value in given.items() if name not in known}

@@ -1,0 +1,101 @@
+"""`Agent`: a role, a goal, a model, tools. It describes; what happens in a run is in the run's journal."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from jackstay.core.interpolation import interpolate
+from jackstay.core.specs import AgentSpec, ModelConfig
+from jackstay.crew import accepted
+from jackstay.llm.llm import as_config
+from jackstay.tools.base_tool import as_tool_def
+
+
+class Agent(BaseModel):
+    """Who does a task. `role`, `goal` and `backstory` may have `{variables}` of the kickoff's inputs.
+
+    `llm` is a model's name, an `LLM`, a `BaseLLM` of one's own, or None for the environment's default model.
+    `max_iter` bounds the agent's turns per task; then a final answer is forced (one call more). `max_execution_time`
+    is in seconds, per task.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
+    role: str
+    goal: str
+    backstory: str
+    llm: Any = None
+    tools: list[Any] = Field(default_factory=list)
+    max_iter: int = Field(default=25, ge=1)
+    max_execution_time: float | None = Field(default=None, gt=0)
+    use_system_prompt: bool = True
+    system_template: str | None = None
+    prompt_template: str | None = None
+    step_callback: Callable[..., Any] | None = None
+    inject_date: bool = False
+    date_format: str = "%Y-%m-%d"
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**accepted.split("Agent", accepted.AGENT, given))
+        # Looked at when the agent is made, so that a wrong object is reported where it was written.
+        self._config: ModelConfig = as_config(self.llm, self._owner)
+
+    @field_validator("role", "goal", "backstory")
+    @classmethod
+    def _is_said(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("is empty; say in a few words who the agent is and what it wants")
+        return text
+
+    _config: ModelConfig
+
+    @property
+    def _owner(self) -> str:
+        return f"agent '{self.role}'"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "llm":
+            self._config = as_config(value, self._owner)
+
+    def to_spec(self, inputs: Mapping[str, Any]) -> AgentSpec:
+        """The frozen definition with the inputs filled in. Raises `MissingVariableError`."""
+
+        def filled(field: str) -> str:
+            return interpolate(getattr(self, field), inputs, field=field, owner=self._owner)
+
+        return AgentSpec(
+            role=filled("role"),
+            goal=filled("goal"),
+            backstory=filled("backstory"),
+            model=self._config,
+            tools=tuple(as_tool_def(tool, self._owner) for tool in self.tools),
+            max_iter=self.max_iter,
+            max_execution_time_s=self.max_execution_time,
+            use_system_prompt=self.use_system_prompt,
+            system_template=self.system_template,
+            prompt_template=self.prompt_template,
+            step_callback=self.step_callback,
+            inject_date=self.inject_date,
+            date_format=self.date_format,
+        )
+
+    def outline(self) -> dict[str, Any]:
+        """What the fingerprint of a definition covers: names, prompts, schemas, models; no ids, no source text."""
+        config = self._config
+        return {
+            "role": self.role,
+            "goal": self.goal,
+            "backstory": self.backstory,
+            "model": config.model,
+            "sampling": config.sampling.to_json(),
+            "tools": [as_tool_def(tool, self._owner).spec.to_json() for tool in self.tools],
+            "max_iter": self.max_iter,
+            "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
+            "date": self.date_format if self.inject_date else None,
+        }

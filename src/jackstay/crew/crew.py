@@ -1,0 +1,177 @@
+"""`Crew`: agents and tasks that are run together. One object may be kicked off any number of times at once."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.interpolation import check_inputs
+from jackstay.core.results import CrewResult, task_from_json, task_to_json
+from jackstay.core.specs import CrewSpec
+from jackstay.crew import accepted
+from jackstay.crew.agent import Agent
+from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
+from jackstay.crew.task import Task
+from jackstay.engine.batch import start_batch
+from jackstay.engine.bridge import run_async, run_sync
+from jackstay.engine.crew import run_crew
+from jackstay.engine.entry import entry_point, guard_loading
+from jackstay.engine.kickoff import Kickoff, Outcome, start
+from jackstay.engine.runtime import current_runtime
+from jackstay.errors import DefinitionError
+
+Inputs = Mapping[str, Any]
+
+
+class Process(StrEnum):
+    sequential = "sequential"
+    hierarchical = "hierarchical"
+
+
+class Crew(BaseModel):
+    """Agents and the tasks they do, in order. `usage_metrics` and the tasks' `output` are those of the last run."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
+    name: str = "crew"
+    agents: list[Agent] = Field(default_factory=list)
+    tasks: list[Task] = Field(default_factory=list)
+    process: Process = Process.sequential
+    step_callback: Callable[..., Any] | None = None
+    task_callback: Callable[..., Any] | None = None
+    usage_metrics: UsageMetrics | None = None
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**accepted.split("Crew", accepted.CREW, given))
+
+    @model_validator(mode="after")
+    def _can_run(self) -> Crew:
+        if not self.tasks:
+            raise ValueError("a crew needs tasks; give it tasks=[…] and agents=[…]")
+        if self.process is Process.hierarchical:
+            raise ValueError("Process.hierarchical is not available in this version; use Process.sequential")
+        for task in self.tasks:
+            if task.agent is None:
+                raise ValueError(f"task '{task.label}' has no agent; a sequential crew needs agent=… on every task")
+        return self
+
+    def kickoff(
+        self, inputs: Inputs | None = None, *, run_key: str | None = None, resume: str | None = None
+    ) -> CrewOutput:
+        """Runs the crew and blocks until it is done.
+
+        `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns the recorded
+        result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
+        error's note has the command that resumes it.
+        """
+        with self._kicked_off(inputs, run_key, resume) as (runtime, kickoff):
+            return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+
+    async def akickoff(
+        self, inputs: Inputs | None = None, *, run_key: str | None = None, resume: str | None = None
+    ) -> CrewOutput:
+        """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
+        with self._kicked_off(inputs, run_key, resume) as (runtime, kickoff):
+            return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+
+    async def kickoff_async(
+        self, inputs: Inputs | None = None, *, run_key: str | None = None, resume: str | None = None
+    ) -> CrewOutput:
+        """The same as `akickoff`."""
+        return await self.akickoff(inputs, run_key=run_key, resume=resume)
+
+    def kickoff_for_each(self, inputs: list[Inputs], *, concurrency: int = 8) -> list[CrewOutput]:
+        """One run per item, `concurrency` at a time, results in the order of the inputs. An item that fails is an
+        output with `ok=False` and `error`; it does not stop the others."""
+        guard_loading()
+        runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
+        work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
+        return [self._item(outcome) for outcome in run_sync(runtime, work)]
+
+    async def akickoff_for_each(self, inputs: list[Inputs], *, concurrency: int = 8) -> list[CrewOutput]:
+        """As `kickoff_for_each`, to be awaited."""
+        guard_loading()
+        runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
+        work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
+        return [self._item(outcome) for outcome in await run_async(runtime, work)]
+
+    async def kickoff_for_each_async(self, inputs: list[Inputs], *, concurrency: int = 8) -> list[CrewOutput]:
+        """The same as `akickoff_for_each`."""
+        return await self.akickoff_for_each(inputs, concurrency=concurrency)
+
+    def to_spec(self, inputs: Inputs) -> CrewSpec:
+        """The frozen definition with the inputs filled in: what the engine sees."""
+        common = (self.task_callback,) if self.task_callback else ()
+        tasks = []
+        for task in self.tasks:
+            spec = task.to_spec(inputs, self.tasks, tuple(c for c in common if c is not task.callback))
+            tasks.append(spec)
+        return CrewSpec(self.name, tuple(tasks))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names, prompts, schemas, models of the definition; two programs with equal ones can resume one another."""
+        return digest(["crew", self.name, [task.outline(self.tasks) for task in self.tasks]])
+
+    @contextmanager
+    def _kicked_off(
+        self, inputs: Inputs | None, run_key: str | None, resume: str | None
+    ) -> Iterator[tuple[Any, Kickoff]]:
+        guard_loading()
+        yield current_runtime(), self._prepared(inputs, run_key, resume)
+
+    def _prepared(self, inputs: Inputs | None, run_key: str | None, resume: str | None) -> Kickoff:
+        runtime = current_runtime()
+        given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
+        spec = self.to_spec(given)
+        runtime.vouch_for(*(m for t in self.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
+
+        def decode(text: str) -> CrewResult:
+            body = json.loads(text)
+            results = []
+            for task, item in zip(spec.tasks, body["tasks"], strict=True):
+                value = task.output.load(item["data"]) if task.output and item["data"] is not None else None
+                results.append(task_from_json(item, value))
+            return CrewResult(tuple(results), body["final"])
+
+        return Kickoff(
+            kind="crew",
+            name=self.name,
+            inputs=given,
+            fingerprint=self.fingerprint,
+            body=lambda scope: run_crew(scope, spec),
+            encode=_encode,
+            decode=decode,
+            models=tuple((task.agent.model, f"agent '{task.agent.role}'") for task in spec.tasks),
+            run_key=run_key,
+            resume=resume,
+            entry=entry_point(),
+        )
+
+    def _presented(self, outcome: Outcome) -> CrewOutput:
+        output = CrewOutput.of(outcome)
+        # For the convenience of code that reads them afterwards; the engine never does.
+        self.usage_metrics = output.token_usage
+        for task, result in zip(self.tasks, outcome.result.tasks, strict=True):
+            task.output = TaskOutput.of(result)
+        return output
+
+    def _item(self, outcome: Outcome | Exception) -> CrewOutput:
+        if isinstance(outcome, Exception):
+            return CrewOutput(ok=False, error=f"{type(outcome).__name__}: {outcome}")
+        return CrewOutput.of(outcome)
+
+
+def _encode(result: CrewResult) -> str:
+    return canonical_json({"tasks": [task_to_json(task) for task in result.tasks], "final": result.final})
+
+
+__all__ = ["Crew", "DefinitionError", "Process"]

@@ -1,0 +1,173 @@
+"""`Task`: what is to be done, by whom, and what the result should look like."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from jackstay.core.interpolation import interpolate
+from jackstay.core.messages import OutputSchema
+from jackstay.core.paths import slug
+from jackstay.core.specs import OutputSpec, TaskSpec
+from jackstay.crew import accepted
+from jackstay.crew.agent import Agent
+from jackstay.crew.output import TaskOutput
+from jackstay.errors import DefinitionError
+from jackstay.tools.base_tool import as_tool_def
+
+_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
+_UNSAFE_PATH = re.compile(r"[|;&<>`!*?\x00-\x1f]")
+
+
+class _NotSpecified:
+    def __repr__(self) -> str:
+        return "NOT_SPECIFIED"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NOT_SPECIFIED = _NotSpecified()
+"""Context was not given: the outputs of all earlier tasks. (None or []: no context.)"""
+
+
+class Task(BaseModel):
+    """One piece of work. `description`, `expected_output` and `output_file` may have `{variables}`.
+
+    `context`: the tasks whose outputs are given with it; not specified: all earlier ones. `output_pydantic` or
+    `output_json` (a model class each): the answer has to fit it. `output` is set once the crew has run.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
+    name: str | None = None
+    description: str
+    expected_output: str
+    agent: Agent | None = None
+    context: Any = NOT_SPECIFIED
+    tools: list[Any] = Field(default_factory=list)
+    async_execution: bool = False
+    output_pydantic: type[BaseModel] | None = None
+    output_json: type[BaseModel] | None = None
+    output_file: str | None = None
+    create_directory: bool = True
+    markdown: bool = False
+    callback: Callable[..., Any] | None = None
+    output: TaskOutput | None = None
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**accepted.split("Task", accepted.TASK, given))
+
+    @field_validator("output_file")
+    @classmethod
+    def _stays_below(cls, path: str | None) -> str | None:
+        if path is None:
+            return None
+        if ".." in path or path.startswith(("~", "$")) or _UNSAFE_PATH.search(path):
+            raise ValueError(f"output_file {path!r} leaves the working directory or has characters of a shell in it")
+        return path.lstrip("/")
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Task:
+        if self.output_pydantic is not None and self.output_json is not None:
+            raise ValueError("give output_pydantic or output_json, not both: a task has one output")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What messages call the task."""
+        return self.name or (self.description if len(self.description) <= 60 else self.description[:57] + "…")
+
+    @property
+    def key(self) -> str:
+        """The task's name in paths, from the definition before any inputs were filled in."""
+        return slug(self.name or self.description)
+
+    def to_spec(self, inputs: Mapping[str, Any], tasks: list[Task], extra_callbacks: tuple[Any, ...]) -> TaskSpec:
+        """The frozen definition with the inputs filled in. `tasks` are the crew's, to find the context among them."""
+        owner = f"task '{self.label}'"
+        if self.agent is None:
+            raise DefinitionError(f"{owner} has no agent; give it agent=…")
+
+        def filled(field: str) -> str:
+            return interpolate(getattr(self, field), inputs, field=field, owner=owner)
+
+        indexes, outside = self._context_among(tasks)
+        return TaskSpec(
+            key=self.key,
+            name=self.name,
+            description=filled("description"),
+            expected_output=filled("expected_output"),
+            agent=self.agent.to_spec(inputs),
+            context=indexes,
+            given_context=outside,
+            async_execution=self.async_execution,
+            output=_output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None),
+            output_file=filled("output_file") if self.output_file else None,
+            create_directory=self.create_directory,
+            tools=tuple(as_tool_def(tool, owner) for tool in self.tools),
+            markdown=self.markdown,
+            callbacks=tuple(c for c in (self.callback, *extra_callbacks) if c is not None),
+            present=TaskOutput.of,
+        )
+
+    def outline(self, tasks: list[Task]) -> dict[str, Any]:
+        """What the fingerprint of a definition covers."""
+        model = self.output_pydantic or self.output_json
+        owner = f"task '{self.label}'"
+        return {
+            "name": self.name,
+            "description": self.description,
+            "expected_output": self.expected_output,
+            "agent": self.agent.outline() if self.agent else None,
+            "context": self._context_among(tasks)[0],
+            "tools": [as_tool_def(tool, owner).spec.to_json() for tool in self.tools],
+            "output": model.model_json_schema() if model else None,
+            "async": self.async_execution,
+            "markdown": self.markdown,
+        }
+
+    def _context_among(self, tasks: list[Task]) -> tuple[tuple[int, ...] | None, str]:
+        """Indexes of the context tasks in the crew, and the outputs that tasks outside it have already."""
+        if self.context is NOT_SPECIFIED:
+            return None, ""
+        given: list[Task] = list(self.context or ())
+        indexes = tuple(i for task in given for i, other in enumerate(tasks) if other is task)
+        outside = [task.output.raw for task in given if task.output and not any(other is task for other in tasks)]
+        return indexes, "\n\n----------\n\n".join(outside)
+
+
+def _output_spec(model: type[BaseModel] | None, *, json_form: bool) -> OutputSpec | None:
+    if model is None:
+        return None
+
+    def parse(text: str) -> BaseModel:
+        try:
+            return model.model_validate_json(_json_in(text), strict=False)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
+            raise ValueError(problems) from error
+
+    return OutputSpec(
+        schema=OutputSchema(model.__name__, model.model_json_schema(), model.__doc__ or ""),
+        parse=parse,
+        form="json" if json_form else "pydantic",
+        dump=lambda value: value.model_dump(mode="json"),
+        load=model.model_validate,
+    )
+
+
+def _json_in(text: str) -> str:
+    """The JSON object in an answer that may have a code fence or a sentence around it."""
+    try:
+        json.loads(text, strict=False)
+    except ValueError:
+        found = _OBJECT.search(text)
+        return found[0] if found else text
+    return text

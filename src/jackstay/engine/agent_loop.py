@@ -1,0 +1,150 @@
+"""The one agent loop: ask, execute the tools that the model calls, ask again, up to `max_iter`; then a forced answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jackstay.core import prompts, react
+from jackstay.core.canonical import digest
+from jackstay.core.messages import Answer, Conversation, Message, OutputSchema, Question, ToolCall
+from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, ToolDef
+from jackstay.engine.asker import Ask
+from jackstay.engine.model_call import call_model
+from jackstay.engine.scope import Scope
+from jackstay.engine.together import together
+from jackstay.engine.tool_call import call_tool
+from jackstay.engine.user_code import call_user
+from jackstay.errors import NoFinalAnswer, OutputError
+
+OUTPUT_TRIES = 3
+"""How often a model is told that its final answer does not fit the schema before the task fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResult:
+    text: str
+    value: Any
+    """The object of a structured output; None without one."""
+    conversation: Conversation
+
+
+async def run_agent(
+    scope: Scope, agent: AgentSpec, user: str, tools: Sequence[ToolDef], output: OutputSpec | None = None
+) -> AgentResult:
+    """The agent's final answer to a prompt.
+
+    Raises `NoFinalAnswer` when `max_iter` is used up and the forced answer is no answer either, `OutputError` when
+    the answer never fits the schema, and whatever the model calls raise.
+    """
+    return await _Loop(scope, agent, user, tools, output).perform()
+
+
+class _Loop:
+    def __init__(
+        self, scope: Scope, agent: AgentSpec, user: str, tools: Sequence[ToolDef], output: OutputSpec | None
+    ) -> None:
+        self.scope, self.agent, self.output = scope, agent, output
+        self.config: ModelConfig = scope.run.model_for(agent.model)
+        self.tools = {tool.spec.name: tool for tool in tools}
+        asker = scope.run.asker(self.config, owner=f"agent '{agent.role}'")
+        self.requested, self.native = asker.requested, asker.native_tools
+        described = () if self.native else tuple(tool.spec for tool in tools)
+        self.conversation = Conversation.of(prompts.opening(agent, user, described))
+        self.unfit = 0
+        blank = self._question(forced=False)
+        self.settings = digest(blank.settings())
+
+    async def perform(self) -> AgentResult:
+        for _ in range(self.agent.max_iter):
+            answer = await self._ask()
+            calls = self._calls(answer)
+            self.conversation = self.conversation.add(answer.message())
+            if calls:
+                final = await self._use(calls)
+                if final is not None:
+                    return AgentResult(final, None, self.conversation)
+                continue
+            text = answer.text if self.native else react.without_debris(answer.text)
+            result = await self._final(text)
+            if result is not None:
+                return result
+        return await self._forced()
+
+    async def _ask(self, *, forced: bool = False) -> Answer:
+        ask = Ask(self.config, self._question(forced=forced))
+        settings = None if forced else self.settings
+        return await call_model(self.scope, ask, path=self.scope.numbered("llm"), settings_digest=settings)
+
+    def _question(self, *, forced: bool) -> Question:
+        sampling = self.config.sampling
+        specs = tuple(tool.spec for tool in self.tools.values()) if self.native else ()
+        if forced and specs:
+            sampling = replace(sampling, tool_choice="none")
+        if not self.native and self.tools:
+            sampling = replace(sampling, stop=(*sampling.stop, "\nObservation:"))
+        # With tools in play the answer's form is asked for in the prompt: a native schema would forbid tool calls
+        # with some providers.
+        schema: OutputSchema | None = None if self.output is None or specs else self.output.schema
+        return Question((self.requested,), self.conversation, specs, sampling, schema)
+
+    def _calls(self, answer: Answer) -> tuple[ToolCall, ...]:
+        if self.native:
+            return answer.tool_calls
+        said = react.parse(answer.text) if self.tools else answer.text
+        return (ToolCall("", said.tool, said.arguments),) if isinstance(said, react.Action) else ()
+
+    async def _use(self, calls: Sequence[ToolCall]) -> str | None:
+        """Executes a turn's calls side by side; their paths follow the answer's order. The text of a result that is
+        to be the answer, if there is one."""
+        if len(calls) == 1:
+            results = [await call_tool(self.scope, self.tools, calls[0])]
+        else:
+            # `call_tool` takes its path before it first waits, so that the order of the answer is kept.
+            results = await together([call_tool(self.scope, self.tools, call) for call in calls])
+        messages = [message for message, _ in results]
+        if not self.native:
+            messages = [Message("user", f"Observation: {message.content}") for message in messages]
+        self.conversation = self.conversation.add(*messages)
+        await self._step_callback(calls)
+        return next((message.content for message, final in results if final), None)
+
+    async def _step_callback(self, step: Any) -> None:
+        callback: Callable[..., Any] | None = self.agent.step_callback
+        if callback is not None:
+            await call_user(self.scope, callback, step)
+
+    async def _final(self, text: str) -> AgentResult | None:
+        """The result, or None: the model has been told what is wrong with its answer and is asked again."""
+        if self.output is None:
+            if not text.strip() or (self.tools and react.is_debris(text) and not self.native):
+                self.conversation = self.conversation.add(Message("user", "Your answer was empty. " + prompts.FORCED_ANSWER))
+                return None
+            return AgentResult(text, None, self.conversation)
+        try:
+            return AgentResult(text, self.output.parse(text), self.conversation)
+        except ValueError as error:
+            self.unfit += 1
+            if self.unfit > OUTPUT_TRIES:
+                raise OutputError(
+                    f"the answer of agent '{self.agent.role}' does not fit {self.output.schema.name} after "
+                    f"{self.unfit} tries: {error}; simplify the model or say more in expected_output"
+                ) from error
+            self.conversation = self.conversation.add(Message("user", prompts.unfit_output_text(str(error))))
+            return None
+
+    async def _forced(self) -> AgentResult:
+        self.conversation = self.conversation.add(Message("user", prompts.FORCED_ANSWER))
+        answer = await self._ask(forced=True)
+        self.conversation = self.conversation.add(answer.message())
+        text = react.without_debris(answer.text)
+        if answer.tool_calls or react.is_debris(text):
+            raise NoFinalAnswer(
+                f"agent '{self.agent.role}' used up max_iter={self.agent.max_iter} and gave no final answer when it "
+                "was told to; raise max_iter, narrow the task, or check what its tools return"
+            )
+        result = await self._final(text)
+        if result is None:
+            raise NoFinalAnswer(f"agent '{self.agent.role}' used up max_iter={self.agent.max_iter} without a usable answer")
+        return result

@@ -1,0 +1,150 @@
+"""How one configured model is asked: over the wire, or by calling a user's own `BaseLLM`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jackstay.core.messages import Answer, Message, Question, ToolCall
+from jackstay.core.specs import ModelConfig
+from jackstay.core.usage import Usage, to_pico
+from jackstay.engine.scope import Scope
+from jackstay.engine.user_code import call_user
+from jackstay.errors import ModelTimeout
+
+if TYPE_CHECKING:
+    from jackstay.models.provider import Delta, Endpoint
+    from jackstay.models.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question to one model."""
+
+    config: ModelConfig
+    question: Question
+    on_delta: Callable[[Delta], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The most that one request can cost, for its reservation. `pico` None: no known price."""
+
+    pico: int | None
+    input: int
+    output: int
+
+
+class Asker(Protocol):
+    requested: str
+    provider: str
+    native_tools: bool
+
+    async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
+        """One request, no retry."""
+        ...
+
+    def worst(self, question: Question) -> WorstCase: ...
+
+    def cost(self, answer: Answer) -> tuple[Decimal | None, str | None, bool]:
+        """US dollars (None: unknown), the price's version, whether it is simulated."""
+        ...
+
+
+class WireAsker:
+    """A model behind HTTP (or simulated): `models/` does the work."""
+
+    def __init__(self, wire: Wire, endpoint: Endpoint) -> None:
+        self._wire, self._endpoint = wire, endpoint
+        self.requested, self.provider = endpoint.requested, endpoint.provider
+        self.native_tools = endpoint.native_tools
+
+    async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
+        return await self._wire.ask(self._endpoint, ask.question, timeout_s=timeout_s, on_delta=ask.on_delta)
+
+    def worst(self, question: Question) -> WorstCase:
+        worst = self._wire.worst_cost(self._endpoint, question)
+        return WorstCase(to_pico(worst.usd), worst.input_tokens, worst.output_tokens)
+
+    def cost(self, answer: Answer) -> tuple[Decimal | None, str | None, bool]:
+        cost = self._wire.cost(self._endpoint, answer)
+        return cost.usd, cost.price_version, cost.simulated
+
+
+class CustomAsker:
+    """A user's `BaseLLM`: user code, called as such. Its usage is estimated, its price unknown."""
+
+    provider = "custom"
+
+    def __init__(self, llm: Any, config: ModelConfig) -> None:
+        self._llm, self.requested = llm, config.model
+        supports = getattr(llm, "supports_function_calling", None)
+        self.native_tools = bool(supports()) if config.native_tools is None and supports else bool(config.native_tools)
+
+    async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
+        question = ask.question
+        messages = [as_dict(message) for message in question.conversation.messages]
+        tools = [{"type": "function", "function": tool.to_json()} for tool in question.tools] or None
+        try:
+            async with asyncio.timeout(timeout_s):
+                said = await call_user(scope, self._llm.engine_call, messages, tools)
+        except TimeoutError as error:
+            raise ModelTimeout(
+                f"{self.requested} did not answer within {timeout_s:g} s", model=self.requested, provider="custom"
+            ) from error
+        return _answer(said, question, self.requested)
+
+    def worst(self, question: Question) -> WorstCase:
+        return WorstCase(None, _tokens(question), question.sampling.max_tokens or 0)
+
+    def cost(self, answer: Answer) -> tuple[Decimal | None, str | None, bool]:
+        return None, None, False
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """A message in the form of OpenAI's chat API, which CrewAI's `BaseLLM.call` is given."""
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.role == "tool":
+        body |= {"tool_call_id": message.tool_call_id, "name": message.name}
+    return body
+
+
+def _answer(said: Any, question: Question, model: str) -> Answer:
+    calls = _tool_calls(said) if isinstance(said, list) else ()
+    text = "" if calls else said if isinstance(said, str) else _text(said)
+    written = len(text) + sum(len(call.arguments) for call in calls)
+    usage = Usage(input_tokens=_tokens(question), output_tokens=written // 4, estimated=True)
+    return Answer(text, calls, usage, model=model, provider="custom", finish_reason="tool_calls" if calls else "stop")
+
+
+def _tool_calls(said: list[Any]) -> tuple[ToolCall, ...]:
+    calls = []
+    for index, item in enumerate(said):
+        function = item.get("function") if isinstance(item, Mapping) else getattr(item, "function", None)
+        if function is None:
+            return ()
+        get = function.get if isinstance(function, Mapping) else lambda name, f=function: getattr(f, name, None)
+        arguments = get("arguments") or "{}"
+        identity = item.get("id") if isinstance(item, Mapping) else getattr(item, "id", None)
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        calls.append(ToolCall(id=identity or f"call_{index}", name=str(get("name")), arguments=text))
+    return tuple(calls)
+
+
+def _text(said: Any) -> str:
+    if hasattr(said, "model_dump_json"):
+        return str(said.model_dump_json())
+    return "" if said is None else str(said)
+
+
+def _tokens(question: Question) -> int:
+    return sum(len(message.content) for message in question.conversation.messages) // 4

@@ -1,0 +1,27 @@
+"""A crew's tasks in the order that `core.tasks` plans."""
+
+from __future__ import annotations
+
+from jackstay.core.results import CrewResult, TaskResult
+from jackstay.core.specs import CrewSpec
+from jackstay.core.tasks import context_of, final_output, stages, task_keys
+from jackstay.engine.scope import Scope
+from jackstay.engine.task import run_task
+from jackstay.engine.together import together
+from jackstay.errors import NoFinalAnswer
+
+
+async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
+    """All tasks' results in the crew's order. Raises what a failing task raises; side-by-side ones are cancelled."""
+    keys = task_keys([task.key for task in crew.tasks])
+    results: dict[int, TaskResult] = {}
+    for stage in stages(crew):
+        said = {index: result.raw for index, result in results.items()}
+        done = await together(
+            [run_task(scope, crew.tasks[i], keys[i][1], context_of(crew.tasks[i], i, said)) for i in stage]
+        )
+        results.update(zip(stage, done, strict=True))
+    final = final_output({index: result.raw for index, result in results.items()})
+    if final is None:
+        raise NoFinalAnswer("no task of the crew gave an output; look at the run with 'jackstay show'")
+    return CrewResult(tuple(results[index] for index in sorted(results)), final)

@@ -1,0 +1,194 @@
+"""A flow's methods, started as `core.flow_graph` decides: first what the record has, then live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import traceback
+from typing import Any
+
+from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.failures import Failure, failure_of
+from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
+from jackstay.core.paths import numbered
+from jackstay.core.records import StepRow, StepStatus
+from jackstay.core.specs import FlowSpec
+from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.engine.run import shielded
+from jackstay.engine.scope import Scope
+from jackstay.engine.user_code import call_user
+from jackstay.errors import InputsError
+
+
+async def run_flow(scope: Scope, flow: FlowSpec) -> Any:
+    """The value of the method that completed last. A method's exception reaches the caller as it was raised, after the
+    methods beside it were cancelled and awaited."""
+    _restore_start(scope, flow)
+    return await _FlowRun(scope, flow).perform()
+
+
+def _restore_start(scope: Scope, flow: FlowSpec) -> None:
+    """The state at the kickoff is input: recorded before the first method runs, and put back on resume."""
+    try:
+        fields = flow.state.fields()
+    except NotStorable as error:
+        raise InputsError(f"the state of flow {flow.name} cannot be stored: {error}; nothing has been run") from error
+    path = scope.numbered("@state")
+    row = scope.run.find(path, digest("state"))
+    if row is not None:
+        recorded: dict[str, str] = json.loads(row.result or "{}")
+        flow.state.apply(recorded, [name for name in fields if name not in recorded])
+        return
+    now = scope.run.now()
+    scope.run.defer(
+        StepRow(
+            scope.run.id,
+            path,
+            "input",
+            "state",
+            "succeeded",
+            digest("state"),
+            now,
+            now,
+            epoch=scope.run.lease.epoch,
+            result=canonical_json(fields),
+        )
+    )
+
+
+class _FlowRun:
+    def __init__(self, scope: Scope, flow: FlowSpec) -> None:
+        self.scope, self.flow, self.run = scope, flow, scope.run
+        self.progress = FlowProgress(flow.graph)
+        self.live: dict[asyncio.Task[Any], Call] = {}
+        self.last: Any = None
+
+    async def perform(self) -> Any:
+        calls = self._feed_recorded(self.progress.begin())
+        try:
+            while calls or self.live:
+                self.run.check(self.scope)
+                for call in calls:
+                    self.live[asyncio.ensure_future(self._execute(call))] = call
+                done, _ = await asyncio.wait(self.live, return_when=asyncio.FIRST_COMPLETED)
+                calls = []
+                for task in sorted(done, key=lambda t: list(self.live).index(t)):
+                    call = self.live.pop(task)
+                    self.last = task.result()
+                    calls += self.progress.complete(call.method, call.number, self.last)
+        finally:
+            await self._stop_siblings()
+        return self.last
+
+    def _feed_recorded(self, ready: list[Call]) -> list[Call]:
+        """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
+        waiting = {(call.method, call.number): call for call in ready}
+        for row in self.run.recorded_under(self.scope.path, "method"):
+            name, _, number = row.path.rpartition("/")[2].rpartition("#")
+            call = waiting.get((name, int(number)))
+            if call is None or self.run.find(row.path, _question(call)) is None or row.status != "succeeded":
+                continue
+            try:
+                body = json.loads(row.result or "{}")
+                value = self.run.runtime.codec.decode(body["value"])
+            except UnknownClass as error:
+                self.run.tell("warning", row.path, text=f"{row.path} is executed again: {error}")
+                continue
+            self.flow.state.apply(body["state"], body["removed"])
+            self.run.tell("reused", row.path, kind="method", method=name)
+            del waiting[(name, int(number))]
+            self.last = value
+            waiting |= {(c.method, c.number): c for c in self.progress.complete(name, int(number), value)}
+        return list(waiting.values())
+
+    async def _execute(self, call: Call) -> Any:
+        method = self.flow.graph.methods[call.method]
+        scope = self.scope.child(numbered(self.scope.path, call.method, call.number))
+        scope.touched = set()
+        started_at, started = self.run.now(), self.run.runtime.clock.monotonic()
+        self.run.tell("method_started", scope.path, method=call.method)
+        before, alone = self.flow.state.fields(), len(self.live) == 1
+        try:
+            result = await _call(scope, method, call)
+            # A method that swallowed a stop and returned is not recorded: the run has stopped.
+            self.run.check()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self.run.tell("method_failed", scope.path, method=call.method, error=str(error))
+            if error is not self.run.stop:
+                failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+                await shielded(self.run.commit(self._row(scope, call, "failed", started_at, started, error=failure)))
+            raise
+        status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
+        await self.run.commit(self._row(scope, call, status, started_at, started, result=text))
+        duration_s = self.run.runtime.clock.monotonic() - started
+        self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s)
+        return result
+
+    def _outcome(self, scope: Scope, result: Any, before: dict[str, str], *, alone: bool) -> tuple[StepStatus, str]:
+        """The method's value and the top-level state fields that it used and changed.
+
+        Not a whole snapshot: with another method half-way that one's unfinished writes would be recorded as done, and
+        made a second time when it runs again.
+        """
+        try:
+            after = self.flow.state.fields()
+            value = self.run.runtime.codec.dumps(result)
+        except NotStorable as error:
+            self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
+            return "opaque", "{}"
+        touched = self.flow.state.touched_by(scope.touched)
+        mine = [name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)]
+        changed = {name: after[name] for name in mine if name in after}
+        removed = [name for name in mine if name not in after]
+        # `value` is JSON text already: put in as it is, a large result is not encoded twice.
+        rest = canonical_json({"removed": removed, "state": changed})
+        return "succeeded", f'{rest[:-1]},"value":{value}}}'
+
+    async def _stop_siblings(self) -> None:
+        for task in self.live:
+            task.cancel()
+        if self.live:
+            await asyncio.wait(self.live)
+            for task in self.live:
+                if not task.cancelled():
+                    task.exception()
+
+    def _row(
+        self,
+        scope: Scope,
+        call: Call,
+        status: StepStatus,
+        started_at: Any,
+        started: float,
+        *,
+        result: str | None = None,
+        error: Failure | None = None,
+    ) -> StepRow:
+        return StepRow(
+            run_id=self.run.id,
+            path=scope.path,
+            kind="method",
+            name=call.method,
+            status=status,
+            args_hash=_question(call),
+            started_at=started_at,
+            finished_at=self.run.now(),
+            rev=self.run.next_rev(scope.path),
+            epoch=self.run.lease.epoch,
+            result=result,
+            error=error.to_json() if error else None,
+            duration_us=int((self.run.runtime.clock.monotonic() - started) * 1e6),
+        )
+
+
+async def _call(scope: Scope, method: MethodSpec, call: Call) -> Any:
+    if method.takes_argument:
+        return await call_user(scope, method.call, call.argument)
+    return await call_user(scope, method.call)
+
+
+def _question(call: Call) -> str:
+    """The argument is a recorded completion or comes from one; which call it is is enough."""
+    return digest([call.method, call.number])

@@ -1,0 +1,326 @@
+"""How a run begins and ends: at the top a row with a lease, inside a run a scope; asked again, the recorded result."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jackstay.core.canonical import canonical_json
+from jackstay.core.failures import Failure, failure_of, rebuild
+from jackstay.core.ids import SHORT, uuid7
+from jackstay.core.paths import slug
+from jackstay.core.records import FailReason, Lease, RunEnd, RunKind, RunRow, RunStatus, StepRow
+from jackstay.core.specs import ModelConfig
+from jackstay.core.usage import Bill
+from jackstay.engine.home import Home
+from jackstay.engine.run import Run, shielded
+from jackstay.engine.runtime import Runtime
+from jackstay.engine.scope import Scope, current_scope
+from jackstay.engine.session import identity
+from jackstay.errors import (
+    AlreadyRunning,
+    BudgetExceeded,
+    DeadlineExceeded,
+    LeaseLost,
+    NoFinalAnswer,
+    NotFoundError,
+    RunCancelled,
+    RunKeyConflict,
+    RunSignal,
+    StorageUnavailable,
+)
+
+
+@dataclass(frozen=True)
+class Kickoff:
+    """One asked-for execution. `body` does it in a scope; `encode` and `decode` are its result as JSON text."""
+
+    kind: RunKind
+    name: str
+    inputs: Mapping[str, Any]
+    fingerprint: str
+    body: Callable[[Scope], Awaitable[Any]]
+    encode: Callable[[Any], str]
+    decode: Callable[[str], Any]
+    models: tuple[tuple[ModelConfig, str], ...] = ()
+    """Every model that may be asked and who asks it: checked before any money is spent."""
+    run_key: str | None = None
+    resume: str | None = None
+    parent_run: str | None = None
+    entry: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        return identity(self.kind, self.name, self.fingerprint, dict(self.inputs))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished kickoff. `path` is its scope inside the run `run_id`, empty for the run itself."""
+
+    result: Any
+    run_id: str
+    path: str
+    bill: Bill
+    duration_s: float
+    lost: int = 0
+
+
+async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
+    """Runs a kickoff where it was called: inside a run as a scope of it, else as a run of its own."""
+    scope = current_scope()
+    if scope is None and runtime.session is not None and runtime.session.scope is not None:
+        scope = runtime.session.scope
+    if scope is not None and kickoff.run_key is None and kickoff.resume is None:
+        return await _nested(scope, home, kickoff)
+    return await _top(runtime, home, kickoff)
+
+
+# --- inside a run ------------------------------------------------------------------------------------------------------
+
+
+async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
+    run = parent.run
+    run.check(parent)
+    args_hash = kickoff.identity
+    scope = parent.child(parent.hashed(slug(kickoff.name), args_hash), home=home)
+    row = run.find(scope.path, args_hash)
+    if row is not None:
+        run.tell("reused", scope.path, kind=kickoff.kind, name=kickoff.name)
+        if row.status == "failed":
+            raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
+        result = kickoff.decode(row.result or "null")
+        return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
+    _check_models(run, kickoff)
+    started_at, started = run.now(), run.runtime.clock.monotonic()
+    if kickoff.kind == "crew":
+        run.tell("crew_started", scope.path, name=kickoff.name)
+
+    def made(**fields: Any) -> StepRow:
+        return StepRow(
+            run_id=run.id,
+            path=scope.path,
+            kind=kickoff.kind,  # type: ignore[arg-type]
+            name=kickoff.name,
+            args_hash=args_hash,
+            started_at=started_at,
+            finished_at=run.now(),
+            rev=run.next_rev(scope.path),
+            epoch=run.lease.epoch,
+            duration_us=int((run.runtime.clock.monotonic() - started) * 1e6),
+            **fields,
+        )
+
+    try:
+        result = await kickoff.body(scope)
+        run.check()
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        if error is not run.stop:
+            failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+            await shielded(run.commit(made(status="failed", error=failure.to_json())))
+        raise
+    await run.commit(made(status="succeeded", result=kickoff.encode(result)))
+    if kickoff.kind == "crew":
+        run.tell("crew_finished", scope.path, name=kickoff.name)
+    return Outcome(result, run.id, scope.path, run.bill(scope.path), run.runtime.clock.monotonic() - started)
+
+
+# --- a run of its own --------------------------------------------------------------------------------------------------
+
+
+async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
+    kickoff = _with_environment(runtime, kickoff)
+    earlier = await _earlier(runtime, kickoff)
+    if earlier is not None and earlier.status == "succeeded":
+        return _recorded(runtime, kickoff, earlier)
+    if earlier is None:
+        run = new_run(runtime, kickoff)
+        _check_models(run, kickoff)
+        await _claim_key(run, kickoff)
+    else:
+        run = await take_up(runtime, earlier.id)
+        try:
+            _check_models(run, kickoff)
+        except Exception as error:
+            await _end(run, kickoff, error=error)
+            raise
+    return await _drive(run, home, kickoff)
+
+
+def _with_environment(runtime: Runtime, kickoff: Kickoff) -> Kickoff:
+    key = runtime.settings.run_key
+    if key is None or kickoff.run_key is not None or kickoff.resume is not None:
+        return kickoff
+    # The variable names one run; a program's further kickoffs get the key with their number.
+    runtime.kickoffs += 1
+    return replace(kickoff, run_key=key if runtime.kickoffs == 1 else f"{key}#{runtime.kickoffs}")
+
+
+async def _earlier(runtime: Runtime, kickoff: Kickoff) -> RunRow | None:
+    """The run that this kickoff was asked to go on with, if it was asked."""
+    if kickoff.resume is not None:
+        return await find_run(runtime, kickoff.resume)
+    if kickoff.run_key is not None:
+        row = await asyncio.to_thread(runtime.journal.run_by_key, kickoff.run_key)
+        if row is not None:
+            _check_key(kickoff, row)
+        return row
+    if runtime.session is not None:
+        run_id = runtime.session.take_earlier(kickoff.identity)
+        return await asyncio.to_thread(runtime.journal.run, run_id) if run_id else None
+    return None
+
+
+async def find_run(runtime: Runtime, prefix: str) -> RunRow:
+    """The one run whose id starts so (or whose run key it is). Raises `NotFoundError`."""
+    rows = await asyncio.to_thread(runtime.journal.find_runs, prefix)
+    if not rows:
+        raise NotFoundError(f"there is no run {prefix!r} in {runtime.journal.url}; 'jackstay runs' lists them")
+    if len(rows) > 1:
+        listed = ", ".join(row.id for row in rows[:5])
+        raise NotFoundError(f"{prefix!r} is the beginning of {len(rows)} runs ({listed}); give more of the id")
+    return rows[0]
+
+
+def _check_key(kickoff: Kickoff, row: RunRow) -> None:
+    given, known = dict(kickoff.inputs), json.loads(row.inputs) if row.inputs else {}
+    if (row.kind, row.name) != (kickoff.kind, kickoff.name) or row.fingerprint != kickoff.fingerprint:
+        raise RunKeyConflict(
+            f"the run key {kickoff.run_key!r} belongs to run {row.id[:SHORT]} of {row.kind} '{row.name}', whose definition "
+            "differs from this one; use another run_key, or resume that run by its id to see what changed"
+        )
+    if json.loads(canonical_json(given)) != known:
+        raise RunKeyConflict(
+            f"the run key {kickoff.run_key!r} belongs to run {row.id[:SHORT]} with the inputs {known}, not {given}; a run "
+            "key names one run: put what varies into the key"
+        )
+
+
+def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
+    """A run that its first write will make visible."""
+    now = runtime.clock.now()
+    row = RunRow(
+        id=uuid7(int(now.timestamp() * 1000), os.urandom(10)),
+        kind=kickoff.kind,
+        name=kickoff.name,
+        created_at=now,
+        started_at=now,
+        inputs=canonical_json(dict(kickoff.inputs)),
+        entry=canonical_json(dict(kickoff.entry)),
+        fingerprint=kickoff.fingerprint,
+        run_key=kickoff.run_key,
+        parent_run=kickoff.parent_run,
+        session_id=runtime.session.id if runtime.session else runtime.session_id,
+        model_override=runtime.settings.model,
+        tags=canonical_json(dict(kickoff.tags)) if kickoff.tags else None,
+    )
+    return Run(runtime, row, lease=Lease(row.id, 1), is_new=True)
+
+
+async def _claim_key(run: Run, kickoff: Kickoff) -> None:
+    """A run with a key is made visible before it works, so that of two that start at once one is refused."""
+    if kickoff.run_key is not None:
+        await run.begin()
+
+
+async def take_up(runtime: Runtime, run_id: str) -> Run:
+    """Takes an unfinished run over: its lease, its rows, what it may have lost. Raises `AlreadyRunning`."""
+    takeover = await runtime.journal.take_up(run_id)
+    run = Run(runtime, takeover.run, lease=takeover.lease, is_new=False)
+    run.load(takeover, await asyncio.to_thread(runtime.journal.steps, run_id, latest_only=False))
+    if runtime.settings.model and runtime.settings.model != run.row.model_override:
+        run.row = replace(run.row, model_override=runtime.settings.model)
+    return run
+
+
+async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
+    runtime, started = run.runtime, run.runtime.clock.monotonic()
+    runtime.leases.keep(run, asyncio.current_task())
+    name = "run_started" if run.row.attempts == 1 else "run_resumed"
+    run.tell(name, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
+    try:
+        result = await kickoff.body(Scope(run, "", home))
+        run.check()
+    except (Exception, asyncio.CancelledError, RunSignal) as error:
+        await shielded(_end(run, kickoff, error=error))
+        raise
+    else:
+        await shielded(_end(run, kickoff, result=result))
+    finally:
+        runtime.leases.let_go(run)
+    duration_s = runtime.clock.monotonic() - started
+    return Outcome(result, run.id, "", run.bill(), duration_s, lost=len(run.lost))
+
+
+async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseException | None = None) -> None:
+    bill = run.bill()
+    news: dict[str, Any] = {
+        "kind": kickoff.kind,
+        "name": kickoff.name,
+        "tokens": bill.usage.total_tokens,
+        "cost_usd": bill.cost_usd,
+        "requests": bill.requests,
+    }
+    if error is None:
+        await run.end(RunEnd("succeeded", run.now(), output=kickoff.encode(result)))
+        run.tell("run_finished", "", **news)
+        return
+    await end_failed(run, error)
+    cancelled = run.row.status == "cancelled"
+    run.tell("run_cancelled" if cancelled else "run_failed", "", **news, error=str(error) or type(error).__name__)
+
+
+async def end_failed(run: Run, error: BaseException) -> None:
+    """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
+    if not isinstance(error, asyncio.CancelledError):
+        error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
+    if isinstance(error, LeaseLost | AlreadyRunning):
+        return
+    status, reason = status_of(error)
+    failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+    try:
+        await run.end(RunEnd(status, run.now(), reason=reason, error=failure.to_json()))
+    except StorageUnavailable:
+        # The row stays 'running' without a live lease, which is shown as interrupted and can be resumed.
+        return
+
+
+def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
+    match error:
+        case asyncio.CancelledError() | RunCancelled():
+            return "cancelled", "interrupted"
+        case RunSignal():
+            return "failed", "interrupted"
+        case NoFinalAnswer():
+            return "failed", "max_iterations"
+        case DeadlineExceeded():
+            return "failed", "deadline"
+        case BudgetExceeded():
+            return "failed", "budget"
+        case StorageUnavailable():
+            return "failed", "storage"
+        case _:
+            return "failed", "error"
+
+
+def _check_models(run: Run, kickoff: Kickoff) -> None:
+    for config, owner in kickoff.models:
+        run.asker(config, owner=owner)
+
+
+def _recorded(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> Outcome:
+    """The result of a finished run: nothing is asked again."""
+    run = Run(runtime, row, lease=Lease(row.id, 0), is_new=False)
+    for step in runtime.journal.steps(row.id, latest_only=False):
+        run.note(step)
+    runtime.tell("reused", row.id, "", {"kind": kickoff.kind, "name": kickoff.name})
+    seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else 0.0
+    return Outcome(kickoff.decode(row.output or "null"), row.id, "", run.bill(), seconds)

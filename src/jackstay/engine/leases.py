@@ -1,0 +1,66 @@
+"""Renewing the leases of the runs that this process drives, and hearing what other processes ask of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from jackstay.errors import LeaseLost, RunCancelled, StorageUnavailable
+
+if TYPE_CHECKING:
+    from jackstay.engine.run import Run
+    from jackstay.engine.runtime import Runtime
+
+RENEW_S = 3.0
+"""A third of the shortest lease time."""
+
+
+class LeaseKeeper:
+    """Lives on the engine loop; its task runs while there is a run to keep."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._runs: dict[str, tuple[Run, asyncio.Task[object] | None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def keep(self, run: Run, task: asyncio.Task[object] | None) -> None:
+        """`task` is what is cancelled when the lease is lost; None for a script, which hears of it at its next step."""
+        self._runs[run.id] = (run, task)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._renew())
+
+    def let_go(self, run: Run) -> None:
+        self._runs.pop(run.id, None)
+
+    def stop(self) -> None:
+        self._runs.clear()
+
+    async def _renew(self) -> None:
+        while self._runs:
+            await asyncio.sleep(RENEW_S)
+            kept = dict(self._runs)
+            if not kept:
+                return
+            try:
+                held = await self._runtime.journal.renew(
+                    [run.lease for run, _ in kept.values()],
+                    {run.id: run.activity for run, _ in kept.values() if run.activity},
+                )
+            except StorageUnavailable:
+                continue  # the next step's own write will say so to the run
+            self._hear(kept, held)
+
+    def _hear(self, kept: dict[str, tuple[Run, asyncio.Task[object] | None]], held: frozenset[str]) -> None:
+        for run_id, (run, task) in kept.items():
+            if run_id in held or run_id not in self._runs:
+                continue
+            run.stop = run.stop or LeaseLost(f"run {run_id} has been taken over by another process")
+            if task is not None:
+                task.cancel()
+
+
+def cancel(run: Run, task: asyncio.Task[object] | None, why: str) -> None:
+    """Stops a run for good: nothing of it starts any more, and what is in flight is interrupted."""
+    run.stop = run.stop or RunCancelled(why)
+    if task is not None:
+        task.cancel()

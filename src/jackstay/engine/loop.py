@@ -1,0 +1,88 @@
+"""The engine loop: one background thread per process on which the engine runs and no user code ever does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+Start = Callable[[], Coroutine[Any, Any, T]]
+
+
+class Job(Generic[T]):
+    """A coroutine that runs on another thread's loop. `future` is done when the coroutine has really ended: a cancel
+    asks it to stop and does not pretend that it has (as a cancelled `run_coroutine_threadsafe` future would)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, start: Start[T], context: contextvars.Context) -> None:
+        self.future: Future[T] = Future()
+        self._loop, self._start, self._context = loop, start, context
+        self._task: asyncio.Task[T] | None = None
+        loop.call_soon_threadsafe(self._begin)
+
+    def cancel(self) -> None:
+        # Queued behind `_begin`, so that there is a task to cancel.
+        self._loop.call_soon_threadsafe(lambda: self._task is not None and self._task.cancel())
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._start(), context=self._context)
+        self._task.add_done_callback(self._finish)
+
+    def _finish(self, ended: asyncio.Task[T]) -> None:
+        if ended.cancelled():
+            self.future.set_exception(asyncio.CancelledError())
+        elif (error := ended.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(ended.result())
+
+
+class EngineLoop:
+    """Started by the first coroutine that is submitted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                # A daemon: a program that ends is not held open by us; what has to be flushed is flushed at exit.
+                self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="jackstay-engine", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    @property
+    def is_here(self) -> bool:
+        return self._thread is not None and threading.current_thread() is self._thread
+
+    def submit(self, start: Start[T]) -> Job[T]:
+        """Runs a coroutine there, with the caller's context variables."""
+        # A synchronous public method on the engine loop would wait for itself: that would be a bug of ours.
+        assert not self.is_here, "a synchronous method of Jackstay was called on its own engine loop"
+        return Job(self.loop, start, contextvars.copy_context())
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        with self._lock:
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is None or thread is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout_s)
+
+    @staticmethod
+    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()

@@ -1,0 +1,270 @@
+"""One execution: what is recorded of it, what it has cost, whether it has been stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from jackstay.core.events import EventName
+from jackstay.core.messages import EMPTY_CHAIN, Conversation
+from jackstay.core.paths import parent_of
+from jackstay.core.records import (
+    Blob,
+    Lease,
+    MessagesBlob,
+    Reservation,
+    RunEnd,
+    RunRow,
+    Settlement,
+    StepRow,
+    Takeover,
+    Write,
+)
+from jackstay.core.specs import ModelConfig
+from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
+from jackstay.errors import DeadlineExceeded, StorageUnavailable
+
+if TYPE_CHECKING:
+    from jackstay.engine.asker import Asker
+    from jackstay.engine.runtime import Runtime
+    from jackstay.engine.scope import Scope
+
+
+class Run:
+    """Made by `engine.kickoff`; lives on the engine loop. A row is reused only if its question's hash is equal."""
+
+    def __init__(self, runtime: Runtime, row: RunRow, *, lease: Lease, is_new: bool) -> None:
+        self.runtime, self.row, self.lease = runtime, row, lease
+        self.pid = os.getpid()
+        self.stop: BaseException | None = None
+        """Once set, every later step raises it again (engine rule 21)."""
+        self.lost: tuple[Reservation, ...] = ()
+        self.changed: list[str] = []
+        """Paths whose recorded question differs from what the program asks now."""
+        self._unsaved = row if is_new else None
+        self._deferred: list[StepRow] = []
+        self._recorded: dict[str, StepRow] = {}
+        self._attempts: dict[tuple[str, int], int] = {}
+        self._last_seq: dict[str, int] = {}
+        self._bills: dict[str, Bill] = {}
+        self._stored_messages: set[str] = {EMPTY_CHAIN}
+        self._stored_blobs: set[str] = set()
+        self._overridden: dict[int, tuple[ModelConfig, ModelConfig]] = {}
+        self._askers: dict[int, tuple[ModelConfig, Asker]] = {}
+        self.activity = ""
+        """What it is doing now, for other processes to see (written with the lease)."""
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    # --- what is recorded --------------------------------------------------------------------------------------------
+
+    def load(self, takeover: Takeover, rows: Sequence[StepRow]) -> None:
+        """Takes in what earlier processes recorded: all revisions (they are billed), the newest one answers."""
+        for row in rows:
+            self.note(row)
+            known = self._recorded.get(row.path)
+            if known is None or row.rev > known.rev:
+                self._recorded[row.path] = row
+            if row.request_ref:
+                self._stored_messages.add(row.request_ref)
+        for reservation in takeover.reservations:
+            key = (reservation.path, reservation.rev)
+            if reservation.state == "settled" and reservation.outcome != "not_sent":
+                self._attempts[key] = self._attempts.get(key, 0) + 1
+        self.lost = tuple(r for r in takeover.reservations if r.state == "lost")
+
+    def find(self, path: str, args_hash: str) -> StepRow | None:
+        """The recorded answer to this question, if it may be used: a success, or a failure that user code has already
+        gone on from. A question that changed is asked anew and noted."""
+        row = self._recorded.get(path)
+        if row is None:
+            return None
+        if row.args_hash != args_hash:
+            self.changed.append(path)
+            self.tell("warning", path, text=f"{path}: the question changed since it was recorded; it is asked anew")
+            return None
+        match row.status:
+            case "succeeded":
+                return row
+            case "failed":
+                return row if self._last_seq.get(parent_of(path), 0) > row.seq else None
+            case _:
+                return None
+
+    def recorded_under(self, path: str, kind: str) -> list[StepRow]:
+        """The newest rows of that kind directly inside a scope, in order of completion."""
+        rows = [row for row in self._recorded.values() if row.kind == kind and parent_of(row.path) == path]
+        return sorted(rows, key=lambda row: row.seq)
+
+    def next_rev(self, path: str) -> int:
+        row = self._recorded.get(path)
+        return 1 if row is None else row.rev + 1
+
+    def attempts_before(self, path: str, rev: int) -> int:
+        """Requests of this asking whose end an earlier process saw."""
+        return self._attempts.get((path, rev), 0)
+
+    def bill(self, path: str = "") -> Bill:
+        """What the model calls inside a scope used and cost, from their rows; reused rows of other runs cost nothing."""
+        return self._bills.get(path, NO_BILL)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Makes the run visible; else its first write does."""
+        if self._unsaved is not None:
+            await self._commit(Write(self.lease))
+
+    def defer(self, row: StepRow) -> None:
+        """A row that goes into the next commit: only for a step on which nothing depends before that commit."""
+        self._deferred.append(row)
+        self.note(row)
+
+    async def flush(self) -> None:
+        """Has to be awaited before user code runs."""
+        if self._deferred or self._unsaved is not None:
+            await self._commit(Write(self.lease))
+
+    async def commit(
+        self,
+        *steps: StepRow,
+        reservations: tuple[Reservation, ...] = (),
+        settlements: tuple[Settlement, ...] = (),
+        blobs: tuple[Blob | MessagesBlob, ...] = (),
+    ) -> None:
+        """Returns when the rows are on disk. Raises the run's stop if they cannot be stored."""
+        for row in steps:
+            self.note(row)
+        await self._commit(
+            Write(self.lease, steps=steps, reservations=reservations, settlements=settlements, blobs=blobs)
+        )
+
+    async def end(self, end: RunEnd) -> None:
+        await self._commit(Write(self.lease, end=end))
+        self.row = replace(
+            self.row, status=end.status, reason=end.reason, finished_at=end.finished_at, output=end.output, error=end.error
+        )
+
+    def conversation_blobs(self, conversation: Conversation) -> tuple[MessagesBlob, ...]:
+        """The messages of a request that this run has not stored yet, as one blob behind what it has."""
+        chains = conversation.chains
+        if not chains or chains[-1] in self._stored_messages:
+            return ()
+        known = len(chains)
+        while known > 0 and chains[known - 1] not in self._stored_messages:
+            known -= 1
+        parent = chains[known - 1] if known else EMPTY_CHAIN
+        self._stored_messages.add(chains[-1])
+        text = self.runtime.codec.dumps([message.to_json() for message in conversation.messages[known:]])
+        return (MessagesBlob(chains[-1], parent, text),)
+
+    def content_blob(self, sha256: str, data: str) -> tuple[Blob, ...]:
+        if sha256 in self._stored_blobs:
+            return ()
+        self._stored_blobs.add(sha256)
+        return (Blob(sha256, data.encode()),)
+
+    async def _commit(self, write: Write) -> None:
+        if self._deferred:
+            write = replace(write, steps=(*self._deferred, *write.steps))
+            self._deferred = []
+        try:
+            if self._unsaved is not None:
+                row, self._unsaved = self._unsaved, None
+                await self.runtime.journal.create_run(row, write=write)
+            else:
+                await self.runtime.journal.write(write)
+        except StorageUnavailable as error:
+            self.stop = self.stop or error
+            raise
+
+    def note(self, row: StepRow) -> None:
+        """Sums: the newest completion in each enclosing scope, and the bill of a model call for all of them."""
+        bill = bill_of(row) if row.kind == "llm" and row.origin_run_id is None else None
+        path = row.path
+        while path:
+            path = parent_of(path)
+            if row.seq:
+                self._last_seq[path] = max(self._last_seq.get(path, 0), row.seq)
+            if bill is not None:
+                self._bills[path] = self._bills.get(path, NO_BILL) + bill
+
+    # --- models ------------------------------------------------------------------------------------------------------
+
+    def model_for(self, config: ModelConfig) -> ModelConfig:
+        """The model that this run asks: its override, if it has one."""
+        override = self.row.model_override
+        if override is None or config.model == override:
+            return config
+        known = self._overridden.get(id(config))
+        if known is None:
+            mine = ModelConfig(override, sampling=config.sampling, timeout_s=config.timeout_s, stream=config.stream)
+            # The original is kept too: its id must not be given to another object.
+            known = self._overridden[id(config)] = (config, mine)
+        return known[1]
+
+    def asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
+        """How the model is asked; raises what is wrong with it (`UnknownModelError`, `MissingKeyError`, …)."""
+        config = self.model_for(config)
+        known = self._askers.get(id(config))
+        if known is None:
+            known = self._askers[id(config)] = (config, self.runtime.asker(config, owner=owner))
+        return known[1]
+
+    # --- stopping ----------------------------------------------------------------------------------------------------
+
+    def check(self, scope: Scope | None = None) -> None:
+        """Called before every step: raises the stop, if the run has been stopped or its time is over."""
+        if self.stop is None and scope is not None and scope.deadline_at is not None:
+            if self.runtime.clock.monotonic() >= scope.deadline_at:
+                raise DeadlineExceeded(f"the time limit of {scope.path or 'the run'} has passed; nothing more is started")
+        if self.stop is not None:
+            raise self.stop
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def tell(self, name: EventName, path: str, **data: Any) -> None:
+        if name.endswith("_started"):
+            self.activity = path
+        self.runtime.tell(name, self.id, path, data)
+
+    def now(self) -> datetime:
+        return self.runtime.clock.now()
+
+
+def bill_of(row: StepRow) -> Bill:
+    """The bill of one model-call row."""
+    usage = Usage(
+        row.input_tokens,
+        row.cached_tokens,
+        row.cache_write_tokens,
+        row.output_tokens,
+        row.reasoning_tokens,
+        estimated="estimated" in (row.flags or "").split(","),
+    )
+    answered = row.status == "succeeded"
+    paid = answered or usage.total_tokens > 0
+    return Bill(usage, int(answered), from_pico(row.cost_pico) if paid else from_pico(0))
+
+
+def sum_bills(bills: Iterable[Bill]) -> Bill:
+    total = NO_BILL
+    for bill in bills:
+        total += bill
+    return total
+
+
+async def shielded(work: asyncio.Future[Any] | Any) -> Any:
+    """Awaits a write to its end although the task is being cancelled; the cancel is raised again afterwards."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

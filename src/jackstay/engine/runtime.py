@@ -1,0 +1,219 @@
+"""The composition: the one process-wide object, made at the first kickoff, replaceable and closable."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from jackstay.core.events import Event, EventName
+from jackstay.core.retry import Retry
+from jackstay.core.specs import ModelConfig
+from jackstay.core.values import Codec, class_name
+from jackstay.engine.admission import Admission, OpenAdmission
+from jackstay.engine.clock import Clock
+from jackstay.engine.leases import LeaseKeeper
+from jackstay.engine.loop import EngineLoop
+from jackstay.engine.pool import Pool
+from jackstay.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from jackstay.engine.asker import Asker
+    from jackstay.engine.session import Session
+    from jackstay.journal import Journal
+    from jackstay.models.wire import Wire
+
+Observer = Callable[[Event], None]
+
+
+class Runtime:
+    """Journal, engine loop, pool, wire, settings. `with Runtime(…):` makes it the current one for its block.
+
+    `database_url`, `durability` and `model` override what the environment says; `folder` is where the project (and so
+    the SQLite file) is looked for, the working directory by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_url: str | None = None,
+        durability: str | None = None,
+        model: str | None = None,
+        folder: Path | str | None = None,
+        environ: Mapping[str, str] | None = None,
+        retry: Retry | None = None,
+        clock: Clock | None = None,
+        admission: Admission | None = None,
+        observers: tuple[Observer, ...] = (),
+    ) -> None:
+        given = {"JACKSTAY_DATABASE_URL": database_url, "JACKSTAY_DURABILITY": durability, "JACKSTAY_MODEL": model}
+        self.environ = {**(os.environ if environ is None else environ), **{k: v for k, v in given.items() if v}}
+        self.settings = Settings.from_environment(self.environ)
+        self.folder = Path(folder) if folder is not None else Path.cwd()
+        self.retry = retry or Retry()
+        self.clock = clock or Clock()
+        self.admission = admission or OpenAdmission()
+        self.observers: list[Observer] = list(observers)
+        self.engine_loop = EngineLoop()
+        self.pool = Pool(self.settings.pool_size)
+        self.leases = LeaseKeeper(self)
+        self.session: Session | None = None
+        """Set while a script is run or resumed: which recorded runs its kickoffs go on with."""
+        self.session_id = uuid.uuid4().hex
+        """Shared by this process's runs, so that a program that is started again finds them."""
+        self.kickoffs = 0
+        self._classes: dict[str, type] = {}
+        self._lock = threading.Lock()
+        self._journal: Journal | None = None
+        self._wire: Wire | None = None
+
+    # --- parts, made when first needed ---------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal:
+        with self._lock:
+            if self._journal is None:
+                from jackstay.journal import locate, open_journal  # the database library is loaded with the first kickoff
+
+                self._journal = open_journal(locate(self.environ, self.folder))
+            return self._journal
+
+    @property
+    def wire(self) -> Wire:
+        with self._lock:
+            if self._wire is None:
+                from jackstay.models.wire import Wire  # the model libraries are loaded with the first call
+
+                self._wire = Wire(self.environ)
+            return self._wire
+
+    @property
+    def codec(self) -> Codec:
+        return Codec(self._classes)
+
+    def vouch_for(self, *classes: type) -> None:
+        """Classes that stored values may be rebuilt as: those that definitions name."""
+        self._classes.update({class_name(cls): cls for cls in classes})
+
+    # --- models --------------------------------------------------------------------------------------------------------
+
+    def asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
+        from jackstay.engine.asker import CustomAsker, WireAsker  # with them come the types of the wire
+
+        if config.custom is not None:
+            return CustomAsker(config.custom, config)
+        return WireAsker(self.wire, self.wire.resolve(config, owner=owner))
+
+    # --- observers -----------------------------------------------------------------------------------------------------
+
+    def tell(self, name: EventName, run_id: str, path: str, data: Mapping[str, Any]) -> None:
+        """Tells the observers; what they raise is reported once and changes nothing."""
+        if not self.observers:
+            return
+        event = Event(name, run_id, path, self.clock.now(), data)
+        for observer in tuple(self.observers):
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
+                self.observers.remove(observer)
+                _report(observer, error)
+
+    # --- life ----------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stops the engine, releases the leases, flushes the writer (2 s at most)."""
+        _forget_current(self)
+        self.leases.stop()
+        if self._wire is not None and not self.engine_loop.is_here:
+            wire, self._wire = self._wire, None
+            try:
+                self.engine_loop.submit(wire.close).future.result(2.0)
+            except TimeoutError:
+                pass  # a provider that does not close in time does not keep the program
+        self.engine_loop.close()
+        if self._journal is not None:
+            self._journal.close(timeout_s=2.0)
+            self._journal = None
+
+    def before_fork(self) -> None:
+        if self._journal is not None:
+            self._journal.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        if self._journal is not None:
+            self._journal.after_fork_in_parent()
+
+    def forget_in_child(self) -> None:
+        """After a fork: threads are gone and connections are the parent's. Nothing is closed, all is made anew."""
+        self.engine_loop, self.pool, self._lock = EngineLoop(), Pool(self.settings.pool_size), threading.Lock()
+        self.leases = LeaseKeeper(self)
+        if self._wire is not None:
+            self._wire.forget_in_child()
+        if self._journal is not None:
+            self._journal.forget_in_child()
+
+    def __enter__(self) -> Runtime:
+        _stack.append(self)
+        _install_hooks()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_stack: list[Runtime] = []
+_stack_lock = threading.Lock()
+_hooked = threading.Event()
+
+
+def current_runtime() -> Runtime:
+    """The process's runtime, made now if there is none."""
+    with _stack_lock:
+        if not _stack:
+            _stack.append(Runtime())
+            _install_hooks()
+        return _stack[-1]
+
+
+def _forget_current(runtime: Runtime) -> None:
+    with _stack_lock:
+        if runtime in _stack:
+            _stack.remove(runtime)
+
+
+def _install_hooks() -> None:
+    if _hooked.is_set():
+        return
+    _hooked.set()
+    atexit.register(_close_all)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lambda: [runtime.before_fork() for runtime in _stack],
+            after_in_parent=lambda: [runtime.after_fork_in_parent() for runtime in _stack],
+            after_in_child=_forget_all_in_child,
+        )
+
+
+def _close_all() -> None:
+    for runtime in reversed(_stack.copy()):
+        runtime.close()
+
+
+def _forget_all_in_child() -> None:
+    global _stack_lock  # the parent may have held it at the fork
+    _stack_lock = threading.Lock()
+    for runtime in _stack:
+        runtime.forget_in_child()
+
+
+def _report(observer: Observer, error: Exception) -> None:
+    import logging  # only when something has gone wrong
+
+    logging.getLogger("jackstay").warning("observer %r was removed because it raised: %r", observer, error)

@@ -1,0 +1,74 @@
+"""A scope: a step with children, and the context variable by which user code finds the one it runs in."""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from jackstay.core import paths
+
+if TYPE_CHECKING:
+    from jackstay.engine.home import Home
+    from jackstay.engine.run import Run
+
+
+class Scope:
+    """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
+
+    __slots__ = ("_counts", "agent", "deadline_at", "home", "path", "run", "task", "touched")
+
+    def __init__(
+        self,
+        run: Run,
+        path: str,
+        home: Home,
+        *,
+        agent: str | None = None,
+        task: str | None = None,
+        deadline_at: float | None = None,
+    ) -> None:
+        self.run, self.path, self.home, self.agent, self.task = run, path, home, agent, task
+        self.deadline_at = deadline_at
+        """On the monotonic clock; the nearest of all limits around this scope."""
+        self.touched: set[tuple[int, str]] = set()
+        """Marks of the flow-state fields that the method around this scope has used; shared with inner scopes."""
+        self._counts: dict[str, int] = {}
+
+    def child(self, path: str, *, home: Home | None = None, agent: str | None = None, task: str | None = None) -> Scope:
+        inner = Scope(
+            self.run,
+            path,
+            home or self.home,
+            agent=agent or self.agent,
+            task=task or self.task,
+            deadline_at=self.deadline_at,
+        )
+        inner.touched = self.touched
+        return inner
+
+    def numbered(self, name: str) -> str:
+        """The path of the next step of that name; the engine gives the order."""
+        return paths.numbered(self.path, name, self._next(name))
+
+    def hashed(self, name: str, key: str) -> str:
+        """The path of the next step with that name and question, started by user code in any order."""
+        return paths.hashed(self.path, name, key, self._next(f"{name}~{key}"))
+
+    def _next(self, counter: str) -> int:
+        count = self._counts[counter] = self._counts.get(counter, 0) + 1
+        return count
+
+
+_scope: ContextVar[Scope | None] = ContextVar("jackstay_scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """The scope that the calling code runs in. A forked child has none: the run in progress stays the parent's."""
+    scope = _scope.get()
+    return None if scope is None or scope.run.pid != os.getpid() else scope
+
+
+def entered(scope: Scope | None) -> None:
+    """Makes the scope current in this context; contexts are copied per call, so that nothing has to be reset."""
+    _scope.set(scope)

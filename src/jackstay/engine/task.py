@@ -1,0 +1,176 @@
+"""One task of a crew: prompt, agent loop, structured output, callbacks, file, row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jackstay.core import prompts
+from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.failures import Failure, failure_of
+from jackstay.core.paths import numbered
+from jackstay.core.records import StepRow, StepStatus
+from jackstay.core.results import OutputForm, TaskResult, task_from_json, task_to_json
+from jackstay.core.specs import TaskSpec, ToolDef
+from jackstay.engine.agent_loop import run_agent
+from jackstay.engine.run import shielded
+from jackstay.engine.scope import Scope
+from jackstay.engine.user_code import call_user
+from jackstay.errors import ConfigurationError
+
+
+async def run_task(crew: Scope, task: TaskSpec, number: int, context: str) -> TaskResult:
+    """The task's result, from the record or from its agent. Raises what the agent's run raises."""
+    return await _TaskStep(crew, task, number, context).perform()
+
+
+class _TaskStep:
+    def __init__(self, crew: Scope, task: TaskSpec, number: int, context: str) -> None:
+        self.run, self.task, self.context = crew.run, task, context
+        self.path = numbered(crew.path, task.key, number)
+        self.scope = crew.child(self.path, agent=task.agent.role, task=task.name or task.key)
+        self.tools: Sequence[ToolDef] = task.tools or task.agent.tools
+        self.args_hash = _question(task, self.tools, context)
+
+    async def perform(self) -> TaskResult:
+        self.run.check(self.scope)
+        row = self.run.find(self.path, self.args_hash)
+        # A failure is looked into again: which of its steps is repeated, its own rows say.
+        if row is not None and row.status == "succeeded":
+            self.run.tell("reused", self.path, kind="task", task=self.scope.task)
+            return self._recorded(row)
+        clock = self.run.runtime.clock
+        self.started_at, self.started = self.run.now(), clock.monotonic()
+        self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
+        if self.task.agent.max_execution_time_s is not None:
+            limit = self.started + self.task.agent.max_execution_time_s
+            self.scope.deadline_at = min(limit, self.scope.deadline_at or limit)
+        try:
+            result = await self._execute()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            await self._failed(error)
+            raise
+        self.run.defer(self._row("succeeded", result=canonical_json(task_to_json(result))))
+        self.run.tell(
+            "task_finished",
+            self.path,
+            task=self.scope.task,
+            agent=self.scope.agent,
+            summary=result.raw[:120],
+            tokens=result.bill.usage.total_tokens,
+            cost_usd=result.bill.cost_usd,
+            duration_s=result.duration_s,
+        )
+        return result
+
+    async def _execute(self) -> TaskResult:
+        today = await self._today()
+        user = prompts.task_text(self.task, self.context, today=today)
+        answer = await run_agent(self.scope, self.task.agent, user, self.tools, self.task.output)
+        output = self.task.output
+        form: OutputForm = "raw" if output is None else output.form
+        result = TaskResult(
+            key=self.task.key,
+            name=self.task.name,
+            description=self.task.description,
+            expected_output=self.task.expected_output,
+            agent=self.task.agent.role,
+            raw=answer.text,
+            form=form,
+            value=answer.value,
+            data=output.dump(answer.value) if output is not None and answer.value is not None else None,
+            bill=self.run.bill(self.path),
+            duration_s=self.run.runtime.clock.monotonic() - self.started,
+            path=self.path,
+        )
+        for callback in self.task.callbacks:
+            await call_user(self.scope, callback, self.task.present(result) if self.task.present else result)
+        if self.task.output_file:
+            await asyncio.to_thread(_write_file, self.task, result)
+        return result
+
+    async def _today(self) -> str | None:
+        """The date that enters the prompt is recorded: a resume on the next day asks the same question."""
+        if not self.task.agent.inject_date:
+            return None
+        path = self.scope.numbered("@date")
+        form = self.task.agent.date_format
+        row = self.run.find(path, digest(form))
+        if row is not None:
+            return str(json.loads(row.result or '""'))
+        now = self.run.now()
+        today = now.strftime(form)
+        self.run.defer(
+            StepRow(
+                self.run.id,
+                path,
+                "input",
+                "date",
+                "succeeded",
+                digest(form),
+                now,
+                now,
+                rev=self.run.next_rev(path),
+                epoch=self.run.lease.epoch,
+                result=canonical_json(today),
+            )
+        )
+        return today
+
+    async def _failed(self, error: Exception) -> None:
+        self.run.tell("task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error))
+        if error is self.run.stop:
+            return
+        failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+        await shielded(self.run.commit(self._row("failed", error=failure)))
+
+    def _recorded(self, row: StepRow) -> TaskResult:
+        body = json.loads(row.result or "{}")
+        load = self.task.output.load if self.task.output is not None and body.get("data") is not None else None
+        return task_from_json(body, load(body["data"]) if load else None)
+
+    def _row(self, status: StepStatus, *, result: str | None = None, error: Failure | None = None) -> StepRow:
+        return StepRow(
+            run_id=self.run.id,
+            path=self.path,
+            kind="task",
+            name=self.task.name or self.task.key,
+            status=status,
+            args_hash=self.args_hash,
+            started_at=self.started_at,
+            finished_at=self.run.now(),
+            rev=self.run.next_rev(self.path),
+            epoch=self.run.lease.epoch,
+            result=result,
+            error=error.to_json() if error else None,
+            agent=self.scope.agent,
+            task=self.scope.task,
+            duration_us=int((self.run.runtime.clock.monotonic() - self.started) * 1e6),
+        )
+
+
+def _question(task: TaskSpec, tools: Sequence[ToolDef], context: str) -> str:
+    agent = task.agent
+    schema: Any = task.output.schema.to_json() if task.output else None
+    said = [task.description, task.expected_output, agent.role, agent.goal, agent.backstory, context]
+    return digest([said, [tool.spec.to_json() for tool in tools], schema])
+
+
+def _write_file(task: TaskSpec, result: TaskResult) -> None:
+    """`output_file`: the JSON of a structured output, else the text. The path was checked when the task was defined."""
+    path = Path(task.output_file or "")
+    if task.create_directory:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    text = result.raw if result.data is None else json.dumps(result.data, ensure_ascii=False, indent=2)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"output_file of task '{task.name or task.key}' cannot be written: {error}; its result is in the journal"
+        ) from error

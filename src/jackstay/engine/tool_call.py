@@ -1,0 +1,140 @@
+"""One tool call: looked up, validated, executed as user code, recorded. A failure is an observation for the model and
+a typed failure in the record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.failures import Failure, failure_of
+from jackstay.core.messages import Message, ToolCall
+from jackstay.core.records import StepRow, StepStatus
+from jackstay.core.specs import ToolDef
+from jackstay.engine.run import shielded
+from jackstay.engine.scope import Scope
+from jackstay.engine.user_code import call_user
+from jackstay.errors import JackstayError
+
+
+class ToolMisuse(JackstayError, ValueError):
+    """The model called a tool that does not exist, or with arguments that do not fit; it is told so."""
+
+    code = "tool_misuse"
+
+
+async def call_tool(scope: Scope, tools: Mapping[str, ToolDef], call: ToolCall) -> tuple[Message, bool]:
+    """The tool's message for the model, and whether the tool's result is to be the agent's answer."""
+    return await _ToolStep(scope, tools, call).perform()
+
+
+class _ToolStep:
+    def __init__(self, scope: Scope, tools: Mapping[str, ToolDef], call: ToolCall) -> None:
+        self.run, self.call, self.tools = scope.run, call, tools
+        self.scope = scope.child(scope.numbered(f"tool:{call.name}"))
+        self.path = self.scope.path
+        self.args_hash = digest([call.name, call.arguments])
+
+    async def perform(self) -> tuple[Message, bool]:
+        self.run.check(self.scope)
+        tool = self.tools.get(self.call.name)
+        row = self.run.find(self.path, self.args_hash)
+        if row is not None:
+            self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
+            if row.status == "failed":
+                return self._message(_observation(Failure.from_json(row.error or "{}"))), False
+            return self._message(json.loads(row.result or "{}")["text"]), tool is not None and tool.result_as_answer
+        self.started_at, self.started = self.run.now(), self.run.runtime.clock.monotonic()
+        self.run.tell("tool_started", self.path, tool=self.call.name, arguments=self.call.arguments)
+        try:
+            text = await self._execute(tool)
+        except asyncio.CancelledError:
+            await shielded(self.run.commit(self._row("cancelled")))
+            raise
+        except Exception as error:
+            if error is self.run.stop:
+                raise
+            return self._message(await self._failed(error)), False
+        await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
+        self.run.tell("tool_finished", self.path, tool=self.call.name, result=text)
+        return self._message(text), tool is not None and tool.result_as_answer
+
+    async def _execute(self, tool: ToolDef | None) -> str:
+        if tool is None:
+            listed = ", ".join(sorted(self.tools)) or "none"
+            raise ToolMisuse(f"there is no tool named {self.call.name!r}; the tools are: {listed}")
+        arguments = _arguments(tool, self.call.arguments)
+        if tool.claim is not None and not tool.claim():
+            raise ToolMisuse(f"the tool {self.call.name!r} has reached its limit of {tool.max_usage_count} uses")
+        result = await call_user(self.scope, tool.call, **arguments)
+        # A tool that swallowed a stop must not be recorded as if nothing had happened.
+        self.run.check()
+        return as_text(result)
+
+    async def _failed(self, error: Exception) -> str:
+        lines = "".join(traceback.format_exception(error))
+        failure = failure_of(error, traceback=lines)
+        await self.run.commit(self._row("failed", error=failure))
+        self.run.tell("tool_failed", self.path, tool=self.call.name, error=str(error), error_type=failure.type)
+        return _observation(failure)
+
+    def _message(self, text: str) -> Message:
+        return Message("tool", text, tool_call_id=self.call.id, name=self.call.name)
+
+    def _row(self, status: StepStatus, *, result: str | None = None, error: Failure | None = None) -> StepRow:
+        return StepRow(
+            run_id=self.run.id,
+            path=self.path,
+            kind="tool",
+            name=self.call.name,
+            status=status,
+            args_hash=self.args_hash,
+            started_at=self.started_at,
+            finished_at=self.run.now(),
+            rev=self.run.next_rev(self.path),
+            epoch=self.run.lease.epoch,
+            request=canonical_json({"arguments": self.call.arguments}),
+            result=result,
+            error=error.to_json() if error else None,
+            agent=self.scope.agent,
+            task=self.scope.task,
+            duration_us=int((self.run.runtime.clock.monotonic() - self.started) * 1e6),
+        )
+
+
+def _arguments(tool: ToolDef, text: str) -> Mapping[str, Any]:
+    try:
+        given = json.loads(text) if text.strip() else {}
+    except json.JSONDecodeError as error:
+        raise ToolMisuse(f"the arguments are not valid JSON ({error}): {text[:200]}") from error
+    if not isinstance(given, dict):
+        raise ToolMisuse(f"the arguments have to be one JSON object, not {type(given).__name__}")
+    try:
+        return tool.validate(given)
+    except ValueError as error:
+        schema = json.dumps(tool.spec.parameters, ensure_ascii=False)
+        raise ToolMisuse(f"the arguments do not fit: {error}. The arguments' JSON Schema is {schema}") from error
+
+
+def _observation(failure: Failure) -> str:
+    """What the model is told of a failed call; the same text whether it has just failed or was recorded."""
+    if failure.code == ToolMisuse.code:
+        return f"Error: {failure.message}"
+    return f"Error: the tool failed with {failure.type.rpartition(':')[2]}: {failure.message}"
+
+
+def as_text(result: Any) -> str:
+    """A tool's result as the model reads it: text as it is, models and data as JSON."""
+    if isinstance(result, str):
+        return result
+    if hasattr(result, "model_dump_json"):
+        return str(result.model_dump_json())
+    if isinstance(result, dict | list | tuple):
+        try:
+            return json.dumps(result, ensure_ascii=False, default=str)
+        except (TypeError, ValueError):
+            return str(result)
+    return "" if result is None else str(result)

@@ -1,0 +1,122 @@
+"""`@start`, `@listen`, `@router`, `or_`, `and_`: which method runs when. CrewAI's forms."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from jackstay.core.flow_graph import AllOf, AnyOf, Condition, MethodSpec, Trigger
+from jackstay.errors import DefinitionError
+
+F = TypeVar("F", bound=Callable[..., Any])
+Given = str | Callable[..., Any] | AnyOf | AllOf | Trigger
+_MARK = "__jackstay_flow__"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the decorators wrote on a method."""
+
+    start: bool = False
+    condition: Condition | None = None
+    router: bool = False
+    emits: tuple[str, ...] | None = None
+
+
+def start(condition: Given | None = None) -> Callable[[F], F]:
+    """The method runs when the flow starts; with a condition, also when that is met."""
+
+    def decorate(method: F) -> F:
+        parsed = None if condition is None else parse(condition, "start")
+        return _marked(method, start=True, condition=parsed)
+
+    if callable(condition) and not hasattr(condition, _MARK):
+        raise DefinitionError(f"@start is written with parentheses: @start() above {condition.__name__}")
+    return decorate
+
+
+def listen(condition: Given) -> Callable[[F], F]:
+    """The method runs when what it listens to has completed: a method, a router's label, `or_(…)`, `and_(…)`.
+
+    A method with a parameter is given what completed last returned.
+    """
+    parsed = parse(condition, "listen")
+    return lambda method: _marked(method, condition=parsed)
+
+
+def router(condition: Given | None = None, *, emit: Sequence[str] | None = None) -> Callable[[F], F]:
+    """As `listen`; what the method returns is a label that others listen to. May stand on top of `@start()`.
+
+    `emit`, or a `Literal` or Enum as return annotation, says which labels there are.
+    """
+
+    def decorate(method: F) -> F:
+        labels = tuple(emit) if emit is not None else _labels_of(method)
+        if condition is None:
+            return _marked(method, router=True, emits=labels)
+        return _marked(method, condition=parse(condition, "router"), router=True, emits=labels)
+
+    if callable(condition) and not hasattr(condition, _MARK) and emit is None and not _is_method(condition):
+        raise DefinitionError("@router is written with parentheses: @router(method)")
+    return decorate
+
+
+def or_(*conditions: Given) -> AnyOf:
+    """Met when any of them is."""
+    return AnyOf(tuple(parse(condition, "or_") for condition in conditions))
+
+
+def and_(*conditions: Given) -> AllOf:
+    """Met when all of them have been, in any order."""
+    return AllOf(tuple(parse(condition, "and_") for condition in conditions))
+
+
+def parse(given: Given, where: str) -> Condition:
+    if isinstance(given, Trigger | AnyOf | AllOf):
+        return given
+    if isinstance(given, enum.Enum):
+        return Trigger(str(given.value))
+    if isinstance(given, str):
+        return Trigger(given)
+    if callable(given):
+        return Trigger(given.__name__)
+    raise DefinitionError(f"{where}({given!r}): give a method, its name, a label, or_(…) or and_(…)")
+
+
+def method_spec(name: str, method: Callable[..., Any], mark: Mark) -> MethodSpec:
+    """The specification of a bound method."""
+    parameters = [
+        p for p in inspect.signature(method).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    takes = bool(parameters) and mark.condition is not None
+    return MethodSpec(name, method, mark.start, mark.condition, mark.router, mark.emits, takes)
+
+
+def mark_of(function: Any) -> Mark | None:
+    mark = getattr(function, _MARK, None)
+    return mark if isinstance(mark, Mark) else None
+
+
+def _marked(method: F, **changes: Any) -> F:
+    setattr(method, _MARK, replace(mark_of(method) or Mark(), **changes))
+    return method
+
+
+def _is_method(function: Any) -> bool:
+    return "self" in inspect.signature(function).parameters
+
+
+def _labels_of(method: Callable[..., Any]) -> tuple[str, ...] | None:
+    try:
+        returned = typing.get_type_hints(method).get("return")
+    except (NameError, TypeError):
+        return None  # a forward reference that only the program can resolve: the labels are not known
+    if typing.get_origin(returned) is typing.Literal:
+        return tuple(str(label) for label in typing.get_args(returned))
+    if isinstance(returned, type) and issubclass(returned, enum.Enum):
+        return tuple(str(member.value) for member in returned)
+    return None

@@ -1,0 +1,93 @@
+"""What a database's error means: which kind it is for the writer, and what the user is told to do about it.
+
+Driver classes are looked at by name and code, so that psycopg is not imported where only SQLite is used.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Literal
+
+from sqlalchemy.exc import DBAPIError
+
+from jackstay.errors import StorageUnavailable
+
+FailureKind = Literal["data", "busy", "gone", "storage"]
+"""A row is at fault / somebody else is writing, try again / the connection broke / the storage does not work."""
+
+_PG_BUSY = {"40001", "40P01", "55P03"}
+_PG_GONE = {"57P01", "57P02", "57P03"}
+_PG_DATA_CLASSES = {"22", "23", "42"}
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """The driver's own error inside SQLAlchemy's."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """How the writer has to react."""
+    cause = driver_error(error)
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return _kind_by_state(state)
+    if isinstance(cause, sqlite3.OperationalError):
+        return "busy" if _sqlite_code(cause) in _SQLITE_BUSY else "storage"
+    names = {base.__name__ for base in type(cause).__mro__}
+    if "OperationalError" in names:
+        return "gone"  # psycopg without a state: the connection itself
+    if isinstance(cause, (ValueError, TypeError, OverflowError)) or names & {
+        "IntegrityError", "DataError", "InterfaceError", "ProgrammingError",
+    }:
+        return "data"
+    return "storage"
+
+
+def _kind_by_state(state: str) -> FailureKind:
+    if state in _PG_BUSY:
+        return "busy"
+    if state in _PG_GONE or state[:2] == "08":
+        return "gone"
+    return "data" if state[:2] in _PG_DATA_CLASSES else "storage"
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether a row with that key exists already."""
+    return "IntegrityError" in {base.__name__ for base in type(driver_error(error)).__mro__}
+
+
+def storage_error(error: BaseException, where: str) -> StorageUnavailable:
+    """The error for users: what failed, at which database, and the remedy. Chain it `from` the cause."""
+    cause = driver_error(error)
+    text = " ".join(str(cause).split()) or type(cause).__name__
+    return StorageUnavailable(f"the journal at {where} cannot be used: {text}; {_remedy(cause)}")
+
+
+def _remedy(cause: BaseException) -> str:
+    if not isinstance(cause, sqlite3.Error):
+        return (
+            "check that PostgreSQL is running and that JACKSTAY_DATABASE_URL is right; "
+            "then go on with `jackstay resume`"
+        )
+    match _sqlite_code(cause):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "another program keeps it locked (a backup, a database browser): end that one, then `jackstay resume`"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
+            return (
+                "make the file and its folder writable for this user, "
+                "or set JACKSTAY_DATABASE_URL=sqlite:////a/writable/path.db"
+            )
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return "free space on that disk (or check its health), then go on with `jackstay resume`"
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return (
+                "it is no healthy SQLite database: move it away (a new one is made), restore a backup, "
+                "or rescue its rows with `sqlite3 FILE .recover`"
+            )
+    return "after the repair go on with `jackstay resume`"
+
+
+def _sqlite_code(cause: BaseException) -> int:
+    """The primary result code; extended codes carry it in the low byte."""
+    return int(getattr(cause, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & 0xFF

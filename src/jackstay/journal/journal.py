@@ -1,0 +1,142 @@
+"""The journal of one process: what the engine writes to and everybody reads from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Write
+from jackstay.journal import opening
+from jackstay.journal.commit import Committer
+from jackstay.journal.database import Database
+from jackstay.journal.leases import Leases, request_cancel
+from jackstay.journal.location import Dialect, Durability, Location
+from jackstay.journal.owner import Owner
+from jackstay.journal.pending import Pending
+from jackstay.journal.reader import Reads
+from jackstay.journal.writer import Writer
+
+LEASE_S = 10.0
+"""How long a run belongs to a process that is not heard of any more. Engine rule 36: at least 10 s on SQLite."""
+BUSY_TIMEOUT_S = 30.0
+"""How long a write waits for other processes to finish theirs."""
+
+
+def open_journal(location: Location, *, lease_s: float = LEASE_S, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Journal:
+    """Open the database, making or migrating a SQLite file as needed.
+
+    Raises `StorageUnavailable` (or one of its kinds: `DatabaseTooNew`, `MigrationNeeded`) when it cannot be used, and
+    `MissingExtraError` when PostgreSQL's driver is not installed. Warns once if the place is not the usual one.
+    """
+    database = Database(location, busy_timeout_s=busy_timeout_s)
+    try:
+        opening.prepare(database, busy_timeout_s=busy_timeout_s)
+    except BaseException:
+        database.close()
+        raise
+    if location.notice:
+        warnings.warn(location.notice, stacklevel=2)
+    return Journal(database, lease_s=lease_s, busy_timeout_s=busy_timeout_s)
+
+
+def upgrade(location: Location) -> tuple[str | None, str]:
+    """Bring a database's tables up to this version (`jackstay db upgrade`). Returns the versions before and after."""
+    database = Database(location, busy_timeout_s=BUSY_TIMEOUT_S)
+    try:
+        return opening.upgrade(database)
+    finally:
+        database.close()
+
+
+class Journal(Reads):
+    """Steps, runs, leases and blobs of one database. Thread-safe; made by `open_journal`.
+
+    Writing returns a `Pending` at once: await it in any event loop, or call its `result` in a thread. It raises
+    `StorageUnavailable` if the rows could not be stored, and `LeaseLost` if the run belongs to another worker now.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float, busy_timeout_s: float) -> None:
+        self._database = database
+        self._owner = Owner.here()
+        self._lease_s, self._busy_timeout_s = lease_s, busy_timeout_s
+        self._make_writer()
+
+    @property
+    def url(self) -> str:
+        """The database's address, without a password."""
+        return self._database.location.url.render_as_string(hide_password=True)
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._database.location.dialect
+
+    @property
+    def durability(self) -> Durability:
+        return self._database.location.durability
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file, if it is one."""
+        return self._database.location.path
+
+    def create_run(self, run: RunRow, *, write: Write | None = None) -> Pending[Lease]:
+        """Insert a run, held by this process with epoch 1, and the first rows of it if `write` is given.
+
+        Raises `AlreadyRunning` if its id, or its run key within the project, exists already.
+        """
+        if write is not None and write.lease != Lease(run.id, 1):
+            raise ValueError(f"the first write of run {run.id} must carry its first lease, not {write.lease}")
+        return cast("Pending[Lease]", self._writer.rows(run=run, write=write))
+
+    def write(self, write: Write) -> Pending[tuple[StepRow, ...]]:
+        """Commit the rows together. The steps come back with their `seq`, the order of completion in the run."""
+        return cast("Pending[tuple[StepRow, ...]]", self._writer.rows(write=write))
+
+    def take_up(self, run_id: str, *, force: bool = False) -> Pending[Takeover]:
+        """Go on with a run that nobody drives: its owner gave it back, is gone, or was silent for the lease time.
+
+        The epoch rises, which fences the former owner off; open reservations become lost. `force` takes it from an
+        owner that is alive, too. Raises `AlreadyRunning` or `NotFoundError`.
+        """
+        leases = self._leases
+        return self._writer.call(lambda connection: leases.take_up(connection, run_id, force), forgets=run_id)
+
+    def renew(self, leases: Sequence[Lease], activity: Mapping[str, str]) -> Pending[frozenset[str]]:
+        """Keep these leases for another lease time and say what the runs are doing. Returns the runs still held: the
+        others are lost and have to stop at once."""
+        held, doing, mine = tuple(leases), dict(activity), self._leases
+        return self._writer.call(lambda connection: mine.renew(connection, held, doing))
+
+    def request_cancel(self, run_id: str) -> Pending[bool]:
+        """Ask a run to stop, whoever drives it. False if it has ended already or does not exist."""
+        return self._writer.call(lambda connection: request_cancel(connection, run_id))
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Commit what waits, give back the leases of this process, close. Later writes raise `StorageUnavailable`."""
+        if self._writer.started:
+            self._writer.call(self._leases.release_all)
+        if self._writer.close(timeout_s):
+            self._database.close()
+
+    def before_fork(self) -> None:
+        """Come to rest: no transaction and no read is under way when the process forks."""
+        self._writer.before_fork()
+        self._database.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        self._database.after_fork_in_parent()
+        self._writer.after_fork_in_parent()
+
+    def forget_in_child(self) -> None:
+        """Start afresh in a forked child: what was waiting or running, and every lease, stays the parent's."""
+        self._database.forget_in_child()
+        self._owner = Owner.here()
+        self._make_writer()
+
+    def _make_writer(self) -> None:
+        self._leases = Leases(self._owner, self._lease_s)
+        committer = Committer(str(self._owner), self._lease_s)
+        self._writer = Writer(self._database, committer, busy_timeout_s=self._busy_timeout_s)

@@ -1,0 +1,143 @@
+"""Who may drive a run: taking it up, keeping it, giving it back, asking it to stop. Each is one transaction of the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Row, bindparam, case, func, literal_column, select, update
+
+from jackstay.core.records import TERMINAL, Lease, Takeover
+from jackstay.errors import AlreadyRunning, NotFoundError
+from jackstay.journal.owner import Owner
+from jackstay.journal.reader import read_reservations, read_run, read_steps
+from jackstay.journal.rows import from_micros
+from jackstay.journal.schema import lease, reservation, run
+from jackstay.journal.statements import now_micros
+from jackstay.journal.write_connection import WriteConnection
+
+
+class Leases:
+    """The leases of this process."""
+
+    def __init__(self, owner: Owner, lease_s: float) -> None:
+        self._owner, self._lease_s = owner, lease_s
+
+    def take_up(self, connection: WriteConnection, run_id: str, force: bool) -> Takeover:
+        """Take the lease if it is free, and read what the run has so far.
+
+        Raises `NotFoundError`, or `AlreadyRunning` with the owner and the time until which it holds the run.
+        """
+        core, now = connection.core, literal_column(now_micros(connection.dialect.name))
+        if read_run(core, run_id) is None:
+            raise NotFoundError(f"there is no run {run_id} in this journal")
+        _ensure_lease_row(connection, run_id)
+        held = core.execute(
+            select(lease, now.label("now")).where(lease.c.run_id == run_id).with_for_update()
+        ).one()
+        if not force and not self._is_free(held):
+            raise _already_running(held)
+        epoch = held.epoch + 1
+        core.execute(
+            update(lease)
+            .where(lease.c.run_id == run_id)
+            .values(epoch=epoch, owner=str(self._owner), expires_at=now + self._lease_us, activity=None)
+        )
+        # What a dead process may have spent is counted as spent (engine rule 15).
+        core.execute(
+            update(reservation)
+            .where(reservation.c.run_id == run_id, reservation.c.state == "open")
+            .values(state="lost", cost_pico=reservation.c.worst_pico, settled_at=now)
+        )
+        core.execute(_running_again(run_id, held.now))
+        row = read_run(core, run_id)
+        assert row is not None  # seen above, and runs are not deleted inside this transaction
+        return Takeover(
+            Lease(run_id, epoch), row, tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
+        )
+
+    def renew(
+        self, connection: WriteConnection, held: Sequence[Lease], activity: Mapping[str, str]
+    ) -> frozenset[str]:
+        """Hold on to these leases for another lease time. Returns the runs that are still ours."""
+        wanted = {each.run_id: each.epoch for each in held}
+        # Locked in run order, as writes lock them: so a renewal and a write cannot wait for each other.
+        rows = connection.core.execute(
+            select(lease.c.run_id, lease.c.epoch)
+            .where(lease.c.run_id.in_(wanted), lease.c.owner == str(self._owner))
+            .order_by(lease.c.run_id)
+            .with_for_update()
+        ).all()
+        ours = [row.run_id for row in rows if wanted[row.run_id] == row.epoch]
+        if not ours:
+            return frozenset()
+        now = literal_column(now_micros(connection.dialect.name))
+        connection.core.execute(
+            update(lease).where(lease.c.run_id.in_(ours)).values(expires_at=now + self._lease_us)
+        )
+        told = [{"of": run_id, "doing": activity[run_id]} for run_id in ours if run_id in activity]
+        if told:
+            change = update(lease).where(lease.c.run_id == bindparam("of")).values(activity=bindparam("doing"))
+            connection.core.execute(change, told)
+        return frozenset(ours)
+
+    def release_all(self, connection: WriteConnection) -> None:
+        """Give every run back, at the end of this process: what was running can be resumed at once."""
+        connection.core.execute(
+            update(lease).where(lease.c.owner == str(self._owner)).values(owner=None, expires_at=0, activity=None)
+        )
+
+    @property
+    def _lease_us(self) -> int:
+        return int(self._lease_s * 1_000_000)
+
+    def _is_free(self, held: Row[tuple[object, ...]]) -> bool:
+        if held.owner is None or held.expires_at < held.now:
+            return True
+        owner = Owner.parse(held.owner)
+        return owner is not None and owner.is_gone(self._owner)
+
+
+def request_cancel(connection: WriteConnection, run_id: str) -> bool:
+    """Note that the run is to stop. False if it has ended, or does not exist."""
+    changed = connection.core.execute(
+        update(run).where(run.c.id == run_id, run.c.status.not_in(TERMINAL)).values(cancel_requested=True)
+    )
+    return changed.rowcount == 1
+
+
+def _ensure_lease_row(connection: WriteConnection, run_id: str) -> None:
+    """A run that was queued has none yet; two workers that take it up at once must lock the same row."""
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    connection.execute(
+        f"insert into lease (run_id, epoch, owner, expires_at) values ({mark}, 0, null, 0) on conflict do nothing",
+        (run_id,),
+    )
+
+
+def _running_again(run_id: str, now: int):  # type: ignore[no-untyped-def]  # an Update of SQLAlchemy
+    ended = run.c.status.in_(TERMINAL)
+    return (
+        update(run)
+        .where(run.c.id == run_id)
+        .values(
+            status="running",
+            reason=None,
+            error=None,
+            finished_at=None,
+            started_at=func.coalesce(run.c.started_at, now),
+            attempts=run.c.attempts + 1,
+            # A cancel that has already ended the run is used up; one that nobody has obeyed yet still holds.
+            cancel_requested=case((ended, False), else_=run.c.cancel_requested),
+        )
+    )
+
+
+def _already_running(held: Row[tuple[object, ...]]) -> AlreadyRunning:
+    owner = Owner.parse(held.owner)
+    who = f"process {owner.pid} on {owner.host or 'this machine'}" if owner else "another worker"
+    until = from_micros(held.expires_at)
+    assert until is not None
+    return AlreadyRunning(
+        f"run {held.run_id} is being driven by {who} (its lease holds until {until:%Y-%m-%d %H:%M:%S} UTC "
+        "unless it is renewed); wait for it, end that process, or cancel the run"
+    )

@@ -1,0 +1,254 @@
+"""Reading the journal, from any thread, without waiting for the writer.
+
+Functions take a connection, so that the writer can read inside its own transaction; `Reads` borrows one of the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, and_, func, literal_column, or_, select
+
+from jackstay.core.messages import EMPTY_CHAIN, Message
+from jackstay.core.records import TERMINAL, LeaseState, Reservation, RunFilter, RunRow, StepRow
+from jackstay.core.usage import Bill, Usage, from_pico
+from jackstay.errors import ConfigurationError, NotFoundError
+from jackstay.journal import schema
+from jackstay.journal.blobs import address_of, unpack, unpack_messages, unpack_text
+from jackstay.journal.database import Database
+from jackstay.journal.failures import storage_error
+from jackstay.journal.owner import Owner
+from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, Codec, from_micros
+from jackstay.journal.statements import now_micros
+
+T = TypeVar("T")
+
+_LAST = "\U0010ffff"
+"""Sorts behind every other character: the end of a range of equal beginnings."""
+_ADDRESSES_PER_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BillOfRun:
+    """What a run, or a part of it, has used: by its recorded model calls, and at worst by calls that were lost."""
+
+    recorded: Bill
+    lost: Bill
+
+    @property
+    def total(self) -> Bill:
+        return self.recorded + self.lost
+
+
+class Reads:
+    """The reading half of the journal."""
+
+    _database: Database
+    _owner: Owner
+
+    def run(self, run_id: str) -> RunRow | None:
+        """The run with exactly this id."""
+        return self._read(lambda connection: read_run(connection, run_id))
+
+    def find_runs(self, prefix_or_key: str) -> list[RunRow]:
+        """Runs whose id begins with this text, or whose run key it is; newest first, ten at most."""
+        run = schema.run
+        begins = and_(run.c.id >= prefix_or_key, run.c.id < prefix_or_key + _LAST)
+        return self._runs(select(run).where(or_(begins, run.c.run_key == prefix_or_key)), limit=10)
+
+    def runs(self, wanted: RunFilter) -> list[RunRow]:
+        """Runs that fit the filter, newest first."""
+        return self._runs(_filtered(wanted), limit=wanted.limit)
+
+    def run_by_key(self, run_key: str, project_id: str | None = None) -> RunRow | None:
+        """The run that has this run key in the project."""
+        run = schema.run
+        found = self._runs(
+            select(run).where(run.c.run_key == run_key, func.coalesce(run.c.project_id, "") == (project_id or "")),
+            limit=1,
+        )
+        return found[0] if found else None
+
+    def children(self, run_id: str) -> list[RunRow]:
+        """The runs of a batch run, oldest first."""
+        return self._runs(select(schema.run).where(schema.run.c.parent_run == run_id))[::-1]
+
+    def cancel_requested(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Those of these runs that somebody has asked to stop."""
+        run = schema.run
+        query = select(run.c.id).where(run.c.id.in_(run_ids), run.c.cancel_requested)
+        return self._read(lambda connection: frozenset(connection.scalars(query)))
+
+    def steps(self, run_id: str, *, latest_only: bool = True) -> list[StepRow]:
+        """The run's steps in the order of their completion; of each path the highest revision, or all."""
+        return self._read(lambda connection: read_steps(connection, run_id, latest_only=latest_only))
+
+    def reservations(self, run_id: str) -> list[Reservation]:
+        """All reservations of the run, oldest first."""
+        return self._read(lambda connection: read_reservations(connection, run_id))
+
+    def lease(self, run_id: str) -> LeaseState | None:
+        """Who drives the run, if it was ever driven."""
+        lease = schema.lease
+        now = literal_column(now_micros(self._database.location.dialect)).label("now")
+        row = self._read(lambda connection: connection.execute(select(lease, now).where(lease.c.run_id == run_id)).one_or_none())
+        if row is None:
+            return None
+        owner = Owner.parse(row.owner) if row.owner else None
+        gone = owner is not None and owner.is_gone(self._owner)
+        live = row.owner is not None and row.expires_at >= row.now and not gone
+        expires_at = from_micros(row.expires_at) if row.owner is not None else None
+        return LeaseState(row.run_id, row.epoch, row.owner, live, row.activity, expires_at)
+
+    def messages(self, ref: str) -> list[Message]:
+        """The conversation whose hash is `ref`, from its beginning. Raises `NotFoundError` if a part is missing."""
+        return self._read(lambda connection: read_messages(connection, ref))
+
+    def blob(self, sha256: str) -> bytes:
+        """The content of a blob. Raises `NotFoundError`."""
+        blob = schema.blob
+        query = select(blob.c.encoding, blob.c.bytes).where(blob.c.sha256 == sha256)
+        row = self._read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise NotFoundError(f"there is no blob {sha256} in this journal")
+        return unpack(row.encoding, row.bytes)
+
+    def bill(self, run_id: str, path_prefix: str = "") -> BillOfRun:
+        """What the run itself has used (copied rows are not billed again), below a path if one is given."""
+        return self._read(lambda connection: read_bill(connection, run_id, path_prefix))
+
+    def _runs(self, query: Select[Any], limit: int | None = None) -> list[RunRow]:
+        run = schema.run
+        ordered = query.order_by(run.c.created_at.desc(), run.c.id.desc()).limit(limit)
+        return self._read(lambda connection: _values(connection, RUNS, connection.execute(ordered).all()))
+
+    def _read(self, read: Callable[[Connection], T]) -> T:
+        try:
+            with self._database.reading() as connection:
+                return read(connection)
+        except self._database.errors as exc:
+            raise storage_error(exc, self._database.location.shown) from exc
+
+
+def read_run(connection: Connection, run_id: str) -> RunRow | None:
+    found = _values(connection, RUNS, connection.execute(select(schema.run).where(schema.run.c.id == run_id)).all())
+    return found[0] if found else None
+
+
+def read_steps(connection: Connection, run_id: str, *, latest_only: bool = True) -> list[StepRow]:
+    step = schema.step
+    rows: Sequence[Sequence[Any]] = connection.execute(
+        select(step).where(step.c.run_id == run_id).order_by(step.c.seq)
+    ).all()
+    steps = _values(connection, STEPS, rows)
+    if not latest_only:
+        return steps
+    highest: dict[str, int] = {}
+    for each in steps:
+        highest[each.path] = max(each.rev, highest.get(each.path, 0))
+    return [each for each in steps if each.rev == highest[each.path]]
+
+
+def read_reservations(connection: Connection, run_id: str) -> list[Reservation]:
+    table = schema.reservation
+    query = select(table).where(table.c.run_id == run_id)
+    query = query.order_by(table.c.created_at, table.c.path, table.c.rev, table.c.attempt)
+    return _values(connection, RESERVATIONS, connection.execute(query).all())
+
+
+def read_messages(connection: Connection, ref: str) -> list[Message]:
+    blob = schema.blob
+    stretches: list[list[Message]] = []
+    while ref != EMPTY_CHAIN:
+        row = connection.execute(select(blob).where(blob.c.sha256 == ref)).one_or_none()
+        if row is None or row.parent is None:
+            raise NotFoundError(f"the journal has no messages under {ref}")
+        stretches.append(unpack_messages(row.encoding, row.bytes))
+        ref = row.parent
+    return [message for stretch in reversed(stretches) for message in stretch]
+
+
+def read_bill(connection: Connection, run_id: str, path_prefix: str) -> BillOfRun:
+    step, reservation = schema.step, schema.reservation
+    used = (step.c.input_tokens + step.c.output_tokens) > 0
+    recorded = connection.execute(
+        select(
+            func.coalesce(func.sum(step.c.input_tokens), 0),
+            func.coalesce(func.sum(step.c.cached_tokens), 0),
+            func.coalesce(func.sum(step.c.cache_write_tokens), 0),
+            func.coalesce(func.sum(step.c.output_tokens), 0),
+            func.coalesce(func.sum(step.c.reasoning_tokens), 0),
+            func.count().filter(step.c.flags.like("%estimated%")),
+            func.count().filter(step.c.status == "succeeded"),
+            func.coalesce(func.sum(step.c.cost_pico), 0),
+            func.count().filter(and_(step.c.cost_pico.is_(None), used)),
+        ).where(step.c.run_id == run_id, step.c.kind == "llm", step.c.origin_run_id.is_(None), *_below(step, path_prefix))
+    ).one()
+    lost = connection.execute(
+        select(
+            func.coalesce(func.sum(reservation.c.worst_input_tokens), 0),
+            func.coalesce(func.sum(reservation.c.worst_output_tokens), 0),
+            func.count(),
+            func.coalesce(func.sum(reservation.c.worst_pico), 0),
+            func.count().filter(reservation.c.worst_pico.is_(None)),
+        ).where(reservation.c.run_id == run_id, reservation.c.state == "lost", *_below(reservation, path_prefix))
+    ).one()
+    return BillOfRun(
+        Bill(
+            Usage(*(int(value) for value in recorded[:5]), estimated=recorded[5] > 0),
+            recorded[6],
+            None if recorded[8] else from_pico(int(recorded[7])),
+        ),
+        Bill(
+            Usage(input_tokens=int(lost[0]), output_tokens=int(lost[1]), estimated=lost[2] > 0),
+            lost[2],
+            None if lost[4] else from_pico(int(lost[3])),
+        ),
+    )
+
+
+def _below(table: Any, path_prefix: str) -> list[Any]:
+    if not path_prefix:
+        return []
+    inside = and_(table.c.path >= path_prefix + "/", table.c.path < path_prefix + "0")  # "0" follows "/"
+    return [or_(table.c.path == path_prefix, inside)]
+
+
+def _filtered(wanted: RunFilter) -> Select[Any]:
+    run = schema.run
+    query = select(run)
+    if wanted.status:
+        query = query.where(run.c.status.in_(wanted.status))
+    if wanted.kind:
+        query = query.where(run.c.kind.in_(wanted.kind))
+    if wanted.name is not None:
+        query = query.where(run.c.name == wanted.name)
+    if wanted.unfinished:
+        query = query.where(run.c.status.not_in(TERMINAL))
+    if wanted.before is not None:
+        mark = select(run.c.created_at).where(run.c.id == wanted.before).scalar_subquery()
+        query = query.where(or_(run.c.created_at < mark, and_(run.c.created_at == mark, run.c.id < wanted.before)))
+    for name, value in wanted.extra.items():
+        if name not in run.c:
+            raise ConfigurationError(f"runs have no {name!r} to filter by; they have {', '.join(run.c.keys())}")
+        query = query.where(run.c[name] == value)
+    return query
+
+
+def _values(connection: Connection, codec: Codec[T], rows: Sequence[Sequence[Any]]) -> list[T]:
+    payloads = _payloads(connection, codec.markers(rows))
+    return [codec.decode(row, payloads) for row in rows]
+
+
+def _payloads(connection: Connection, markers: Iterable[str]) -> dict[str, str]:
+    """The texts that stand for the markers."""
+    blob, texts = schema.blob, {}
+    wanted = {address_of(marker): marker for marker in markers}
+    addresses = list(wanted)
+    for at in range(0, len(addresses), _ADDRESSES_PER_QUERY):
+        some = addresses[at : at + _ADDRESSES_PER_QUERY]
+        for row in connection.execute(select(blob).where(blob.c.sha256.in_(some))):
+            texts[wanted[row.sha256]] = unpack_text(row.encoding, row.bytes)
+    return texts

@@ -1,0 +1,192 @@
+"""The journal's tables, the same on SQLite and PostgreSQL. Their names and columns are promises (expand, then contract).
+
+Portable by choice: times are BIGINT microseconds since 1970 (UTC), money is BIGINT pico-dollars, JSON is TEXT,
+keys compare byte by byte (`COLLATE "C"` on PostgreSQL) so that prefix ranges and `order by` agree on both.
+Columns stand in the order of the values in `core/records.py`: a row is that value's fields, one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, func
+from sqlalchemy.types import TypeEngine
+
+SCHEMA_VERSION = "0001"
+"""The newest migration (a test compares it with Alembic's head). Compared as text: four digits, counting up."""
+
+VERSION_TABLE = "jackstay_version"
+"""Alembic's own default name would collide with a host application's in a shared PostgreSQL database."""
+
+metadata = MetaData()
+
+Key: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _text(name: str, *, null: bool = True) -> Column[Any]:
+    return Column(name, Text, nullable=null)
+
+
+def _key(name: str, *, null: bool = False, primary: bool = False) -> Column[Any]:
+    return Column(name, Key, nullable=null, primary_key=primary)
+
+
+def _number(name: str, *, null: bool = False, primary: bool = False) -> Column[Any]:
+    return Column(name, Integer, nullable=null, primary_key=primary, autoincrement=False)
+
+
+def _big(name: str, *, null: bool = False) -> Column[Any]:
+    return Column(name, BigInteger, nullable=null)
+
+
+run = Table(
+    "run",
+    metadata,
+    _key("id", primary=True),
+    _text("kind", null=False),
+    _text("name", null=False),
+    _big("created_at"),
+    _text("status", null=False),
+    _text("reason"),
+    _text("inputs"),
+    _text("output"),
+    _text("error"),
+    _text("entry"),
+    _text("fingerprint"),
+    _text("run_key"),
+    _key("parent_run", null=True),
+    _key("forked_from", null=True),
+    _text("trigger"),
+    _text("deployment"),
+    _text("version"),
+    _text("project_id"),
+    _text("session_id"),
+    _text("idempotency_key"),
+    _text("model_override"),
+    _number("priority"),
+    _number("attempts"),
+    Column("cancel_requested", Boolean, nullable=False),
+    _big("not_before", null=True),
+    _big("admitted_at", null=True),
+    _big("started_at", null=True),
+    _big("finished_at", null=True),
+    _text("tags"),
+    _number("format"),
+)
+Index("run_by_created", run.c.created_at, run.c.id)
+Index("run_by_status", run.c.status, run.c.created_at)
+Index("run_by_parent", run.c.parent_run, sqlite_where=run.c.parent_run.is_not(None),
+      postgresql_where=run.c.parent_run.is_not(None))
+Index("run_by_session", run.c.session_id, sqlite_where=run.c.session_id.is_not(None),
+      postgresql_where=run.c.session_id.is_not(None))
+# Unique: two processes that start the same run key at the same moment must not both get a run.
+Index("run_by_key", func.coalesce(run.c.project_id, ""), run.c.run_key, unique=True,
+      sqlite_where=run.c.run_key.is_not(None), postgresql_where=run.c.run_key.is_not(None))
+
+step = Table(
+    "step",
+    metadata,
+    _key("run_id", primary=True),
+    _key("path", primary=True),
+    _text("kind", null=False),
+    _text("name", null=False),
+    _text("status", null=False),
+    _text("args_hash", null=False),
+    _big("started_at"),
+    _big("finished_at"),
+    _number("rev", primary=True),
+    _number("seq"),
+    _number("epoch"),
+    _number("attempts"),
+    _number("hash_version"),
+    _text("request"),
+    _text("request_ref"),
+    _text("result"),
+    _text("error"),
+    _text("agent"),
+    _text("task"),
+    _text("model"),
+    _text("answered_by"),
+    _text("provider"),
+    _big("input_tokens"),
+    _big("cached_tokens"),
+    _big("cache_write_tokens"),
+    _big("output_tokens"),
+    _big("reasoning_tokens"),
+    _big("cost_pico", null=True),
+    _text("price_version"),
+    _text("flags"),
+    _big("duration_us"),
+    _key("origin_run_id", null=True),
+    _number("format"),
+)
+# Unique: completion order is what a flow is replayed by; two rows with one number would be silent disorder.
+Index("step_by_seq", step.c.run_id, step.c.seq, unique=True)
+
+lease = Table(
+    "lease",
+    metadata,
+    _key("run_id", primary=True),
+    _number("epoch"),
+    _text("owner"),
+    _big("expires_at"),
+    _text("activity"),
+)
+
+reservation = Table(
+    "reservation",
+    metadata,
+    _key("run_id", primary=True),
+    _key("path", primary=True),
+    _number("rev", primary=True),
+    _number("attempt", primary=True),
+    _number("epoch"),
+    _text("model", null=False),
+    _big("created_at"),
+    _big("worst_pico", null=True),
+    _big("worst_input_tokens"),
+    _big("worst_output_tokens"),
+    _text("state", null=False),
+    _big("cost_pico", null=True),
+    _text("outcome"),
+    _big("settled_at", null=True),
+)
+
+blob = Table(
+    "blob",
+    metadata,
+    _key("sha256", primary=True),
+    _key("parent", null=True),  # of a stretch of messages: the chain's value before it
+    _text("encoding", null=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    _key("run_id", primary=True),
+    _key("path", primary=True),
+    _number("rev", primary=True),
+    _number("epoch"),
+    _text("key", null=False),
+    _big("created_at"),
+)
+
+wait = Table(
+    "wait",
+    metadata,
+    _key("run_id", primary=True),
+    _key("path", primary=True),
+    _number("rev", primary=True),
+    _text("kind", null=False),
+    _text("prompt"),
+    _text("payload"),
+    _text("project_id"),
+    _big("created_at"),
+    _big("deadline", null=True),
+    _big("answered_at", null=True),
+    _text("answered_by"),
+    _text("answer"),
+)
+Index("wait_open", wait.c.created_at, sqlite_where=wait.c.answered_at.is_(None),
+      postgresql_where=wait.c.answered_at.is_(None))

@@ -1,0 +1,227 @@
+"""The one thread of a process that writes, and its group commit: whatever waits becomes one transaction.
+
+Callers never block: they put their wish into a queue and wait for a `Pending`. The thread starts with the first wish
+and survives every failure of the storage: the wishes of that moment fail, later ones work again after the repair.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from jackstay.core.records import RunRow, Write
+from jackstay.errors import AlreadyRunning, JackstayError, StorageUnavailable
+from jackstay.journal.commit import Committer, RowsAsked
+from jackstay.journal.database import Database
+from jackstay.journal.failures import is_conflict, kind_of, storage_error
+from jackstay.journal.pending import Pending, wake
+from jackstay.journal.write_connection import WriteConnection
+
+T = TypeVar("T")
+
+_LARGEST_BATCH = 512
+"""Wishes per transaction: keeps the first one's wait bounded when thousands stand in the queue."""
+
+
+@dataclass(slots=True)
+class _CallAsked:
+    """A transaction of its own: leases, cancels."""
+
+    pending: Pending[Any]
+    call: Callable[[WriteConnection], Any]
+    forgets: str | None = None
+    """The run whose sequence has to be counted anew."""
+
+
+_Asked = RowsAsked | _CallAsked
+
+
+class Writer:
+    """Takes wishes from any thread and commits them in the order they came."""
+
+    def __init__(self, database: Database, committer: Committer, *, busy_timeout_s: float) -> None:
+        self._database, self._committer = database, committer
+        self._busy_timeout_s = busy_timeout_s
+        self._connection: WriteConnection | None = None
+        self._reset()
+
+    def rows(self, *, write: Write | None = None, run: RunRow | None = None) -> Pending[Any]:
+        """Commit a write, a new run, or both together."""
+        return self._put(RowsAsked(Pending(self._guard), write, run))
+
+    def call(self, call: Callable[[WriteConnection], T], *, forgets: str | None = None) -> Pending[T]:
+        """Run something in a transaction of its own, in the writer's thread."""
+        return self._put(_CallAsked(Pending(self._guard), call, forgets))
+
+    @property
+    def started(self) -> bool:
+        return self._thread is not None and not self._closed
+
+    def close(self, timeout_s: float) -> bool:
+        """Commit what waits, then end the thread. False if that took too long."""
+        with self._starting:
+            self._closed = True
+            thread = self._thread
+        if thread is None:
+            return True
+        self._queue.put(None)
+        thread.join(timeout_s)
+        return not thread.is_alive()
+
+    def before_fork(self) -> None:
+        """Wait for the transaction that is running, and let the thread commit nothing until after the fork."""
+        self._busy.acquire()
+        if not self._database.in_memory:
+            self._drop_connection()
+
+    def after_fork_in_parent(self) -> None:
+        self._busy.release()
+
+    def forget_in_child(self) -> None:
+        """The thread and whatever waits belong to the parent."""
+        self._reset()
+        if not self._database.in_memory:
+            self._connection = None
+
+    def _reset(self) -> None:
+        self._queue: SimpleQueue[_Asked | None] = SimpleQueue()
+        self._guard = threading.Lock()  # of all Pendings
+        self._busy = threading.Lock()  # held while a transaction runs
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def _put(self, asked: _Asked) -> Pending[Any]:
+        if self._thread is None or self._closed:
+            self._start()
+        self._queue.put(asked)
+        return asked.pending
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._closed:
+                raise StorageUnavailable("the journal is closed; make a new Runtime to go on")
+            if self._thread is None:
+                # A daemon: a program that ends without closing its Runtime must not hang here.
+                self._thread = threading.Thread(target=self._serve, name="jackstay-journal", daemon=True)
+                self._thread.start()
+
+    def _serve(self) -> None:
+        ended = False
+        while not ended:
+            batch, ended = self._take()
+            for group in _groups(batch):
+                with self._busy:
+                    self._commit(group)
+                wake([asked.pending for asked in group], self._guard)
+        with self._busy:
+            self._drop_connection()
+
+    def _take(self) -> tuple[list[_Asked], bool]:
+        """Wait for the first wish, then take all that stand behind it."""
+        batch: list[_Asked] = []
+        asked = self._queue.get()
+        while asked is not None:
+            batch.append(asked)
+            if len(batch) >= _LARGEST_BATCH:
+                return batch, False
+            try:
+                asked = self._queue.get_nowait()
+            except Empty:
+                return batch, False
+        return batch, True
+
+    def _commit(self, group: Sequence[_Asked]) -> None:
+        """Bring every wish of the group to an outcome, whatever happens."""
+        try:
+            self._try(group)
+        except Exception as exc:  # any driver's, any kind: it is told to those who wait, and the thread lives on
+            self._committer.forget([asked.run_id for asked in group if isinstance(asked, RowsAsked)])
+            if kind_of(exc) == "data" and len(group) > 1:
+                for asked in group:  # one row is at fault: the others must not suffer for it
+                    self._commit([asked])
+                return
+            if kind_of(exc) != "data" and not isinstance(exc, JackstayError):
+                self._drop_connection()  # may be what broke; the next wish tries a fresh one
+            for asked in group:
+                asked.pending.fail(self._told(exc, asked))
+
+    def _try(self, group: Sequence[_Asked]) -> None:
+        """Commit, again and again while another process is writing."""
+        deadline = time.monotonic() + self._busy_timeout_s
+        reconnected = False
+        while True:
+            try:
+                return self._attempt(group)
+            except Exception as exc:  # sorted by kind, else raised
+                kind = kind_of(exc)
+                if kind == "gone" and not reconnected and not self._left_open():
+                    reconnected = True  # the server was restarted while this connection was idle
+                    self._drop_connection()
+                elif kind == "busy" and time.monotonic() < deadline:
+                    time.sleep(random.uniform(0.001, 0.02))
+                else:
+                    raise
+
+    def _attempt(self, group: Sequence[_Asked]) -> None:
+        connection = self._connection = self._connection or self._database.write_connection()
+        connection.committing = False
+        first = group[0]
+        if isinstance(first, RowsAsked):
+            rows = [asked for asked in group if isinstance(asked, RowsAsked)]
+            self._committer.commit(connection, rows)
+            return
+        with connection.transaction():
+            value = first.call(connection)
+        if first.forgets is not None:
+            self._committer.forget([first.forgets])
+        first.pending.settle(value)
+
+    def _left_open(self) -> bool:
+        """Whether the last attempt broke while it committed: nobody knows then if it did, so it is not repeated."""
+        return self._connection is not None and self._connection.committing
+
+    def _told(self, error: Exception, asked: _Asked) -> Exception:
+        """The error that the waiting caller gets: its own instance, with what it needs to know."""
+        if isinstance(error, JackstayError):
+            return error
+        where = self._database.location.shown
+        if isinstance(asked, RowsAsked) and asked.run is not None and is_conflict(error):
+            told: JackstayError = AlreadyRunning(
+                f"a run with the id {asked.run.id}"
+                + (f" or the run key {asked.run.run_key!r}" if asked.run.run_key else "")
+                + " exists already: look it up and go on with that one"
+            )
+        elif isinstance(asked, RowsAsked) and kind_of(error) == "data":
+            told = StorageUnavailable(
+                f"a row of run {asked.run_id} cannot be stored in {where}: {error}; the run has stopped there"
+            )
+        else:
+            told = storage_error(error, where)
+        told.__cause__ = error
+        return told
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _groups(batch: Sequence[_Asked]) -> Iterator[list[_Asked]]:
+    """Rows that stand together share a transaction; everything else has its own, in its turn."""
+    group: list[_Asked] = []
+    for asked in batch:
+        if isinstance(asked, RowsAsked):
+            group.append(asked)
+            continue
+        if group:
+            yield group
+            group = []
+        yield [asked]
+    if group:
+        yield group

@@ -1,0 +1,156 @@
+"""What calls cost: the bundled price list of `genai-prices`, or a provider's own prices. No network, ever.
+
+An unknown price is None and stays unknown; it never becomes zero.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from jackstay.core.messages import Question
+from jackstay.core.usage import Price, Usage
+from jackstay.models.estimates import most_input_tokens
+from jackstay.models.provider import Cost, Endpoint, Provider, Worst
+
+LIST_NAMES = {
+    "gemini": "google",
+    "bedrock": "aws",
+    "xai": "x-ai",
+    "dashscope": "alibaba",
+    "openai_compatible": None,
+}
+"""Our provider's name → the list's, where they differ. None: found by the server's address."""
+
+FIELDS = {
+    "input_mtok": "input_mtok",
+    "output_mtok": "output_mtok",
+    "cached_mtok": "cache_read_mtok",
+    "cache_write_mtok": "cache_write_mtok",
+}
+UNPRICED = ("requests",)
+"""Kinds of price that a token count does not settle: a model that has one is unknown to us."""
+
+OUTPUT_LIMITS = (
+    ("gpt-5", 128_000),
+    ("gpt-4.1", 32_768),
+    ("gpt-4o", 16_384),
+    ("gpt-4-turbo", 4_096),
+    ("gpt-4", 8_192),
+    ("gpt-3.5", 4_096),
+    ("o1", 100_000),
+    ("o3", 100_000),
+    ("o4", 100_000),
+    ("claude-3-5", 8_192),
+    ("claude-3-7", 128_000),
+    ("claude-3", 4_096),
+    ("claude-opus-4", 128_000),
+    ("claude-", 128_000),
+    ("gemini-2.0", 8_192),
+    ("gemini-1.5", 8_192),
+    ("gemini-", 65_536),
+)
+"""The most tokens that a model writes in one answer, by the start of its name, as the vendors document it."""
+
+MOST_OUTPUT = 128_000
+"""For a model that is not listed: no vendor's documented limit of a model without an entry is higher."""
+
+
+class PriceList:
+    """Prices by model, each looked up once."""
+
+    def __init__(self) -> None:
+        self._listed: dict[tuple[str, str, str | None], Listed | None] = {}
+
+    def cost(self, provider: Provider, endpoint: Endpoint, usage: Usage, *, answered_by: str = "") -> Cost:
+        """What a call cost. The model that answered decides (a router or a deployment has a name of its own)."""
+        for model in dict.fromkeys(name for name in (answered_by, endpoint.model) if name):
+            if (price := self._price(provider, replace(endpoint, model=model), usage.input_tokens)) is not None:
+                return Cost(price.cost(usage), price.version or None, price.simulated)
+        return Cost(None)
+
+    def worst(self, provider: Provider, endpoint: Endpoint, question: Question) -> Worst:
+        """The most that one request can cost: every byte a token, the longest answer, the dearest kind of input."""
+        tokens_in = most_input_tokens(question)
+        tokens_out = self._most_output(provider, endpoint, question)
+        price = self._price(provider, endpoint, tokens_in)
+        if price is None:
+            return Worst(None, tokens_in, tokens_out)
+        dearest = replace(price, input_mtok=max(price.input_mtok, price.cache_write_mtok or price.input_mtok))
+        return Worst(dearest.cost(Usage(input_tokens=tokens_in, output_tokens=tokens_out)), tokens_in, tokens_out)
+
+    def _price(self, provider: Provider, endpoint: Endpoint, input_tokens: int) -> Price | None:
+        if provider.price is not None:
+            return provider.price(endpoint)
+        listed = self._lookup(provider, endpoint)
+        return listed.at(input_tokens) if listed is not None else None
+
+    def _lookup(self, provider: Provider, endpoint: Endpoint) -> Listed | None:
+        if provider.local or provider.price is not None:
+            return None
+        key = (provider.name, endpoint.model, endpoint.base_url)
+        if key not in self._listed:
+            self._listed[key] = find(provider.name, endpoint.model, endpoint.base_url)
+        return self._listed[key]
+
+    def _most_output(self, provider: Provider, endpoint: Endpoint, question: Question) -> int:
+        sampling = question.sampling
+        answers = int(sampling.extra.get("n") or 1)
+        if sampling.max_tokens is not None:
+            return sampling.max_tokens * answers
+        name = endpoint.model.rpartition("/")[2]
+        limits: Iterator[int] = (limit for start, limit in OUTPUT_LIMITS if name.startswith(start))
+        if (limit := next(limits, None)) is not None:
+            return limit * answers
+        listed = self._lookup(provider, endpoint)
+        window = endpoint.context_window or (listed.context_window if listed is not None else None)
+        return min(window or MOST_OUTPUT, MOST_OUTPUT) * answers
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One model of the price list."""
+
+    info: Any
+    version: str
+
+    @property
+    def context_window(self) -> int | None:
+        window: int | None = self.info.context_window
+        return window
+
+    def at(self, input_tokens: int) -> Price | None:
+        """The price of a call with so many input tokens (some models cost more beyond a threshold), now."""
+        prices = vars(self.info.get_prices(datetime.now(UTC)))
+        if any(name.startswith(UNPRICED) and value is not None for name, value in prices.items()):
+            return None
+        rates = {ours: _rate(prices.get(theirs), input_tokens) for ours, theirs in FIELDS.items()}
+        given, said = rates.pop("input_mtok"), rates.pop("output_mtok")
+        if given is None or said is None:
+            return None
+        return Price(given, said, version=self.version, **rates)
+
+
+def _rate(price: Any, input_tokens: int) -> Decimal | None:
+    """The rate beyond a tier's start holds for all tokens of the call, not only for those beyond."""
+    if price is None or isinstance(price, Decimal):
+        return price
+    reached: list[Decimal] = [tier.price for tier in price.tiers if input_tokens > tier.start]
+    base: Decimal = price.base
+    return reached[-1] if reached else base
+
+
+def find(provider: str, model: str, base_url: str | None) -> Listed | None:
+    """The model's entry in the price list. The list (0.2 s) is imported with the first call, not before."""
+    snapshot = importlib.import_module("genai_prices.data_snapshot").get_snapshot()
+    name = LIST_NAMES.get(provider, provider)
+    try:
+        found, info = snapshot.find_provider_model(model, None, name, base_url if name is None else None)
+    except LookupError:
+        return None
+    version = importlib.import_module("genai_prices").__version__
+    return Listed(info, f"genai-prices {version} {found.id}/{info.id}")

@@ -1,0 +1,94 @@
+"""The wire as the engine sees it: which endpoint, one request, what it cost. One per runtime.
+
+Knows no run, no retry, no budget. Clients belong to the engine loop: the asynchronous methods run there only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from jackstay.core.messages import Answer, Question
+from jackstay.core.specs import ModelConfig
+from jackstay.models.lazy import in_thread
+from jackstay.models.prices import PriceList
+from jackstay.models.provider import Connection, Cost, Endpoint, Listener, Provider, Worst
+from jackstay.models.routing import Routes
+from jackstay.models.table import providers as table
+from jackstay.models.turnstile import Turnstile
+
+
+class Wire:
+    """Asks models. `providers` replaces or adds rows of the routing table (by name)."""
+
+    def __init__(self, environ: Mapping[str, str], *, providers: Mapping[str, Provider] | None = None) -> None:
+        self._environ = environ
+        self._routes = Routes({**table(), **(providers or {})}.values())
+        self._prices = PriceList()
+        self._connections: dict[object, asyncio.Task[Connection]] = {}
+        self._turnstile = Turnstile()
+        self._inherited: list[object] = []
+
+    def resolve(self, config: ModelConfig, *, owner: str = "") -> Endpoint:
+        """The endpoint that answers a model's questions; no I/O, so that mistakes cost nothing.
+
+        `owner` stands in error messages: `agent 'Analyst'`. Raises `UnknownModelError`, `MissingKeyError`,
+        `MissingExtraError`.
+        """
+        return self._routes.resolve(config, self._environ, owner=owner)
+
+    async def ask(
+        self,
+        endpoint: Endpoint,
+        question: Question,
+        *,
+        timeout_s: float | None = None,
+        on_delta: Listener | None = None,
+    ) -> Answer:
+        """One request, no retry. With `on_delta` (or `endpoint.stream`) the answer is streamed on the wire.
+
+        Raises the `Model*` errors of `jackstay.errors`. A cancel closes the request.
+        """
+        connection = await self._connection(endpoint)
+        await self._turnstile.pass_through()
+        return await connection.ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
+
+    async def list_models(self, endpoint: Endpoint) -> list[str]:
+        """The models that the endpoint's key may use; spends nothing."""
+        connection = await self._connection(endpoint)
+        return await connection.list_models(endpoint)
+
+    def cost(self, endpoint: Endpoint, answer: Answer) -> Cost:
+        """What the answer cost; unknown (`usd` None) where no price is listed."""
+        return self._prices.cost(self._routes.provider(endpoint.provider), endpoint, answer.usage, answered_by=answer.model)
+
+    def worst_cost(self, endpoint: Endpoint, question: Question) -> Worst:
+        """The most that one request can cost: what a reservation sets aside."""
+        return self._prices.worst(self._routes.provider(endpoint.provider), endpoint, question)
+
+    async def _connection(self, endpoint: Endpoint) -> Connection:
+        task = self._connections.get(endpoint.address)
+        if task is not None and task.done() and not task.cancelled() and task.exception() is None:
+            return task.result()
+        if task is None or task.done():
+            task = asyncio.create_task(self._connect(endpoint), name=f"connect {endpoint.provider}")
+            self._connections[endpoint.address] = task
+        # Shielded: 200 first calls share one connecting, and a cancelled one of them must not take it from the rest.
+        return await asyncio.shield(task)
+
+    async def _connect(self, endpoint: Endpoint) -> Connection:
+        provider = self._routes.provider(endpoint.provider)
+        return await in_thread(lambda: provider.connect(endpoint, self._environ))
+
+    async def close(self) -> None:
+        """Closes all connections; the wire can be used again."""
+        tasks, self._connections = list(self._connections.values()), {}
+        for task in tasks:
+            connection = await task
+            await connection.close()
+
+    def forget_in_child(self) -> None:
+        """After a fork: the parent's connections are forgotten but kept, since even their collection as garbage would
+        write to sockets (TLS) and an event loop that belong to the parent."""
+        self._inherited.append((self._connections, self._turnstile))
+        self._connections, self._turnstile = {}, Turnstile()

@@ -1,0 +1,175 @@
+"""`BaseTool` and `@tool`: what an agent may call. CrewAI's names and defaults."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, overload
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
+
+from jackstay.core.messages import ToolSpec
+from jackstay.core.specs import ToolDef
+from jackstay.errors import DefinitionError
+
+_NOT_ALLOWED = re.compile(r"[^a-z0-9_]+")
+MAX_NAME = 64
+
+
+class BaseTool(BaseModel):
+    """A tool. Subclasses give `name`, `description` and `_run` (or `async def _run`, or `_arun`).
+
+    The arguments' schema comes from `args_schema`, else from `_run`'s signature and annotations.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str
+    description: str
+    args_schema: type[BaseModel] | None = None
+    result_as_answer: bool = False
+    """The tool's result is the agent's final answer."""
+    max_usage_count: int | None = None
+    """How often the tool may be called in its life; None: any number of times."""
+    current_usage_count: int = Field(default=0, ge=0)
+
+    _usage_lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"the tool {self.name!r} has no _run method")
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the tool directly, outside any agent; an asynchronous tool gives its coroutine."""
+        return self._function()(*args, **kwargs)
+
+    async def arun(self, *args: Any, **kwargs: Any) -> Any:
+        result = self._function()(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    def reset_usage_count(self) -> None:
+        self.current_usage_count = 0
+
+    def to_def(self) -> ToolDef:
+        """The tool as the engine sees it."""
+        function = self._function()
+        schema = self.args_schema or _schema_of(function, self.name)
+        parameters = schema.model_json_schema()
+        parameters.pop("title", None)
+        spec = ToolSpec(tool_name(self.name), self.description, parameters)
+        return ToolDef(
+            spec,
+            function,
+            lambda given: _validated(schema, given),
+            result_as_answer=self.result_as_answer,
+            max_usage_count=self.max_usage_count,
+            claim=self._claim if self.max_usage_count is not None else None,
+        )
+
+    def _function(self) -> Callable[..., Any]:
+        overrides_arun = getattr(type(self), "_arun", None) is not None
+        return self._arun if overrides_arun and type(self)._run is BaseTool._run else self._run  # type: ignore[attr-defined,no-any-return]
+
+    def _claim(self) -> bool:
+        with self._usage_lock:
+            if self.max_usage_count is not None and self.current_usage_count >= self.max_usage_count:
+                return False
+            self.current_usage_count += 1
+            return True
+
+
+class FunctionTool(BaseTool):
+    """A tool made of a function by `@tool`. Calling it calls the function."""
+
+    func: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.func(*args, **kwargs)
+
+    def _function(self) -> Callable[..., Any]:
+        return self.func
+
+
+@overload
+def tool(name_or_function: Callable[..., Any], /) -> FunctionTool: ...
+@overload
+def tool(
+    name_or_function: str | None = None, /, *, result_as_answer: bool = False, max_usage_count: int | None = None
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+def tool(
+    name_or_function: Callable[..., Any] | str | None = None,
+    /,
+    *,
+    result_as_answer: bool = False,
+    max_usage_count: int | None = None,
+) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
+    """Makes a tool of a function: `@tool`, `@tool("name")` or `@tool(result_as_answer=True)`.
+
+    The function's docstring is the description that the model reads, so it has to have one (`DefinitionError`).
+    """
+
+    def make(function: Callable[..., Any]) -> FunctionTool:
+        description = inspect.getdoc(function)
+        if not description:
+            raise DefinitionError(
+                f"the tool function {function.__name__} has no docstring; write what it does, for the model to read"
+            )
+        name = name_or_function if isinstance(name_or_function, str) else function.__name__
+        return FunctionTool(
+            name=name,
+            description=description,
+            func=function,
+            result_as_answer=result_as_answer,
+            max_usage_count=max_usage_count,
+        )
+
+    return make(name_or_function) if callable(name_or_function) else make
+
+
+def as_tool_def(given: Any, owner: str) -> ToolDef:
+    """Any object that people pass as a tool: ours, or one with `name`, `description` and a function (LangChain's)."""
+    if isinstance(given, BaseTool):
+        return given.to_def()
+    function = next((f for f in (getattr(given, n, None) for n in ("func", "_run", "run")) if callable(f)), None)
+    if function is None or not isinstance(getattr(given, "name", None), str):
+        raise DefinitionError(
+            f"{owner} has a tool that is a {type(given).__name__}; use @tool, a BaseTool, or an object with name, "
+            "description and func"
+        )
+    schema = getattr(given, "args_schema", None)
+    return FunctionTool(
+        name=given.name,
+        description=str(getattr(given, "description", "") or given.name),
+        func=function,
+        args_schema=schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None,
+    ).to_def()
+
+
+def tool_name(name: str) -> str:
+    """The name as models accept it: `[a-z0-9_]`, at most 64 characters."""
+    return _NOT_ALLOWED.sub("_", name.strip().lower()).strip("_")[:MAX_NAME] or "tool"
+
+
+def _schema_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
+    fields: dict[str, Any] = {}
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError as error:
+        raise DefinitionError(f"the tool {name!r}: an annotation cannot be resolved ({error})") from error
+    for parameter in signature.parameters.values():
+        if parameter.name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (annotation, default)
+    return create_model(f"{tool_name(name)}_arguments", **fields)
+
+
+def _validated(schema: type[BaseModel], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        checked = schema.model_validate(dict(given))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors())
+        raise ValueError(problems) from error
+    return {name: getattr(checked, name) for name in type(checked).model_fields}
