@@ -179,8 +179,10 @@ def main() -> None:
             continue
         print(f"  {database}")
         print(f"    bare insert, committed           {figures[f'{database}_bare_insert_us']:>10,.1f} µs")
-        print(f"    journaled step, awaited alone    {figures[f'{database}_step_us']:>10,.1f} µs"
-              f"   = {figures[f'{database}_step_ratio']:.1f} × the bare insert")
+        print(
+            f"    journaled step, awaited alone    {figures[f'{database}_step_us']:>10,.1f} µs"
+            f"   = {figures[f'{database}_step_ratio']:.1f} × the bare insert"
+        )
         print(f"    100 runs in one process          {figures[f'{database}_100_runs_steps_per_s']:>10,.0f} steps/s")
         print(f"    16 processes × 1,000 steps       {figures[f'{database}_16_processes_steps_per_s']:>10,.0f} steps/s")
 

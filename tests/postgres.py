@@ -123,7 +123,9 @@ def _keep(folder: Path, fsync: str) -> None:
         try:
             run = _prepare(folder)
             log = folder / "data" / "log"
-            options = f"-c fsync={fsync} -c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200"
+            options = (
+                f"-c fsync={fsync} -c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200"
+            )
             run("pg_ctl", "-w", "-D", str(folder / "data"), "-l", str(log), "-o", options, "start")
         except (OSError, subprocess.CalledProcessError) as exc:
             sys.exit(f"{exc}\n{getattr(exc, 'output', '')}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from jackstay.core.canonical import HASH_VERSION
 
@@ -225,6 +225,7 @@ class RunFilter:
     name: str | None = None
     unfinished: bool = False
     limit: int = 50
+    session_id: str | None = None
+    parent_run: str | None = None
     before: str | None = None
     """A run id: only older runs (paging)."""
-    extra: dict[str, Any] = field(default_factory=dict)

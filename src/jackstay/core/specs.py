@@ -130,8 +130,8 @@ class StatePort(Protocol):
         """Every top-level field as JSON text (see `core.values`). Raises `NotStorable` naming the field."""
         ...
 
-    def apply(self, changed: Mapping[str, str], removed: Sequence[str]) -> None:
-        """Sets fields from such JSON texts."""
+    def apply(self, changed: Mapping[str, Any], removed: Sequence[str]) -> None:
+        """Sets fields from the data of such JSON texts."""
         ...
 
     def touched_by(self, marks: Set[tuple[int, str]]) -> set[str]:

@@ -36,7 +36,7 @@ def _restore_start(scope: Scope, flow: FlowSpec) -> None:
     path = scope.numbered("@state")
     row = scope.run.find(path, digest("state"))
     if row is not None:
-        recorded: dict[str, str] = json.loads(row.result or "{}")
+        recorded = json.loads(row.result or "{}")
         flow.state.apply(recorded, [name for name in fields if name not in recorded])
         return
     now = scope.run.now()
@@ -51,7 +51,7 @@ def _restore_start(scope: Scope, flow: FlowSpec) -> None:
             now,
             now,
             epoch=scope.run.lease.epoch,
-            result=canonical_json(fields),
+            result=_object(fields),
         )
     )
 
@@ -140,11 +140,9 @@ class _FlowRun:
             return "opaque", "{}"
         touched = self.flow.state.touched_by(scope.touched)
         mine = [name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)]
-        changed = {name: after[name] for name in mine if name in after}
-        removed = [name for name in mine if name not in after]
-        # `value` is JSON text already: put in as it is, a large result is not encoded twice.
-        rest = canonical_json({"removed": removed, "state": changed})
-        return "succeeded", f'{rest[:-1]},"value":{value}}}'
+        changed = _object({name: after[name] for name in mine if name in after})
+        removed = canonical_json([name for name in mine if name not in after])
+        return "succeeded", _object({"removed": removed, "state": changed, "value": value})
 
     async def _stop_siblings(self) -> None:
         for task in self.live:
@@ -181,6 +179,11 @@ class _FlowRun:
             error=error.to_json() if error else None,
             duration_us=int((self.run.runtime.clock.monotonic() - started) * 1e6),
         )
+
+
+def _object(texts: dict[str, str]) -> str:
+    """A JSON object of values that are JSON text already, so that large ones are not encoded twice."""
+    return "{" + ",".join(f"{canonical_json(name)}:{text}" for name, text in texts.items()) + "}"
 
 
 async def _call(scope: Scope, method: MethodSpec, call: Call) -> Any:

@@ -229,10 +229,10 @@ class Run:
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
-    def tell(self, name: EventName, path: str, **data: Any) -> None:
-        if name.endswith("_started"):
+    def tell(self, event: EventName, path: str, /, **data: Any) -> None:
+        if event.endswith("_started"):
             self.activity = path
-        self.runtime.tell(name, self.id, path, data)
+        self.runtime.tell(event, self.id, path, data)
 
     def now(self) -> datetime:
         return self.runtime.clock.now()

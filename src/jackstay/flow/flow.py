@@ -18,14 +18,17 @@ from jackstay.crew.output import UsageMetrics
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.entry import entry_point, guard_loading
 from jackstay.engine.flow import run_flow
-from jackstay.engine.kickoff import Kickoff, Outcome, start
+from jackstay.engine.kickoff import Kickoff, Outcome
+from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
-from jackstay.flow.decorators import mark_of, method_spec
-from jackstay.flow.state import StateBox, fresh_state, with_inputs
+from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.state import FlowState, StateBox, fresh_state, with_inputs
+
+# Existing code imports the decorators from here, as from CrewAI's `flow.flow`.
+__all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
 
 T = TypeVar("T")
-S = TypeVar("S", bound="Flow[Any]")
 
 
 class Flow(Generic[T]):
@@ -98,7 +101,7 @@ class Flow(Generic[T]):
         runtime = current_runtime()
         with _Running(self) as running:
             kickoff = running.prepared(runtime, inputs, run_key, resume)
-            return running.ended(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+            return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def akickoff(
         self, inputs: Mapping[str, Any] | None = None, *, run_key: str | None = None, resume: str | None = None
@@ -108,7 +111,7 @@ class Flow(Generic[T]):
         runtime = current_runtime()
         with _Running(self) as running:
             kickoff = running.prepared(runtime, inputs, run_key, resume)
-            return running.ended(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+            return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def kickoff_async(
         self, inputs: Mapping[str, Any] | None = None, *, run_key: str | None = None, resume: str | None = None
@@ -175,7 +178,7 @@ class _Running:
 
         async def body(scope: Any) -> Any:
             if scope.path == "" and not flow._id_given and flow._outcome is None:
-                box.apply({"id": canonical_json(scope.run.id)}, ())
+                box.apply({"id": scope.run.id}, ())
             return await run_flow(scope, spec)
 
         return Kickoff(
@@ -201,7 +204,6 @@ def _copied(flow: Flow[Any]) -> Flow[Any]:
     clone = copy.copy(flow)
     clone._busy, clone._outcome, clone._id_given = threading.Lock(), None, False
     clone._state = copy.deepcopy(flow._state)
-    StateBox(clone._state, None).apply({}, ())  # type: ignore[arg-type]
     _renamed(clone._state)
     return clone
 
@@ -228,7 +230,8 @@ def _encoded(value: Any, box: StateBox, runtime: Runtime) -> str:
         fields = box.fields()
     except NotStorable:
         fields = {}
-    return f'{{"state":{canonical_json(fields)},"value":{text}}}'
+    state = ",".join(f"{canonical_json(name)}:{field}" for name, field in fields.items())
+    return f'{{"state":{{{state}}},"value":{text}}}'
 
 
 def _decoded(text: str, box: StateBox, runtime: Runtime) -> Any:

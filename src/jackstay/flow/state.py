@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
@@ -142,9 +141,9 @@ class StateBox:
                 raise NotStorable(value, name) from error
         return texts
 
-    def apply(self, changed: Mapping[str, str], removed: Sequence[str]) -> None:
-        for name, text in changed.items():
-            self._set(name, self._codec.decode(json.loads(text)))
+    def apply(self, changed: Mapping[str, Any], removed: Sequence[str]) -> None:
+        for name, data in changed.items():
+            self._set(name, self._codec.decode(data))
         if isinstance(self.state, dict):
             for name in removed:
                 dict.pop(self.state, name, None)

@@ -80,12 +80,10 @@ class Committer:
 
         An exception means that nothing was committed. Nobody is woken here.
         """
-        outcomes: list[tuple[RowsAsked, Any]] = []
         with connection.undone_on_error():
             live = _begin(connection, asked)
             rows = _Rows()
-            for each in asked:
-                outcomes.append((each, self._collect(connection, each, live, rows)))
+            outcomes = [(each, self._collect(connection, each, live, rows)) for each in asked]
             connection.finish(rows.inserts(), rows.changes(connection.statements))
         for each, outcome in outcomes:
             if isinstance(outcome, LeaseLost):
@@ -115,9 +113,7 @@ class Committer:
     def _expiry(self, connection: WriteConnection) -> int:
         return int(connection.execute(connection.statements.now).fetchone()[0] + self._lease_s * 1_000_000)
 
-    def _collect_write(
-        self, connection: WriteConnection, write: Write, rows: _Rows
-    ) -> tuple[StepRow, ...]:
+    def _collect_write(self, connection: WriteConnection, write: Write, rows: _Rows) -> tuple[StepRow, ...]:
         run_id = write.lease.run_id
         for blob in write.blobs:
             rows.blobs.setdefault(blob.sha256, blob_row(blob))

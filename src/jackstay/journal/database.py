@@ -121,9 +121,7 @@ class Database:
         try:
             import psycopg  # noqa: F401  # optional extra
         except ImportError as exc:
-            raise MissingExtraError(
-                "PostgreSQL needs the driver psycopg: pip install 'jackstay[postgres]'"
-            ) from exc
+            raise MissingExtraError("PostgreSQL needs the driver psycopg: pip install 'jackstay[postgres]'") from exc
         options: dict[str, Any] = {"application_name": "jackstay", "connect_timeout": 10}
         engine = create_engine(
             self.location.url,

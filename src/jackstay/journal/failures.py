@@ -29,19 +29,19 @@ def driver_error(error: BaseException) -> BaseException:
 def kind_of(error: BaseException) -> FailureKind:
     """How the writer has to react."""
     cause = driver_error(error)
+    names = {base.__name__ for base in type(cause).__mro__}
     state = getattr(cause, "sqlstate", None)
     if state is not None:
         return _kind_by_state(state)
+    if isinstance(cause, OSError):
+        return "storage"
     if isinstance(cause, sqlite3.OperationalError):
         return "busy" if _sqlite_code(cause) in _SQLITE_BUSY else "storage"
-    names = {base.__name__ for base in type(cause).__mro__}
+    if names & {"IntegrityError", "DataError", "InterfaceError", "ProgrammingError", "NotSupportedError"}:
+        return "data"
     if "OperationalError" in names:
         return "gone"  # psycopg without a state: the connection itself
-    if isinstance(cause, (ValueError, TypeError, OverflowError)) or names & {
-        "IntegrityError", "DataError", "InterfaceError", "ProgrammingError",
-    }:
-        return "data"
-    return "storage"
+    return "storage" if "DatabaseError" in names else "data"  # no database's error: a value could not be encoded
 
 
 def _kind_by_state(state: str) -> FailureKind:
@@ -72,7 +72,9 @@ def _remedy(cause: BaseException) -> str:
         )
     match _sqlite_code(cause):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "another program keeps it locked (a backup, a database browser): end that one, then `jackstay resume`"
+            return (
+                "another program keeps it locked (a backup, a database browser): end that one, then `jackstay resume`"
+            )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
             return (
                 "make the file and its folder writable for this user, "

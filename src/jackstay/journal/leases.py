@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Row, bindparam, case, func, literal_column, select, update
+from sqlalchemy import Row, Update, bindparam, case, func, select, update
 
 from jackstay.core.records import TERMINAL, Lease, Takeover
 from jackstay.errors import AlreadyRunning, NotFoundError
@@ -12,7 +12,7 @@ from jackstay.journal.owner import Owner
 from jackstay.journal.reader import read_reservations, read_run, read_steps
 from jackstay.journal.rows import from_micros
 from jackstay.journal.schema import lease, reservation, run
-from jackstay.journal.statements import now_micros
+from jackstay.journal.statements import now
 from jackstay.journal.write_connection import WriteConnection
 
 
@@ -27,26 +27,24 @@ class Leases:
 
         Raises `NotFoundError`, or `AlreadyRunning` with the owner and the time until which it holds the run.
         """
-        core, now = connection.core, literal_column(now_micros(connection.dialect.name))
+        core, clock = connection.core, now(connection.dialect.name)
         if read_run(core, run_id) is None:
             raise NotFoundError(f"there is no run {run_id} in this journal")
         _ensure_lease_row(connection, run_id)
-        held = core.execute(
-            select(lease, now.label("now")).where(lease.c.run_id == run_id).with_for_update()
-        ).one()
+        held = core.execute(select(lease, clock.label("now")).where(lease.c.run_id == run_id).with_for_update()).one()
         if not force and not self._is_free(held):
             raise _already_running(held)
         epoch = held.epoch + 1
         core.execute(
             update(lease)
             .where(lease.c.run_id == run_id)
-            .values(epoch=epoch, owner=str(self._owner), expires_at=now + self._lease_us, activity=None)
+            .values(epoch=epoch, owner=str(self._owner), expires_at=clock + self._lease_us, activity=None)
         )
         # What a dead process may have spent is counted as spent (engine rule 15).
         core.execute(
             update(reservation)
             .where(reservation.c.run_id == run_id, reservation.c.state == "open")
-            .values(state="lost", cost_pico=reservation.c.worst_pico, settled_at=now)
+            .values(state="lost", cost_pico=reservation.c.worst_pico, settled_at=clock)
         )
         core.execute(_running_again(run_id, held.now))
         row = read_run(core, run_id)
@@ -55,9 +53,7 @@ class Leases:
             Lease(run_id, epoch), row, tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
         )
 
-    def renew(
-        self, connection: WriteConnection, held: Sequence[Lease], activity: Mapping[str, str]
-    ) -> frozenset[str]:
+    def renew(self, connection: WriteConnection, held: Sequence[Lease], activity: Mapping[str, str]) -> frozenset[str]:
         """Hold on to these leases for another lease time. Returns the runs that are still ours."""
         wanted = {each.run_id: each.epoch for each in held}
         # Locked in run order, as writes lock them: so a renewal and a write cannot wait for each other.
@@ -70,9 +66,10 @@ class Leases:
         ours = [row.run_id for row in rows if wanted[row.run_id] == row.epoch]
         if not ours:
             return frozenset()
-        now = literal_column(now_micros(connection.dialect.name))
         connection.core.execute(
-            update(lease).where(lease.c.run_id.in_(ours)).values(expires_at=now + self._lease_us)
+            update(lease)
+            .where(lease.c.run_id.in_(ours))
+            .values(expires_at=now(connection.dialect.name) + self._lease_us)
         )
         told = [{"of": run_id, "doing": activity[run_id]} for run_id in ours if run_id in activity]
         if told:
@@ -114,7 +111,7 @@ def _ensure_lease_row(connection: WriteConnection, run_id: str) -> None:
     )
 
 
-def _running_again(run_id: str, now: int):  # type: ignore[no-untyped-def]  # an Update of SQLAlchemy
+def _running_again(run_id: str, at: int) -> Update:
     ended = run.c.status.in_(TERMINAL)
     return (
         update(run)
@@ -124,7 +121,7 @@ def _running_again(run_id: str, now: int):  # type: ignore[no-untyped-def]  # an
             reason=None,
             error=None,
             finished_at=None,
-            started_at=func.coalesce(run.c.started_at, now),
+            started_at=func.coalesce(run.c.started_at, at),
             attempts=run.c.attempts + 1,
             # A cancel that has already ended the run is used up; one that nobody has obeyed yet still holds.
             cancel_requested=case((ended, False), else_=run.c.cancel_requested),

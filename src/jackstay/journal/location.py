@@ -10,7 +10,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -83,8 +82,7 @@ def from_url(text: str, durability: Durability = "normal") -> Location:
     except ArgumentError as exc:
         # The text may hold a password: it is not repeated.
         raise ConfigurationError(
-            f"{URL_SETTING} is no database address; write sqlite:////path/to/file.db or "
-            "postgresql://user@host/database"
+            f"{URL_SETTING} is no database address; write sqlite:////path/to/file.db or postgresql://user@host/database"
         ) from exc
     backend = url.drivername.partition("+")[0]
     if backend in ("postgres", "postgresql"):
@@ -107,7 +105,7 @@ def _durability(environ: Mapping[str, str]) -> Durability:
     value = environ.get(DURABILITY_SETTING, "").strip().lower() or "normal"
     if value not in ("normal", "full", "off"):
         raise ConfigurationError(f"{DURABILITY_SETTING} is {value!r}; it can be normal, full or off")
-    return cast(Durability, value)
+    return cast("Durability", value)
 
 
 def _in_memory(durability: Durability) -> Location:
@@ -133,18 +131,9 @@ def _prepared(folder: Path) -> Path | None:
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
         path = folder / FILE
-        return path if os.access(folder, os.W_OK | os.X_OK) and _writable(path) else None
+        return path if os.access(folder, os.W_OK | os.X_OK) else None
     except OSError:
         return None
-
-
-def _writable(path: Path) -> bool:
-    """A file that exists must be writable; `access` alone does not see a read-only mount on every system."""
-    if not path.exists():
-        return True
-    with suppress(OSError), path.open("r+b"):
-        return True
-    return False
 
 
 def _state_folder(environ: Mapping[str, str]) -> Path:

@@ -11,7 +11,6 @@ import os
 import platform
 import secrets
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,7 +86,7 @@ def _stat_fields(pid: int) -> list[str]:
 
 def _is_zombie(pid: int) -> bool:
     """Killed, but not yet noticed by its parent: it cannot write any more."""
-    if sys.platform == "darwin":
+    if platform.system() == "Darwin":
         return _output("ps", "-o", "stat=", "-p", str(pid)).startswith("Z")
     fields = _stat_fields(pid)
     return bool(fields) and fields[0] in "ZX"
@@ -95,37 +94,34 @@ def _is_zombie(pid: int) -> bool:
 
 def _start_time(pid: int) -> str | None:
     """When the process started, in the system's own words; None if that cannot be seen."""
-    if sys.platform == "linux":
-        fields = _stat_fields(pid)
-        return fields[19] if len(fields) > 19 else None
-    if sys.platform == "darwin":
+    if platform.system() == "Darwin":
         return _output("ps", "-o", "lstart=", "-p", str(pid)) or None
-    return None
+    fields = _stat_fields(pid)
+    return fields[19] if len(fields) > 19 else None
 
 
 def _machine_id() -> str:
     for name in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         with suppress(OSError):
-            if text := Path(name).read_text().strip():
+            if text := Path(name).read_text(encoding="ascii").strip():
                 return text
     return platform.node()  # containers often have no machine id; boot and namespace ids tell them apart
 
 
 def _boot_id() -> str:
-    if sys.platform == "linux":
-        with suppress(OSError):
-            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    if sys.platform == "darwin":
+    if platform.system() == "Darwin":
         return _output("sysctl", "-n", "kern.bootsessionuuid")
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return ""
 
 
 def _pid_namespace() -> str:
-    if sys.platform == "linux":
-        with suppress(OSError):
-            return os.readlink("/proc/self/ns/pid")
-        return ""
-    return "none" if sys.platform == "darwin" else ""
+    if platform.system() == "Darwin":
+        return "none"
+    with suppress(OSError):
+        return str(Path("/proc/self/ns/pid").readlink())
+    return ""
 
 
 def _output(*command: str) -> str:

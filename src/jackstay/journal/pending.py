@@ -35,13 +35,12 @@ class Pending(Generic[T]):
 
     def result(self, timeout_s: float | None = None) -> T:
         """Wait in this thread. Raises `TimeoutError` after `timeout_s`, else what the write raised."""
-        if not self._done:
-            with self._guard:
+        with self._guard:
+            event = None
+            if not self._done:
                 event = self._event = self._event or threading.Event()
-                if self._done:
-                    event.set()
-            if not event.wait(timeout_s):
-                raise TimeoutError(f"the journal's write did not finish within {timeout_s} s")
+        if event is not None and not event.wait(timeout_s):
+            raise TimeoutError(f"the journal's write did not finish within {timeout_s} s")
         return self._outcome()
 
     def __await__(self) -> Generator[object, None, T]:

@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, func, literal_column, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
+from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Message
 from jackstay.core.records import TERMINAL, LeaseState, Reservation, RunFilter, RunRow, StepRow
 from jackstay.core.usage import Bill, Usage, from_pico
-from jackstay.errors import ConfigurationError, NotFoundError
+from jackstay.errors import NotFoundError
 from jackstay.journal import schema
 from jackstay.journal.blobs import address_of, unpack, unpack_messages, unpack_text
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
 from jackstay.journal.owner import Owner
 from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, Codec, from_micros
-from jackstay.journal.statements import now_micros
+from jackstay.journal.statements import now
 
 T = TypeVar("T")
 
@@ -53,10 +54,12 @@ class Reads:
         return self._read(lambda connection: read_run(connection, run_id))
 
     def find_runs(self, prefix_or_key: str) -> list[RunRow]:
-        """Runs whose id begins with this text, or whose run key it is; newest first, ten at most."""
+        """Runs whose id begins with this text, or whose run key or flow state's id it is; newest first, ten at most."""
         run = schema.run
         begins = and_(run.c.id >= prefix_or_key, run.c.id < prefix_or_key + _LAST)
-        return self._runs(select(run).where(or_(begins, run.c.run_key == prefix_or_key)), limit=10)
+        # A flow's own state id stands in its tags; that is the whole JSON text unless more tags were given.
+        state = run.c.tags.contains(f'"state_id":{canonical_json(prefix_or_key)}', autoescape=True)
+        return self._runs(select(run).where(or_(begins, run.c.run_key == prefix_or_key, state)), limit=10)
 
     def runs(self, wanted: RunFilter) -> list[RunRow]:
         """Runs that fit the filter, newest first."""
@@ -92,8 +95,9 @@ class Reads:
     def lease(self, run_id: str) -> LeaseState | None:
         """Who drives the run, if it was ever driven."""
         lease = schema.lease
-        now = literal_column(now_micros(self._database.location.dialect)).label("now")
-        row = self._read(lambda connection: connection.execute(select(lease, now).where(lease.c.run_id == run_id)).one_or_none())
+        clock = now(self._database.location.dialect).label("now")
+        query = select(lease, clock).where(lease.c.run_id == run_id)
+        row = self._read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             return None
         owner = Owner.parse(row.owner) if row.owner else None
@@ -184,7 +188,9 @@ def read_bill(connection: Connection, run_id: str, path_prefix: str) -> BillOfRu
             func.count().filter(step.c.status == "succeeded"),
             func.coalesce(func.sum(step.c.cost_pico), 0),
             func.count().filter(and_(step.c.cost_pico.is_(None), used)),
-        ).where(step.c.run_id == run_id, step.c.kind == "llm", step.c.origin_run_id.is_(None), *_below(step, path_prefix))
+        ).where(
+            step.c.run_id == run_id, step.c.kind == "llm", step.c.origin_run_id.is_(None), *_below(step, path_prefix)
+        )
     ).one()
     lost = connection.execute(
         select(
@@ -197,7 +203,7 @@ def read_bill(connection: Connection, run_id: str, path_prefix: str) -> BillOfRu
     ).one()
     return BillOfRun(
         Bill(
-            Usage(*(int(value) for value in recorded[:5]), estimated=recorded[5] > 0),
+            Usage(*(int(value) for value in recorded[:5]), recorded[5] > 0),
             recorded[6],
             None if recorded[8] else from_pico(int(recorded[7])),
         ),
@@ -230,10 +236,10 @@ def _filtered(wanted: RunFilter) -> Select[Any]:
     if wanted.before is not None:
         mark = select(run.c.created_at).where(run.c.id == wanted.before).scalar_subquery()
         query = query.where(or_(run.c.created_at < mark, and_(run.c.created_at == mark, run.c.id < wanted.before)))
-    for name, value in wanted.extra.items():
-        if name not in run.c:
-            raise ConfigurationError(f"runs have no {name!r} to filter by; they have {', '.join(run.c.keys())}")
-        query = query.where(run.c[name] == value)
+    if wanted.session_id is not None:
+        query = query.where(run.c.session_id == wanted.session_id)
+    if wanted.parent_run is not None:
+        query = query.where(run.c.parent_run == wanted.parent_run)
     return query
 
 

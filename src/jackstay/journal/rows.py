@@ -72,9 +72,7 @@ RUNS: Codec[RunRow] = Codec(
     times=("created_at", "not_before", "admitted_at", "started_at", "finished_at"),
     payloads=("inputs", "output", "error", "entry", "tags"),
 )
-STEPS: Codec[StepRow] = Codec(
-    StepRow, times=("started_at", "finished_at"), payloads=("request", "result", "error")
-)
+STEPS: Codec[StepRow] = Codec(StepRow, times=("started_at", "finished_at"), payloads=("request", "result", "error"))
 RESERVATIONS: Codec[Reservation] = Codec(Reservation, times=("created_at", "settled_at"))
 
 _SEQ = STEPS.names.index("seq")

@@ -75,13 +75,27 @@ run = Table(
 )
 Index("run_by_created", run.c.created_at, run.c.id)
 Index("run_by_status", run.c.status, run.c.created_at)
-Index("run_by_parent", run.c.parent_run, sqlite_where=run.c.parent_run.is_not(None),
-      postgresql_where=run.c.parent_run.is_not(None))
-Index("run_by_session", run.c.session_id, sqlite_where=run.c.session_id.is_not(None),
-      postgresql_where=run.c.session_id.is_not(None))
+Index(
+    "run_by_parent",
+    run.c.parent_run,
+    sqlite_where=run.c.parent_run.is_not(None),
+    postgresql_where=run.c.parent_run.is_not(None),
+)
+Index(
+    "run_by_session",
+    run.c.session_id,
+    sqlite_where=run.c.session_id.is_not(None),
+    postgresql_where=run.c.session_id.is_not(None),
+)
 # Unique: two processes that start the same run key at the same moment must not both get a run.
-Index("run_by_key", func.coalesce(run.c.project_id, ""), run.c.run_key, unique=True,
-      sqlite_where=run.c.run_key.is_not(None), postgresql_where=run.c.run_key.is_not(None))
+Index(
+    "run_by_key",
+    func.coalesce(run.c.project_id, ""),
+    run.c.run_key,
+    unique=True,
+    sqlite_where=run.c.run_key.is_not(None),
+    postgresql_where=run.c.run_key.is_not(None),
+)
 
 step = Table(
     "step",
@@ -188,5 +202,9 @@ wait = Table(
     _text("answered_by"),
     _text("answer"),
 )
-Index("wait_open", wait.c.created_at, sqlite_where=wait.c.answered_at.is_(None),
-      postgresql_where=wait.c.answered_at.is_(None))
+Index(
+    "wait_open",
+    wait.c.created_at,
+    sqlite_where=wait.c.answered_at.is_(None),
+    postgresql_where=wait.c.answered_at.is_(None),
+)

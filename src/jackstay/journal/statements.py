@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import BigInteger, ColumnElement, Table, literal_column
 from sqlalchemy.engine import Dialect
 
 from jackstay.journal import schema
@@ -15,10 +15,15 @@ CHUNKS = (64, 16, 4, 1)
 
 
 def now_micros(dialect: str) -> str:
-    """The database's clock as an expression: leases go by it, whatever the clocks of the workers say."""
+    """The database's clock in SQL: leases go by it, whatever the clocks of the workers say."""
     if dialect == "postgresql":
         return "cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)"
     return "cast((julianday('now') - 2440587.5) * 86400000000 as integer)"
+
+
+def now(dialect: str) -> ColumnElement[int]:
+    """The same as an expression."""
+    return literal_column(now_micros(dialect), BigInteger)
 
 
 class Statements:
@@ -62,7 +67,9 @@ class Statements:
         """The epochs of these runs' leases, held until the transaction's end. In run order, as renewals take them:
         so two writers cannot wait for each other."""
         if self._postgres:
-            sql = "select run_id, epoch from lease where run_id = any(%s) and owner is not null order by run_id for share"
+            sql = (
+                "select run_id, epoch from lease where run_id = any(%s) and owner is not null order by run_id for share"
+            )
             return sql, [list(run_ids)]
         run_ids = run_ids or [""]
         size = 1 << (len(run_ids) - 1).bit_length()  # few different statements, so that they stay prepared

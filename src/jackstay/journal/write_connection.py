@@ -32,8 +32,8 @@ class WriteConnection:
         self.statements = Statements(connection.dialect)
         self.committing = False
         """Whether a failure leaves it open if the transaction was committed."""
-        self._raw: Any = connection.connection.dbapi_connection
-        self._cursor: Any = self._raw.cursor()
+        raw: Any = connection.connection.dbapi_connection
+        self._raw, self._cursor = raw, raw.cursor()
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         return self._cursor.execute(sql, parameters)

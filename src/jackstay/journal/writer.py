@@ -64,14 +64,13 @@ class Writer:
 
     def close(self, timeout_s: float) -> bool:
         """Commit what waits, then end the thread. False if that took too long."""
-        with self._starting:
+        with self._entering:
             self._closed = True
-            thread = self._thread
-        if thread is None:
+            self._queue.put(None)
+        if self._thread is None:
             return True
-        self._queue.put(None)
-        thread.join(timeout_s)
-        return not thread.is_alive()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def before_fork(self) -> None:
         """Wait for the transaction that is running, and let the thread commit nothing until after the fork."""
@@ -92,24 +91,20 @@ class Writer:
         self._queue: SimpleQueue[_Asked | None] = SimpleQueue()
         self._guard = threading.Lock()  # of all Pendings
         self._busy = threading.Lock()  # held while a transaction runs
-        self._starting = threading.Lock()
+        self._entering = threading.Lock()  # nothing is put into the queue behind its end
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def _put(self, asked: _Asked) -> Pending[Any]:
-        if self._thread is None or self._closed:
-            self._start()
-        self._queue.put(asked)
-        return asked.pending
-
-    def _start(self) -> None:
-        with self._starting:
+        with self._entering:
             if self._closed:
                 raise StorageUnavailable("the journal is closed; make a new Runtime to go on")
             if self._thread is None:
                 # A daemon: a program that ends without closing its Runtime must not hang here.
                 self._thread = threading.Thread(target=self._serve, name="jackstay-journal", daemon=True)
                 self._thread.start()
+            self._queue.put(asked)
+        return asked.pending
 
     def _serve(self) -> None:
         ended = False

@@ -35,6 +35,10 @@ _ITEMS = re.compile(
 )
 _QUOTED = re.compile(r"(?<!\w)[\"'\u201c\u2018]([^\"'\u201d\u2019\n]{2,60})[\"'\u201d\u2019](?!\w)")
 _ABOUT = re.compile(r"\b(?:about|regarding|concerning|on|into|covering)\s+(?:the\s+)?([^.,;:!?\n]{2,80})", re.I)
+_AFTER_TOPIC = re.compile(
+    r"\s+(?:in (?=\d|exactly|about|under|at (?:most|least)|a few|one|two|three)|(?:for|with|using|by|from|that|which|to|and "
+    r"(?:write|give|list|summari[sz]e))\s)"
+)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9'’-]*")
 _NUMERALS = {
@@ -155,9 +159,7 @@ def topic_of(task: str) -> str:
 
 def _few(text: str) -> str:
     # "X in 100 words", "X for beginners": the wish after the topic is not part of it.
-    cut = re.split(
-        r"\s+(?:in|for|with|using|by|from|and (?:write|give|list)|that|which|to)\s+", text.strip(), maxsplit=1
-    )
+    cut = _AFTER_TOPIC.split(text.strip(), maxsplit=1)
     return " ".join(cut[0].split()[:6]).strip(" '\"")
 
 

@@ -14,9 +14,9 @@ _CLASSES = {"digit": "0123456789", "word": _LETTERS, "space": " "}
 
 def matching(pattern: str, draw: Draw, at_least: int, fallback: str) -> str:
     """A text in which `pattern` is found; `fallback` if the pattern cannot be read or followed (look-arounds)."""
-    if re.search(pattern, fallback) and len(fallback) >= at_least:
-        return fallback
     try:
+        if re.search(pattern, fallback) and len(fallback) >= at_least:
+            return fallback
         # The parser behind `re` under its name since Python 3.11. Not public: a failure to import or follow
         # it costs a readable fallback, nothing else.
         parse = importlib.import_module("re._parser").parse

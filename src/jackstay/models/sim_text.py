@@ -37,7 +37,7 @@ _CLOSERS = (
     "The next step for {topic} is a trial with clear limits on {a}.",
     "Overall, the state of {topic} is good where {a} and {b} are looked after.",
 )
-_TAIL = ["This", "holds", "for", "small", "and", "large", "teams", "alike,", "today", "and", "in", "future."]
+_PHRASES = ("for small and large teams", "at home and abroad", "in most places", "by now", "today")
 _HEADINGS = ("Overview", "What is known", "Risks", "Next steps")
 
 
@@ -92,41 +92,40 @@ def _prose(brief: Brief, draw: Draw) -> str:
     lines = _opening(brief, draw)
     closing = _fill(draw.choice(_CLOSERS), brief.topic, brief.role, draw)
     if brief.words < 3 * len(closing.split()):
-        return _exactly(" ".join(lines), brief.words)
-    wanted = brief.words - len(closing.split())
-    have = sum(len(line.split()) for line in lines)
+        return _paragraphs(_fitted(lines, brief, draw, brief.words))
+    return f"{_paragraphs(_fitted(lines, brief, draw, brief.words - len(closing.split())))} {closing}"
+
+
+def _fitted(lines: list[str], brief: Brief, draw: Draw, words: int) -> list[str]:
+    """The lines, with claims added, of exactly so many words."""
+    missing = words - sum(len(line.split()) for line in lines)
+    if missing < 0:
+        return [" ".join(" ".join(lines).split()[:words]).rstrip(" .,;:") + "."]
     claims: list[str] = []
-    while have < wanted:
+    while True:
         # A whole round of claims before one repeats: readable at 500 words, too.
         claims = claims or draw.shuffled(_CLAIMS)
-        lines.append(_fill(claims.pop(), brief.topic, brief.role, draw))
-        have += len(lines[-1].split())
-    return f"{_exactly(_paragraphs(lines), wanted)} {closing}"
+        line = _fill(claims.pop(), brief.topic, brief.role, draw)
+        if len(line.split()) > missing:
+            break
+        lines.append(line)
+        missing -= len(line.split())
+    return [*lines[:-1], _padded(lines[-1], missing)]
+
+
+def _padded(line: str, missing: int) -> str:
+    """A sentence made longer by so many words, at its end."""
+    tail: list[str] = []
+    while missing > 0:
+        for phrase in _PHRASES:
+            if len(phrase.split()) <= missing:
+                tail.append(phrase)
+                missing -= len(phrase.split())
+    return f"{line.rstrip('.')} {' '.join(tail)}." if tail else line
 
 
 def _paragraphs(lines: list[str]) -> str:
     return "\n\n".join(" ".join(lines[start : start + 5]) for start in range(0, len(lines), 5))
-
-
-def _exactly(text: str, words: int) -> str:
-    """The text with that many words: cut, or grown by a closing remark, at the end."""
-    have = len(text.split())
-    if have > words:
-        text = _cut(text, words)
-    elif have < words:
-        missing = words - have
-        text = f"{text} {' '.join((_TAIL * (1 + missing // len(_TAIL)))[:missing])}"
-    return text.rstrip(" .,;:") + "."
-
-
-def _cut(text: str, words: int) -> str:
-    kept: list[str] = []
-    for paragraph in text.split("\n\n"):
-        part = paragraph.split()[:words]
-        words -= len(part)
-        if part:
-            kept.append(" ".join(part))
-    return "\n\n".join(kept)
 
 
 def _bullets(brief: Brief, draw: Draw) -> str:

@@ -1,42 +1,121 @@
-"""Lets few requests begin per turn of the event loop.
+"""Keeps many simultaneous requests from holding the event loop.
 
-Building one request takes the wire library about a millisecond without a pause. Two hundred that begin together
-would hold the loop, and with it lease renewal and everybody's answers, for a quarter of a second; their answers,
-arriving together, once more.
+Building a request takes the wire library about a millisecond without a pause, reading its answer another one. Two
+hundred that begin together would hold the loop, and with it lease renewal, for a quarter of a second, and their
+answers once more. So only a few are built, sent or read per turn of the loop.
+
+Those that began together are still sent together, when the last of them is built, just as they would be without a
+turnstile: else the answers to the first would come in while the others are being built, and delay them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextvars import ContextVar
 
-PER_TURN = 20
+BUILT_PER_TURN = 4
+SENT_PER_TURN = 32
+READ_PER_TURN = 4
+MOST_HELD = 512
+"""Built requests that wait for others to be built: under a steady stream of new ones, nobody waits longer."""
+
+TICKET: ContextVar[Ticket | None] = ContextVar("jackstay_wire_ticket", default=None)
+"""The request that the current task is making: the HTTP transport is called by an SDK, which passes nothing on."""
 
 
-class Turnstile:
-    """`await pass_through()`: at once, or in order of arrival in one of the loop's next turns."""
+class Lane:
+    """Lets some pass per turn of the loop, in order of arrival."""
 
-    def __init__(self) -> None:
-        self._begun = 0
+    def __init__(self, per_turn: int) -> None:
+        self._per_turn, self._passed = per_turn, 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
 
     async def pass_through(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._begun == 0:
+        if self._passed == 0 and not self._waiting:
             loop.call_soon(self._next_turn, loop)
-        if self._begun < PER_TURN and not self._waiting:
-            self._begun += 1
+        if self._passed < self._per_turn and not self._waiting:
+            self._passed += 1
             return
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
         await turn
 
     def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._begun = 0
-        while self._waiting and self._begun < PER_TURN:
+        self._passed = 0
+        while self._waiting and self._passed < self._per_turn:
             turn = self._waiting.popleft()
-            if not turn.done():  # cancelled while it waited
+            if not turn.done():  # done: cancelled while it waited
                 turn.set_result(None)
-                self._begun += 1
-        if self._begun:
+                self._passed += 1
+        if self._passed:
             loop.call_soon(self._next_turn, loop)
+
+
+class Turnstile:
+    """What the requests of one wire pass through."""
+
+    def __init__(self) -> None:
+        self.building, self.sending, self.reading = Lane(BUILT_PER_TURN), Lane(SENT_PER_TURN), Lane(READ_PER_TURN)
+        self.unbuilt = 0
+        self._held: list[asyncio.Future[None]] = []
+
+    def built(self) -> None:
+        """One request fewer to wait for."""
+        self.unbuilt -= 1
+        if self.unbuilt == 0 or len(self._held) >= MOST_HELD:
+            held, self._held = self._held, []
+            for future in held:
+                if not future.done():
+                    future.set_result(None)
+
+    async def hold(self) -> None:
+        """Until those that began together are built."""
+        if self.unbuilt:
+            held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._held.append(held)
+            await held
+
+
+class Ticket:
+    """One request's way through the turnstile: `async with Ticket(turnstile):` around the SDK's call."""
+
+    def __init__(self, turnstile: Turnstile) -> None:
+        self._turnstile = turnstile
+        self._built = False
+
+    async def __aenter__(self) -> Ticket:
+        self._turnstile.unbuilt += 1
+        try:
+            await asyncio.sleep(0)  # so that all that begin in this turn of the loop are counted
+            await self._turnstile.building.pass_through()
+        except BaseException:
+            self._turnstile.built()
+            raise
+        self._token = TICKET.set(self)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        TICKET.reset(self._token)
+        self._mark()
+
+    async def send(self) -> None:
+        """Called by the transport, with the request in its hands."""
+        if self._built:
+            return  # a redirect, or another request of the same call
+        self._mark()
+        await self._turnstile.hold()
+        await self._turnstile.sending.pass_through()
+
+    async def read(self) -> None:
+        """Called by the transport when the answer has begun."""
+        await self._turnstile.reading.pass_through()
+
+    def _mark(self) -> None:
+        if not self._built:
+            self._built = True
+            self._turnstile.built()

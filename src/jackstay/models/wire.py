@@ -15,7 +15,7 @@ from jackstay.models.prices import PriceList
 from jackstay.models.provider import Connection, Cost, Endpoint, Listener, Provider, Worst
 from jackstay.models.routing import Routes
 from jackstay.models.table import providers as table
-from jackstay.models.turnstile import Turnstile
+from jackstay.models.turnstile import Ticket, Turnstile
 
 
 class Wire:
@@ -50,8 +50,8 @@ class Wire:
         Raises the `Model*` errors of `jackstay.errors`. A cancel closes the request.
         """
         connection = await self._connection(endpoint)
-        await self._turnstile.pass_through()
-        return await connection.ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
+        async with Ticket(self._turnstile):
+            return await connection.ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
 
     async def list_models(self, endpoint: Endpoint) -> list[str]:
         """The models that the endpoint's key may use; spends nothing."""

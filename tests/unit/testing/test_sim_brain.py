@@ -52,7 +52,7 @@ def test_answers_are_the_same_in_every_process_and_python_version():
     assert (call.id, call.name, json.loads(call.arguments)) == GOLDEN_CALL
 
 
-GOLDEN_TEXT = "Work on AI agents has moved from experiments to everyday use. This."
+GOLDEN_TEXT = "Work on AI agents has moved from experiments to everyday use today."
 GOLDEN_CALL = ("call_76b74b0a9bb0a671a1169b6d", "search", {"query": "AI agents", "limit": 2})
 
 
@@ -110,7 +110,7 @@ def test_markdown_is_written_where_it_is_asked_for():
     ("description", "topic"),
     [
         ("Research AI agents", "AI agents"),
-        ("Write a short summary about solar power in Spain", "solar power"),
+        ("Write a short summary about solar power in Spain", "solar power in Spain"),
         ("Summarize 'The Old Man' for children", "The Old Man"),
         ("", "the task"),
     ],
@@ -121,7 +121,9 @@ def test_topic_is_taken_from_the_task(description, topic):
 
 def test_brief_reads_role_task_expected_output_and_context():
     messages = task("Research AI agents", "Three facts")
-    messages[1] = Message("user", f"{messages[1].content}\n\nThis is the context you're working with:\nEarlier: 7 facts")
+    messages[1] = Message(
+        "user", f"{messages[1].content}\n\nThis is the context you're working with:\nEarlier: 7 facts"
+    )
 
     brief = read_brief(messages)
 
@@ -179,7 +181,10 @@ def test_structured_answer_fits_the_schema_given_or_pasted_into_the_prompt():
 
 
 def test_schema_in_the_envelope_of_openai_is_found():
-    envelope = {"type": "json_schema", "json_schema": {"name": "X", "schema": {"type": "object", "properties": {"a": {}}}}}
+    envelope = {
+        "type": "json_schema",
+        "json_schema": {"name": "X", "schema": {"type": "object", "properties": {"a": {}}}},
+    }
 
     text = respond([Message("user", f"Answer in JSON by this OpenAPI schema: {json.dumps(envelope)}")]).text
 
@@ -222,4 +227,3 @@ def test_max_tokens_cuts_the_text():
 def test_words_argument_sets_the_length_where_the_task_does_not():
     assert len(respond(task("Write about AI agents", "A text"), words=33).text.split()) == 33
     assert len(respond(task("Write about AI agents", "20 words"), words=33).text.split()) == 20
-

@@ -1,0 +1,114 @@
+"""A program as a run: what it kicks off are steps of it; resumed, it is started again as that run (engine rule 29)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.records import RunEnd, RunFilter, RunRow
+from jackstay.engine.kickoff import Kickoff, end_failed, new_run, take_up
+from jackstay.engine.run import Run
+from jackstay.engine.runtime import Runtime
+from jackstay.engine.scope import Scope
+from jackstay.engine.session import Session
+
+T = TypeVar("T")
+
+
+@contextmanager
+def script_run(
+    runtime: Runtime,
+    name: str,
+    *,
+    entry: Mapping[str, Any],
+    inputs: Mapping[str, Any] | None = None,
+    resume: str | None = None,
+) -> Iterator[Run]:
+    """Inside the block every kickoff of this process, from any thread, is a step of the script's run.
+
+    `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. The block's
+    exception is the run's end and is raised on.
+    """
+    run = _on_engine(runtime, _begin(runtime, name, entry, inputs or {}, resume))
+    # A private home is never asked for: each kickoff decides on its own.
+    runtime.session = Session(run.row.session_id or run.id, Scope(run, "", _NoHome()), inputs=dict(inputs or {}))
+    try:
+        yield run
+    except BaseException as error:
+        runtime.session = None
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            _on_engine(runtime, _end(run, None))
+        else:
+            _on_engine(runtime, _end(run, error))
+        raise
+    else:
+        runtime.session = None
+        _on_engine(runtime, _end(run, None))
+
+
+@contextmanager
+def resumed_session(runtime: Runtime, row: RunRow) -> Iterator[Session]:
+    """Inside the block the process is the one that made `row`, started again: kickoffs of the same definition and
+    inputs go on with the runs of that session, or return what those had returned."""
+    session = Session(row.session_id or row.id)
+    rows = runtime.journal.runs(RunFilter(limit=1000, session_id=row.session_id)) if row.session_id else [row]
+    session.remember(r for r in rows if r.parent_run is None)
+    runtime.session = session
+    try:
+        yield session
+    finally:
+        runtime.session = None
+
+
+async def _begin(
+    runtime: Runtime, name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], resume: str | None
+) -> Run:
+    if resume is not None:
+        run = await take_up(runtime, resume)
+    else:
+        run = new_run(runtime, _script(name, entry, inputs))
+        await run.begin()
+    runtime.leases.keep(run, None)
+    run.tell("run_started" if resume is None else "run_resumed", "", kind="script", name=name, inputs=dict(inputs))
+    return run
+
+
+async def _end(run: Run, error: BaseException | None) -> None:
+    run.runtime.leases.let_go(run)
+    bill = run.bill()
+    news = {"kind": "script", "name": run.row.name, "tokens": bill.usage.total_tokens, "cost_usd": bill.cost_usd}
+    error = error or run.stop
+    if error is None:
+        await run.end(RunEnd("succeeded", run.now()))
+        run.tell("run_finished", "", **news)
+        return
+    await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
+    run.tell("run_failed", "", **news, error=str(error) or type(error).__name__)
+
+
+def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any]) -> Kickoff:
+    async def nothing(_: Scope) -> None:
+        return None
+
+    return Kickoff(
+        kind="script",
+        name=name,
+        inputs=inputs,
+        fingerprint=digest(["script", name]),
+        body=nothing,
+        encode=canonical_json,
+        decode=lambda text: None,
+        entry=entry,
+    )
+
+
+class _NoHome:
+    def run(self, start: Any, context: Any) -> Any:
+        raise AssertionError("a script's own scope runs no user code; its kickoffs bring their home")
+
+
+def _on_engine(runtime: Runtime, work: Coroutine[Any, Any, T]) -> T:
+    return runtime.engine_loop.submit(lambda: work).future.result()
