@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,7 +144,8 @@ def _prepare(folder: Path) -> Callable[..., None]:
     """Make an empty cluster. Returns what runs PostgreSQL's programs as a user that it accepts."""
     binaries = find_binaries()
     assert binaries is not None, NO_POSTGRES
-    data, options = folder / "data", {}
+    data = folder / "data"
+    options: dict[str, Any] = {}
     data.mkdir(mode=0o700)
     if os.geteuid() == 0:
         import pwd

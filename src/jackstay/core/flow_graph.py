@@ -95,7 +95,9 @@ def problems(graph: FlowGraph) -> list[str]:
         missing = [name for name in listens_to if name not in known]
         if missing and not dynamic:
             listed = ", ".join(sorted(graph.methods))
-            found.append(f"{method.name} listens to {missing[0]!r}, which is no method and no router's label ({listed})")
+            found.append(
+                f"{method.name} listens to {missing[0]!r}, which is no method and no router's label ({listed})"
+            )
     return found
 
 
@@ -202,7 +204,8 @@ class FlowProgress:
                 return name == event
             case AnyOf(parts):
                 # Every part sees the event: an `and_` inside an `or_` counts it even if another part fires.
-                return any([self._satisfied(owner, part, event, (*at, i)) for i, part in enumerate(parts)])
+                met = [self._satisfied(owner, part, event, (*at, i)) for i, part in enumerate(parts)]
+                return any(met)
             case AllOf(parts):
                 seen = self._joins.setdefault((owner, at), set())
                 seen.update(i for i, part in enumerate(parts) if self._satisfied(owner, part, event, (*at, i)))

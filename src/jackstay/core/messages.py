@@ -144,9 +144,8 @@ class Sampling:
         body: dict[str, Any] = {}
         for name in self.__slots__:
             value = getattr(self, name)
-            if value is None or value == () or value == {}:
-                continue
-            body[name] = list(value) if isinstance(value, tuple) else value
+            if value is not None and value not in ((), {}):
+                body[name] = list(value) if isinstance(value, tuple) else value
         return body
 
 

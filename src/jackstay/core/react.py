@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ACTION = re.compile(r"^\s*Action\s*:\s*(?P<name>[^\n]+)\n\s*Action Input\s*:\s*(?P<input>.*)", re.DOTALL | re.MULTILINE)
+_ACTION = re.compile(
+    r"^\s*Action\s*:\s*(?P<name>[^\n]+)\n\s*Action Input\s*:\s*(?P<input>.*)", re.DOTALL | re.MULTILINE
+)
 _FINAL = re.compile(r"^\s*Final Answer\s*:\s*(?P<answer>.*)", re.DOTALL | re.MULTILINE)
 _DEBRIS = re.compile(r"^\s*(Thought|Action|Action Input|Observation)\s*:", re.MULTILINE)
 

@@ -55,7 +55,8 @@ def bill_to_json(bill: Bill) -> dict[str, Any]:
 
 def bill_from_json(data: Mapping[str, Any]) -> Bill:
     cost = data["cost_usd"]
-    usage = Usage(*data["tokens"], estimated=data["estimated"])
+    tokens, cached, written, output, reasoning = data["tokens"]
+    usage = Usage(tokens, cached, written, output, reasoning, estimated=data["estimated"])
     return Bill(usage, data["requests"], None if cost is None else Decimal(cost))
 
 

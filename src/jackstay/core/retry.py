@@ -25,7 +25,9 @@ class Retry:
 
     def __post_init__(self) -> None:
         if self.max_attempts < 1:
-            raise ValueError(f"Retry(max_attempts={self.max_attempts}): at least one attempt is made; use 1 for no retry")
+            raise ValueError(
+                f"Retry(max_attempts={self.max_attempts}): at least one attempt is made; use 1 for no retry"
+            )
         if min(self.backoff_s, self.factor, self.max_s) < 0 or not 0 <= self.jitter <= 1:
             raise ValueError("Retry: backoff_s, factor and max_s cannot be negative, and jitter is between 0 and 1")
 

@@ -29,7 +29,9 @@ class NotStorable(ValueError):
     def __init__(self, value: object, where: str) -> None:
         self.where = where
         self.type_name = type(value).__qualname__
-        super().__init__(f"{where or 'the value'} is a {type(value).__module__}.{self.type_name}, which cannot be stored")
+        super().__init__(
+            f"{where or 'the value'} is a {type(value).__module__}.{self.type_name}, which cannot be stored"
+        )
 
 
 class UnknownClass(LookupError):
@@ -133,7 +135,10 @@ def _encode_object(value: Any, where: str) -> Any:
     if hasattr(cls, "model_fields"):
         data = {name: encode(getattr(value, name), _dot(where, name)) for name in cls.model_fields}
         data.update(
-            {name: encode(item, _dot(where, name)) for name, item in (getattr(value, "model_extra", None) or {}).items()}
+            {
+                name: encode(item, _dot(where, name))
+                for name, item in (getattr(value, "model_extra", None) or {}).items()
+            }
         )
         return {_TAG: "model", "class": class_name(cls), "v": data}
     if dataclasses.is_dataclass(value):

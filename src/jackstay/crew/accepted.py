@@ -7,20 +7,91 @@ from collections.abc import Mapping
 from typing import Any
 
 AGENT = frozenset(
-    "cache max_rpm allow_delegation tool_failure_policy i18n cache_handler max_tokens knowledge knowledge_sources "
-    "knowledge_storage knowledge_config security_config checkpoint callbacks apps mcps memory skills "
-    "function_calling_llm allow_code_execution respect_context_window max_retry_limit multimodal code_execution_mode "
-    "planning_config planning reasoning max_reasoning_attempts embedder from_repository guardrail "
-    "guardrail_max_retries a2a executor_class response_template verbose config".split()
+    {
+        "cache",
+        "max_rpm",
+        "allow_delegation",
+        "tool_failure_policy",
+        "i18n",
+        "cache_handler",
+        "max_tokens",
+        "knowledge",
+        "knowledge_sources",
+        "knowledge_storage",
+        "knowledge_config",
+        "security_config",
+        "checkpoint",
+        "callbacks",
+        "apps",
+        "mcps",
+        "memory",
+        "skills",
+        "function_calling_llm",
+        "allow_code_execution",
+        "respect_context_window",
+        "max_retry_limit",
+        "multimodal",
+        "code_execution_mode",
+        "planning_config",
+        "planning",
+        "reasoning",
+        "max_reasoning_attempts",
+        "embedder",
+        "from_repository",
+        "guardrail",
+        "guardrail_max_retries",
+        "a2a",
+        "executor_class",
+        "response_template",
+        "verbose",
+        "config",
+    }
 )
 TASK = frozenset(
-    "human_input guardrail guardrails guardrail_max_retries max_retries converter_cls response_model input_files "
-    "security_config tool_failure_policy allow_crewai_trigger_context config".split()
+    {
+        "human_input",
+        "guardrail",
+        "guardrails",
+        "guardrail_max_retries",
+        "max_retries",
+        "converter_cls",
+        "response_model",
+        "input_files",
+        "security_config",
+        "tool_failure_policy",
+        "allow_crewai_trigger_context",
+        "config",
+    }
 )
 CREW = frozenset(
-    "cache tool_failure_policy memory embedder manager_llm manager_agent function_calling_llm config share_crew "
-    "before_kickoff_callbacks after_kickoff_callbacks stream max_rpm prompt_file trained_agents_file output_log_file "
-    "planning planning_llm knowledge_sources knowledge chat_llm skills security_config checkpoint tracing verbose".split()
+    {
+        "cache",
+        "tool_failure_policy",
+        "memory",
+        "embedder",
+        "manager_llm",
+        "manager_agent",
+        "function_calling_llm",
+        "config",
+        "share_crew",
+        "before_kickoff_callbacks",
+        "after_kickoff_callbacks",
+        "stream",
+        "max_rpm",
+        "prompt_file",
+        "trained_agents_file",
+        "output_log_file",
+        "planning",
+        "planning_llm",
+        "knowledge_sources",
+        "knowledge",
+        "chat_llm",
+        "skills",
+        "security_config",
+        "checkpoint",
+        "tracing",
+        "verbose",
+    }
 )
 QUIET: Mapping[str, Any] = {
     "verbose": False,

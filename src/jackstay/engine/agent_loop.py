@@ -119,7 +119,9 @@ class _Loop:
         """The result, or None: the model has been told what is wrong with its answer and is asked again."""
         if self.output is None:
             if not text.strip() or (self.tools and react.is_debris(text) and not self.native):
-                self.conversation = self.conversation.add(Message("user", "Your answer was empty. " + prompts.FORCED_ANSWER))
+                self.conversation = self.conversation.add(
+                    Message("user", "Your answer was empty. " + prompts.FORCED_ANSWER)
+                )
                 return None
             return AgentResult(text, None, self.conversation)
         try:
@@ -146,5 +148,7 @@ class _Loop:
             )
         result = await self._final(text)
         if result is None:
-            raise NoFinalAnswer(f"agent '{self.agent.role}' used up max_iter={self.agent.max_iter} without a usable answer")
+            raise NoFinalAnswer(
+                f"agent '{self.agent.role}' used up max_iter={self.agent.max_iter} without a usable answer"
+            )
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.ids import SHORT
-from jackstay.core.records import RunEnd
+from jackstay.core.records import RunEnd, RunStatus
 from jackstay.engine.home import Home
 from jackstay.engine.kickoff import Kickoff, Outcome, end_failed, new_run, start
 from jackstay.engine.run import Run
@@ -47,7 +48,7 @@ async def _batch_run(
         )
         await _end(batch, outcomes)
     except (Exception, asyncio.CancelledError) as error:
-        await asyncio.shield(end_failed(batch, error))
+        await end_failed(batch, error)
         raise
     finally:
         runtime.leases.let_go(batch)
@@ -66,7 +67,7 @@ async def _end(batch: Run, outcomes: list[Outcome | Exception]) -> None:
             failed[0],
             batch.id[:SHORT],
         )
-    status = "failed" if failed else "succeeded"
+    status: RunStatus = "failed" if failed else "succeeded"
     await batch.end(RunEnd(status, batch.now(), reason="error" if failed else None, output=output))
 
 
@@ -96,6 +97,6 @@ def _batch_kickoff(name: str, kickoffs: Sequence[Kickoff]) -> Kickoff:
         fingerprint=digest(sorted({kickoff.fingerprint for kickoff in kickoffs})),
         body=nothing,
         encode=canonical_json,
-        decode=lambda text: None,
+        decode=json.loads,
         entry=kickoffs[0].entry if kickoffs else {},
     )

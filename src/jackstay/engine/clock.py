@@ -21,4 +21,4 @@ class Clock:
         await asyncio.sleep(seconds)
 
     def draw(self) -> float:
-        return random.random()  # noqa: S311 - spreads retries, guards nothing
+        return random.random()  # spreads retries; guards nothing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ def entry_point() -> dict[str, Any]:
     script = sys.argv[0] if sys.argv else ""
     if not script or script in ("-c", "-m") or not Path(script).is_file():
         return {}
-    return {"script": str(Path(script).resolve()), "arguments": sys.argv[1:], "folder": os.getcwd()}
+    return {"script": str(Path(script).resolve()), "arguments": sys.argv[1:], "folder": str(Path.cwd())}
 
 
 @contextmanager

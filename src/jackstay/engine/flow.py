@@ -14,7 +14,6 @@ from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
-from jackstay.engine.run import shielded
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import InputsError
@@ -118,7 +117,7 @@ class _FlowRun:
             self.run.tell("method_failed", scope.path, method=call.method, error=str(error))
             if error is not self.run.stop:
                 failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-                await shielded(self.run.commit(self._row(scope, call, "failed", started_at, started, error=failure)))
+                await self.run.commit(self._row(scope, call, "failed", started_at, started, error=failure))
             raise
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
         await self.run.commit(self._row(scope, call, status, started_at, started, result=text))
@@ -139,7 +138,9 @@ class _FlowRun:
             self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
             return "opaque", "{}"
         touched = self.flow.state.touched_by(scope.touched)
-        mine = [name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)]
+        mine = [
+            name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
+        ]
         changed = _object({name: after[name] for name in mine if name in after})
         removed = canonical_json([name for name in mine if name not in after])
         return "succeeded", _object({"removed": removed, "state": changed, "value": value})

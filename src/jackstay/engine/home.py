@@ -7,7 +7,7 @@ import contextvars
 import queue
 import threading
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jackstay.engine.loop import Job, Start
 
@@ -33,7 +33,7 @@ class PrivateHome:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._wake: queue.SimpleQueue[Literal["loop", "done"]] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -43,13 +43,13 @@ class PrivateHome:
                 raise RuntimeError("the kickoff that this coroutine belongs to has already returned")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._wake.put(True)
+                self._wake.put("loop")
             return Job(self._loop, start, context)
 
     def serve(self, until: Future[Any]) -> None:
         """Blocks the calling thread until the future is done, running the home's coroutines meanwhile."""
         until.add_done_callback(lambda _: self._finish())
-        if self._wake.get() and self._loop is not None:
+        if self._wake.get() == "loop" and self._loop is not None:
             asyncio.set_event_loop(self._loop)
             try:
                 self._loop.run_until_complete(_done(until))
@@ -81,7 +81,7 @@ class PrivateHome:
         loop.close()
 
     def _finish(self) -> None:
-        self._wake.put(False)
+        self._wake.put("done")
 
 
 async def _done(future: Future[Any]) -> None:

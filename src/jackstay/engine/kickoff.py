@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
@@ -18,7 +19,7 @@ from jackstay.core.records import FailReason, Lease, RunEnd, RunKind, RunRow, Ru
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
 from jackstay.engine.home import Home
-from jackstay.engine.run import Run, shielded
+from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
 from jackstay.engine.session import identity
@@ -125,7 +126,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
     except Exception as error:
         if error is not run.stop:
             failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-            await shielded(run.commit(made(status="failed", error=failure.to_json())))
+            await run.commit(made(status="failed", error=failure.to_json()))
         raise
     await run.commit(made(status="succeeded", result=kickoff.encode(result)))
     if kickoff.kind == "crew":
@@ -169,19 +170,19 @@ async def _earlier(runtime: Runtime, kickoff: Kickoff) -> RunRow | None:
     if kickoff.resume is not None:
         return await find_run(runtime, kickoff.resume)
     if kickoff.run_key is not None:
-        row = await asyncio.to_thread(runtime.journal.run_by_key, kickoff.run_key)
+        row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
         if row is not None:
             _check_key(kickoff, row)
         return row
     if runtime.session is not None:
         run_id = runtime.session.take_earlier(kickoff.identity)
-        return await asyncio.to_thread(runtime.journal.run, run_id) if run_id else None
+        return await runtime.off_loop(runtime.journal.run, run_id) if run_id else None
     return None
 
 
 async def find_run(runtime: Runtime, prefix: str) -> RunRow:
     """The one run whose id starts so (or whose run key it is). Raises `NotFoundError`."""
-    rows = await asyncio.to_thread(runtime.journal.find_runs, prefix)
+    rows = await runtime.off_loop(runtime.journal.find_runs, prefix)
     if not rows:
         raise NotFoundError(f"there is no run {prefix!r} in {runtime.journal.url}; 'jackstay runs' lists them")
     if len(rows) > 1:
@@ -235,7 +236,7 @@ async def take_up(runtime: Runtime, run_id: str) -> Run:
     """Takes an unfinished run over: its lease, its rows, what it may have lost. Raises `AlreadyRunning`."""
     takeover = await runtime.journal.take_up(run_id)
     run = Run(runtime, takeover.run, lease=takeover.lease, is_new=False)
-    run.load(takeover, await asyncio.to_thread(runtime.journal.steps, run_id, latest_only=False))
+    run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
     if runtime.settings.model and runtime.settings.model != run.row.model_override:
         run.row = replace(run.row, model_override=runtime.settings.model)
     return run
@@ -244,16 +245,16 @@ async def take_up(runtime: Runtime, run_id: str) -> Run:
 async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
     runtime, started = run.runtime, run.runtime.clock.monotonic()
     runtime.leases.keep(run, asyncio.current_task())
-    name = "run_started" if run.row.attempts == 1 else "run_resumed"
-    run.tell(name, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
+    begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
+    run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
     try:
         result = await kickoff.body(Scope(run, "", home))
         run.check()
     except (Exception, asyncio.CancelledError, RunSignal) as error:
-        await shielded(_end(run, kickoff, error=error))
+        await _end(run, kickoff, error=error)
         raise
     else:
-        await shielded(_end(run, kickoff, result=result))
+        await _end(run, kickoff, result=result)
     finally:
         runtime.leases.let_go(run)
     duration_s = runtime.clock.monotonic() - started

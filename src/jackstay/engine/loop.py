@@ -54,7 +54,9 @@ class EngineLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 # A daemon: a program that ends is not held open by us; what has to be flushed is flushed at exit.
-                self._thread = threading.Thread(target=self._serve, args=(self._loop,), name="jackstay-engine", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._serve, args=(self._loop,), name="jackstay-engine", daemon=True
+                )
                 self._thread.start()
             return self._loop
 

@@ -13,13 +13,13 @@ from datetime import datetime
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import Failure, failure_of, rebuild
-from jackstay.core.messages import Answer, Question
-from jackstay.core.records import Reservation, Settlement, StepRow, StepStatus
+from jackstay.core.messages import Answer
+from jackstay.core.records import Blob, MessagesBlob, Reservation, Settlement, StepRow, StepStatus
 from jackstay.core.retry import next_wait_s
 from jackstay.core.usage import NO_USAGE, Usage, from_pico, to_pico
 from jackstay.engine.admission import Candidate
 from jackstay.engine.asker import Ask, Asker
-from jackstay.engine.run import Run, shielded
+from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
 from jackstay.errors import (
     DeadlineExceeded,
@@ -53,9 +53,7 @@ def _recorded(run: Run, row: StepRow) -> Answer:
     run.tell("reused", row.path, kind="llm", model=row.model)
     if row.status == "failed":
         raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
-    usage = Usage(
-        row.input_tokens, row.cached_tokens, row.cache_write_tokens, row.output_tokens, row.reasoning_tokens
-    )
+    usage = Usage(row.input_tokens, row.cached_tokens, row.cache_write_tokens, row.output_tokens, row.reasoning_tokens)
     return Answer.from_json(json.loads(row.result or "{}"), usage=usage, provider=row.provider or "")
 
 
@@ -88,7 +86,7 @@ class _Call:
                 settled = (self._settlement(error.code),)
                 await self._wait(wait_s, error, settled)
             except asyncio.CancelledError:
-                await shielded(self._cancelled())
+                await self._cancelled()
                 raise
             except Exception as error:
                 # A custom model's own exception: it reaches the caller as it was raised, with a row that says so.
@@ -123,7 +121,7 @@ class _Call:
         except (asyncio.CancelledError, JackstayError, RunSignal):
             # Not a request: an open reservation would be counted as one that was lost.
             if not isinstance(self.run.stop, StorageUnavailable | LeaseLost):
-                await shielded(self.run.commit(settlements=(self._settlement("not_sent"),)))
+                await self.run.commit(settlements=(self._settlement("not_sent"),))
             raise
 
     def _timeout_s(self) -> float:
@@ -151,7 +149,7 @@ class _Call:
         try:
             await self.run.runtime.clock.sleep(wait_s)
         except asyncio.CancelledError:
-            await shielded(self.run.commit(self._row("cancelled", error=failure_of(error)), settlements=settled))
+            await self.run.commit(self._row("cancelled", error=failure_of(error)), settlements=settled)
             raise
 
     async def _succeed(self, asker: Asker, answer: Answer) -> None:
@@ -166,7 +164,7 @@ class _Call:
             cost_pico=cost_pico,
             price_version=price_version,
         )
-        await shielded(self._commit(row, self._settlement("answered", cost_pico)))
+        await self._commit(row, self._settlement("answered", cost_pico))
         self.run.tell(
             "model_call_finished",
             self.path,
@@ -180,9 +178,13 @@ class _Call:
     async def _fail(self, error: Exception) -> None:
         row = self._row("failed", error=failure_of(error))
         await self._commit(row, self._settlement(getattr(error, "code", "error")))
-        self.run.tell("model_call_failed", self.path, model=self.ask.question.models[0], error=str(error), attempts=row.attempts)
+        self.run.tell(
+            "model_call_failed", self.path, model=self.ask.question.models[0], error=str(error), attempts=row.attempts
+        )
         if self._past_deadline():
-            limit = DeadlineExceeded(f"the time limit passed while {self.ask.question.models[0]} was being asked: {error}")
+            limit = DeadlineExceeded(
+                f"the time limit passed while {self.ask.question.models[0]} was being asked: {error}"
+            )
             raise limit from error
 
     async def _cancelled(self) -> None:
@@ -194,7 +196,7 @@ class _Call:
 
     async def _commit(self, row: StepRow, settlement: Settlement) -> None:
         question = self.ask.question
-        blobs = (
+        blobs: tuple[Blob | MessagesBlob, ...] = (
             *self.run.conversation_blobs(question.conversation),
             *self.run.content_blob(self.settings, canonical_json(question.settings())),
         )

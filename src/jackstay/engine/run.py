@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,13 @@ from jackstay.core.records import (
 )
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
-from jackstay.errors import DeadlineExceeded, StorageUnavailable
+from jackstay.errors import DeadlineExceeded, LeaseLost, StorageUnavailable
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
+    from jackstay.journal import Pending
 
 
 class Run:
@@ -148,7 +150,12 @@ class Run:
     async def end(self, end: RunEnd) -> None:
         await self._commit(Write(self.lease, end=end))
         self.row = replace(
-            self.row, status=end.status, reason=end.reason, finished_at=end.finished_at, output=end.output, error=end.error
+            self.row,
+            status=end.status,
+            reason=end.reason,
+            finished_at=end.finished_at,
+            output=end.output,
+            error=end.error,
         )
 
     def conversation_blobs(self, conversation: Conversation) -> tuple[MessagesBlob, ...]:
@@ -177,10 +184,10 @@ class Run:
         try:
             if self._unsaved is not None:
                 row, self._unsaved = self._unsaved, None
-                await self.runtime.journal.create_run(row, write=write)
+                await _to_the_end(self.runtime.journal.create_run(row, write=write))
             else:
-                await self.runtime.journal.write(write)
-        except StorageUnavailable as error:
+                await _to_the_end(self.runtime.journal.write(write))
+        except (StorageUnavailable, LeaseLost) as error:
             self.stop = self.stop or error
             raise
 
@@ -221,11 +228,11 @@ class Run:
 
     def check(self, scope: Scope | None = None) -> None:
         """Called before every step: raises the stop, if the run has been stopped or its time is over."""
-        if self.stop is None and scope is not None and scope.deadline_at is not None:
-            if self.runtime.clock.monotonic() >= scope.deadline_at:
-                raise DeadlineExceeded(f"the time limit of {scope.path or 'the run'} has passed; nothing more is started")
         if self.stop is not None:
             raise self.stop
+        limit = None if scope is None else scope.deadline_at
+        if scope is not None and limit is not None and self.runtime.clock.monotonic() >= limit:
+            raise DeadlineExceeded(f"the time limit of {scope.path or 'the run'} has passed; nothing more is started")
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
@@ -253,18 +260,18 @@ def bill_of(row: StepRow) -> Bill:
     return Bill(usage, int(answered), from_pico(row.cost_pico) if paid else from_pico(0))
 
 
-def sum_bills(bills: Iterable[Bill]) -> Bill:
-    total = NO_BILL
-    for bill in bills:
-        total += bill
-    return total
-
-
-async def shielded(work: asyncio.Future[Any] | Any) -> Any:
-    """Awaits a write to its end although the task is being cancelled; the cancel is raised again afterwards."""
-    task = asyncio.ensure_future(work)
+async def _to_the_end(pending: Pending[Any]) -> None:
+    """Waits for a write. A cancel meanwhile is raised when the write has ended: what was paid for is on disk then."""
     try:
-        return await asyncio.shield(task)
+        await pending
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        waiting = asyncio.ensure_future(_outcome(pending))
+        while not waiting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([waiting])
+        waiting.exception()
         raise
+
+
+async def _outcome(pending: Pending[Any]) -> None:
+    await pending

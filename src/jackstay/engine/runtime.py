@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackstay.core.events import Event, EventName
 from jackstay.core.retry import Retry
@@ -28,17 +30,20 @@ if TYPE_CHECKING:
     from jackstay.journal import Journal
     from jackstay.models.wire import Wire
 
+T = TypeVar("T")
 Observer = Callable[[Event], None]
+RIM_THREADS = 4
 
 
 class Runtime:
     """Journal, engine loop, pool, wire, settings. `with Runtime(…):` makes it the current one for its block.
 
-    `database_url`, `durability` and `model` override what the environment says; `folder` is where the project (and so
+    `database_url`, `durability`, `model` and `pool_size` (threads for synchronous user functions) override what the
+    environment says; `fault_point` is called at named points (`jackstay.testing.FaultPoints`); `folder` is where the project (and so
     the SQLite file) is looked for, the working directory by default.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that a host may replace
         self,
         *,
         database_url: str | None = None,
@@ -50,10 +55,15 @@ class Runtime:
         clock: Clock | None = None,
         admission: Admission | None = None,
         observers: tuple[Observer, ...] = (),
+        pool_size: int | None = None,
+        fault_point: Callable[[str], object] | None = None,
     ) -> None:
         given = {"JACKSTAY_DATABASE_URL": database_url, "JACKSTAY_DURABILITY": durability, "JACKSTAY_MODEL": model}
         self.environ = {**(os.environ if environ is None else environ), **{k: v for k, v in given.items() if v}}
         self.settings = Settings.from_environment(self.environ)
+        if pool_size is not None:
+            self.settings = replace(self.settings, pool_size=pool_size)
+        self._fault_point = fault_point or str
         self.folder = Path(folder) if folder is not None else Path.cwd()
         self.retry = retry or Retry()
         self.clock = clock or Clock()
@@ -61,6 +71,7 @@ class Runtime:
         self.observers: list[Observer] = list(observers)
         self.engine_loop = EngineLoop()
         self.pool = Pool(self.settings.pool_size)
+        self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
         self.session: Session | None = None
         """Set while a script is run or resumed: which recorded runs its kickoffs go on with."""
@@ -78,9 +89,12 @@ class Runtime:
     def journal(self) -> Journal:
         with self._lock:
             if self._journal is None:
-                from jackstay.journal import locate, open_journal  # the database library is loaded with the first kickoff
+                from jackstay.journal import (
+                    locate,
+                    open_journal,
+                )  # the database library is loaded with the first kickoff
 
-                self._journal = open_journal(locate(self.environ, self.folder))
+                self._journal = open_journal(locate(self.environ, self.folder), fault_point=self._fault_point)
             return self._journal
 
     @property
@@ -108,6 +122,10 @@ class Runtime:
         if config.custom is not None:
             return CustomAsker(config.custom, config)
         return WireAsker(self.wire, self.wire.resolve(config, owner=owner))
+
+    async def off_loop(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Our own blocking work (reading the journal, writing a file), off the engine loop and out of users' slots."""
+        return await asyncio.wrap_future(self._rim.submit(lambda: function(*args, **kwargs)))
 
     # --- observers -----------------------------------------------------------------------------------------------------
 
@@ -151,6 +169,7 @@ class Runtime:
     def forget_in_child(self) -> None:
         """After a fork: threads are gone and connections are the parent's. Nothing is closed, all is made anew."""
         self.engine_loop, self.pool, self._lock = EngineLoop(), Pool(self.settings.pool_size), threading.Lock()
+        self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
         if self._wire is not None:
             self._wire.forget_in_child()
@@ -195,15 +214,23 @@ def _install_hooks() -> None:
     atexit.register(_close_all)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=lambda: [runtime.before_fork() for runtime in _stack],
-            after_in_parent=lambda: [runtime.after_fork_in_parent() for runtime in _stack],
-            after_in_child=_forget_all_in_child,
+            before=_rest_before_fork, after_in_parent=_go_on_in_parent, after_in_child=_forget_all_in_child
         )
 
 
 def _close_all() -> None:
     for runtime in reversed(_stack.copy()):
         runtime.close()
+
+
+def _rest_before_fork() -> None:
+    for runtime in _stack:
+        runtime.before_fork()
+
+
+def _go_on_in_parent() -> None:
+    for runtime in _stack:
+        runtime.after_fork_in_parent()
 
 
 def _forget_all_in_child() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -100,7 +101,7 @@ def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any]) -> K
         fingerprint=digest(["script", name]),
         body=nothing,
         encode=canonical_json,
-        decode=lambda text: None,
+        decode=json.loads,
         entry=entry,
     )
 

@@ -17,7 +17,6 @@ from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import OutputForm, TaskResult, task_from_json, task_to_json
 from jackstay.core.specs import TaskSpec, ToolDef
 from jackstay.engine.agent_loop import run_agent
-from jackstay.engine.run import shielded
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
@@ -92,7 +91,7 @@ class _TaskStep:
         for callback in self.task.callbacks:
             await call_user(self.scope, callback, self.task.present(result) if self.task.present else result)
         if self.task.output_file:
-            await asyncio.to_thread(_write_file, self.task, result)
+            await self.run.runtime.off_loop(_write_file, self.task, result)
         return result
 
     async def _today(self) -> str | None:
@@ -128,7 +127,7 @@ class _TaskStep:
         if error is self.run.stop:
             return
         failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-        await shielded(self.run.commit(self._row("failed", error=failure)))
+        await self.run.commit(self._row("failed", error=failure))
 
     def _recorded(self, row: StepRow) -> TaskResult:
         body = json.loads(row.result or "{}")

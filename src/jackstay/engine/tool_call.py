@@ -14,7 +14,6 @@ from jackstay.core.failures import Failure, failure_of
 from jackstay.core.messages import Message, ToolCall
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import ToolDef
-from jackstay.engine.run import shielded
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import JackstayError
@@ -52,7 +51,7 @@ class _ToolStep:
         try:
             text = await self._execute(tool)
         except asyncio.CancelledError:
-            await shielded(self.run.commit(self._row("cancelled")))
+            await self.run.commit(self._row("cancelled"))
             raise
         except Exception as error:
             if error is self.run.stop:

@@ -75,7 +75,7 @@ def and_(*conditions: Given) -> AllOf:
     return AllOf(tuple(parse(condition, "and_") for condition in conditions))
 
 
-def parse(given: Given, where: str) -> Condition:
+def parse(given: Given | Any, where: str) -> Condition:
     if isinstance(given, Trigger | AnyOf | AllOf):
         return given
     if isinstance(given, enum.Enum):
@@ -90,7 +90,9 @@ def parse(given: Given, where: str) -> Condition:
 def method_spec(name: str, method: Callable[..., Any], mark: Mark) -> MethodSpec:
     """The specification of a bound method."""
     parameters = [
-        p for p in inspect.signature(method).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        p
+        for p in inspect.signature(method).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     takes = bool(parameters) and mark.condition is not None
     return MethodSpec(name, method, mark.start, mark.condition, mark.router, mark.emits, takes)

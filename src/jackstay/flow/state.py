@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
@@ -92,11 +92,13 @@ def model_state(model: type[BaseModel]) -> type[BaseModel]:
             super().__setattr__(name, value)
 
     if "id" in model.model_fields:
-        made: type[BaseModel] = Marking
+        made: Any = Marking
     else:
-        made = create_model(model.__name__, __base__=Marking, id=(str, Field(default_factory=lambda: str(uuid.uuid4()))))
+        made = create_model(
+            model.__name__, __base__=Marking, id=(str, Field(default_factory=lambda: str(uuid.uuid4())))
+        )
     made.__name__, made.__qualname__, made.__module__ = model.__name__, model.__qualname__, model.__module__
-    return made
+    return cast("type[BaseModel]", made)
 
 
 def fresh_state(initial: Any) -> Any:

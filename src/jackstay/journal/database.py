@@ -58,7 +58,12 @@ class Database:
         connection = self.engine.connect()
         connection.detach()
         made = WriteConnection if self.location.dialect == "sqlite" else PostgresWriteConnection
-        return made(connection)
+        return made(connection, self.location.path)
+
+    def reconnect(self) -> None:
+        """After a failure: later reads use fresh connections (the file may be another one by now)."""
+        if not self.in_memory:
+            self.engine.dispose()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy.exc import DBAPIError
 
 from jackstay.errors import StorageUnavailable
+from jackstay.journal.location import URL_SETTING
 
 FailureKind = Literal["data", "busy", "gone", "storage"]
 """A row is at fault / somebody else is writing, try again / the connection broke / the storage does not work."""
@@ -33,7 +34,7 @@ def kind_of(error: BaseException) -> FailureKind:
     state = getattr(cause, "sqlstate", None)
     if state is not None:
         return _kind_by_state(state)
-    if isinstance(cause, OSError):
+    if isinstance(cause, OSError | StorageUnavailable):
         return "storage"
     if isinstance(cause, sqlite3.OperationalError):
         return "busy" if _sqlite_code(cause) in _SQLITE_BUSY else "storage"
@@ -65,9 +66,11 @@ def storage_error(error: BaseException, where: str) -> StorageUnavailable:
 
 
 def _remedy(cause: BaseException) -> str:
+    if isinstance(cause, OSError):
+        return f"make its folder usable, or choose another place with {URL_SETTING}"
     if not isinstance(cause, sqlite3.Error):
         return (
-            "check that PostgreSQL is running and that JACKSTAY_DATABASE_URL is right; "
+            "check that PostgreSQL is running and that the address is right; "
             "then go on with `jackstay resume`"
         )
     match _sqlite_code(cause):
@@ -78,7 +81,7 @@ def _remedy(cause: BaseException) -> str:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
             return (
                 "make the file and its folder writable for this user, "
-                "or set JACKSTAY_DATABASE_URL=sqlite:////a/writable/path.db"
+                f"or set {URL_SETTING}=sqlite:////a/writable/path.db"
             )
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
             return "free space on that disk (or check its health), then go on with `jackstay resume`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +11,7 @@ from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Write
 from jackstay.journal import opening
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
+from jackstay.journal.failures import storage_error
 from jackstay.journal.leases import Leases, request_cancel
 from jackstay.journal.location import Dialect, Durability, Location
 from jackstay.journal.owner import Owner
@@ -24,21 +25,31 @@ BUSY_TIMEOUT_S = 30.0
 """How long a write waits for other processes to finish theirs."""
 
 
-def open_journal(location: Location, *, lease_s: float = LEASE_S, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Journal:
+def open_journal(
+    location: Location,
+    *,
+    lease_s: float = LEASE_S,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    fault_point: Callable[[str], object] = str,  # `str`: does nothing
+) -> Journal:
     """Open the database, making or migrating a SQLite file as needed.
 
     Raises `StorageUnavailable` (or one of its kinds: `DatabaseTooNew`, `MigrationNeeded`) when it cannot be used, and
     `MissingExtraError` when PostgreSQL's driver is not installed. Warns once if the place is not the usual one.
+    `fault_point` is called in the writer's thread before and after each commit (`jackstay.testing.FaultPoints.hit`).
     """
     database = Database(location, busy_timeout_s=busy_timeout_s)
     try:
-        opening.prepare(database, busy_timeout_s=busy_timeout_s)
+        opening.connect(database, busy_timeout_s).close()
+    except database.errors as exc:
+        database.close()
+        raise storage_error(exc, location.shown) from exc
     except BaseException:
         database.close()
         raise
     if location.notice:
         warnings.warn(location.notice, stacklevel=2)
-    return Journal(database, lease_s=lease_s, busy_timeout_s=busy_timeout_s)
+    return Journal(database, lease_s=lease_s, busy_timeout_s=busy_timeout_s, fault_point=fault_point)
 
 
 def upgrade(location: Location) -> tuple[str | None, str]:
@@ -57,10 +68,12 @@ class Journal(Reads):
     `StorageUnavailable` if the rows could not be stored, and `LeaseLost` if the run belongs to another worker now.
     """
 
-    def __init__(self, database: Database, *, lease_s: float, busy_timeout_s: float) -> None:
+    def __init__(
+        self, database: Database, *, lease_s: float, busy_timeout_s: float, fault_point: Callable[[str], object]
+    ) -> None:
         self._database = database
         self._owner = Owner.here()
-        self._lease_s, self._busy_timeout_s = lease_s, busy_timeout_s
+        self._lease_s, self._busy_timeout_s, self._fault_point = lease_s, busy_timeout_s, fault_point
         self._make_writer()
 
     @property
@@ -139,4 +152,6 @@ class Journal(Reads):
     def _make_writer(self) -> None:
         self._leases = Leases(self._owner, self._lease_s)
         committer = Committer(str(self._owner), self._lease_s)
-        self._writer = Writer(self._database, committer, busy_timeout_s=self._busy_timeout_s)
+        self._writer = Writer(
+            self._database, committer, busy_timeout_s=self._busy_timeout_s, fault_point=self._fault_point
+        )

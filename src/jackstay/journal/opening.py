@@ -24,19 +24,21 @@ from jackstay.journal.write_connection import WriteConnection
 ADVISORY_LOCK = 0x6A61636B  # "jack": PostgreSQL's lock for migrations
 
 
-def prepare(database: Database, *, busy_timeout_s: float) -> None:
-    """Make sure that the database can be used by this version, or say why not."""
+def connect(database: Database, busy_timeout_s: float) -> WriteConnection:
+    """A connection to a database that this version can use; a SQLite file is made or migrated for it.
+
+    Also when the writer connects again: meanwhile the file may have been deleted, or the server migrated.
+    """
+    connection = database.write_connection()
     try:
-        connection = database.write_connection()
-        try:
-            if database.location.dialect == "sqlite":
-                _prepare_sqlite(database, connection, time.monotonic() + busy_timeout_s)
-            else:
-                _check_postgres(database, connection)
-        finally:
-            connection.close()
-    except database.errors as exc:
-        raise storage_error(exc, database.location.shown) from exc
+        if database.location.dialect == "sqlite":
+            _prepare_sqlite(database, connection, time.monotonic() + busy_timeout_s)
+        else:
+            _check_postgres(database, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:

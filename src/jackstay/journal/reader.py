@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Message
@@ -175,44 +175,56 @@ def read_messages(connection: Connection, ref: str) -> list[Message]:
 
 
 def read_bill(connection: Connection, run_id: str, path_prefix: str) -> BillOfRun:
-    step, reservation = schema.step, schema.reservation
-    used = (step.c.input_tokens + step.c.output_tokens) > 0
-    recorded = connection.execute(
-        select(
-            func.coalesce(func.sum(step.c.input_tokens), 0),
-            func.coalesce(func.sum(step.c.cached_tokens), 0),
-            func.coalesce(func.sum(step.c.cache_write_tokens), 0),
-            func.coalesce(func.sum(step.c.output_tokens), 0),
-            func.coalesce(func.sum(step.c.reasoning_tokens), 0),
-            func.count().filter(step.c.flags.like("%estimated%")),
-            func.count().filter(step.c.status == "succeeded"),
-            func.coalesce(func.sum(step.c.cost_pico), 0),
-            func.count().filter(and_(step.c.cost_pico.is_(None), used)),
-        ).where(
-            step.c.run_id == run_id, step.c.kind == "llm", step.c.origin_run_id.is_(None), *_below(step, path_prefix)
-        )
-    ).one()
-    lost = connection.execute(
-        select(
-            func.coalesce(func.sum(reservation.c.worst_input_tokens), 0),
-            func.coalesce(func.sum(reservation.c.worst_output_tokens), 0),
-            func.count(),
-            func.coalesce(func.sum(reservation.c.worst_pico), 0),
-            func.count().filter(reservation.c.worst_pico.is_(None)),
-        ).where(reservation.c.run_id == run_id, reservation.c.state == "lost", *_below(reservation, path_prefix))
-    ).one()
-    return BillOfRun(
-        Bill(
-            Usage(*(int(value) for value in recorded[:5]), recorded[5] > 0),
-            recorded[6],
-            None if recorded[8] else from_pico(int(recorded[7])),
-        ),
-        Bill(
-            Usage(input_tokens=int(lost[0]), output_tokens=int(lost[1]), estimated=lost[2] > 0),
-            lost[2],
-            None if lost[4] else from_pico(int(lost[3])),
-        ),
+    recorded = connection.execute(_recorded_sums(run_id, path_prefix)).one()
+    lost = connection.execute(_lost_sums(run_id, path_prefix)).one()
+    return BillOfRun(_bill(recorded), _bill(lost))
+
+
+def _recorded_sums(run_id: str, path_prefix: str) -> Select[Any]:
+    step = schema.step
+    used = step.c.input_tokens + step.c.output_tokens > 0
+    return select(
+        _sum(step.c.input_tokens).label("input_tokens"),
+        _sum(step.c.cached_tokens).label("cached_tokens"),
+        _sum(step.c.cache_write_tokens).label("cache_write_tokens"),
+        _sum(step.c.output_tokens).label("output_tokens"),
+        _sum(step.c.reasoning_tokens).label("reasoning_tokens"),
+        func.count().filter(step.c.flags.like("%estimated%")).label("estimated"),
+        func.count().filter(step.c.status == "succeeded").label("requests"),
+        _sum(step.c.cost_pico).label("cost_pico"),
+        func.count().filter(and_(step.c.cost_pico.is_(None), used)).label("unpriced"),
+    ).where(step.c.run_id == run_id, step.c.kind == "llm", step.c.origin_run_id.is_(None), *_below(step, path_prefix))
+
+
+def _lost_sums(run_id: str, path_prefix: str) -> Select[Any]:
+    reservation = schema.reservation
+    return select(
+        _sum(reservation.c.worst_input_tokens).label("input_tokens"),
+        literal(0).label("cached_tokens"),
+        literal(0).label("cache_write_tokens"),
+        _sum(reservation.c.worst_output_tokens).label("output_tokens"),
+        literal(0).label("reasoning_tokens"),
+        func.count().label("estimated"),
+        func.count().label("requests"),
+        _sum(reservation.c.worst_pico).label("cost_pico"),
+        func.count().filter(reservation.c.worst_pico.is_(None)).label("unpriced"),
+    ).where(reservation.c.run_id == run_id, reservation.c.state == "lost", *_below(reservation, path_prefix))
+
+
+def _sum(column: ColumnElement[int]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(column), 0)
+
+
+def _bill(sums: Row[Any]) -> Bill:
+    usage = Usage(  # PostgreSQL sums BIGINT as NUMERIC
+        input_tokens=int(sums.input_tokens),
+        cached_tokens=int(sums.cached_tokens),
+        cache_write_tokens=int(sums.cache_write_tokens),
+        output_tokens=int(sums.output_tokens),
+        reasoning_tokens=int(sums.reasoning_tokens),
+        estimated=sums.estimated > 0,
     )
+    return Bill(usage, sums.requests, None if sums.unpriced else from_pico(int(sums.cost_pico)))
 
 
 def _below(table: Any, path_prefix: str) -> list[Any]:
@@ -229,17 +241,18 @@ def _filtered(wanted: RunFilter) -> Select[Any]:
         query = query.where(run.c.status.in_(wanted.status))
     if wanted.kind:
         query = query.where(run.c.kind.in_(wanted.kind))
-    if wanted.name is not None:
-        query = query.where(run.c.name == wanted.name)
     if wanted.unfinished:
         query = query.where(run.c.status.not_in(TERMINAL))
     if wanted.before is not None:
         mark = select(run.c.created_at).where(run.c.id == wanted.before).scalar_subquery()
         query = query.where(or_(run.c.created_at < mark, and_(run.c.created_at == mark, run.c.id < wanted.before)))
-    if wanted.session_id is not None:
-        query = query.where(run.c.session_id == wanted.session_id)
-    if wanted.parent_run is not None:
-        query = query.where(run.c.parent_run == wanted.parent_run)
+    for column, value in (
+        (run.c.name, wanted.name),
+        (run.c.session_id, wanted.session_id),
+        (run.c.parent_run, wanted.parent_run),
+    ):
+        if value is not None:
+            query = query.where(column == value)
     return query
 
 

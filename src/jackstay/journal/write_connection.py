@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table
 
+from jackstay.errors import StorageUnavailable
 from jackstay.journal import schema
 from jackstay.journal.statements import CHUNKS, Statements
 
@@ -26,7 +28,8 @@ class WriteConnection:
 
     begin_statement = "begin immediate"  # a deferred one fails instead of waiting when two processes upgrade it
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, path: Path | None) -> None:
+        self._path, self._inode = path, path.stat().st_ino if path else 0
         self.core = connection
         self.dialect = connection.dialect
         self.statements = Statements(connection.dialect)
@@ -60,6 +63,7 @@ class WriteConnection:
 
     def begin(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Begin a transaction with a query."""
+        self._check_file()
         self.execute(self.begin_statement)
         rows: list[tuple[Any, ...]] = self.execute(sql, parameters).fetchall()
         return rows
@@ -81,6 +85,21 @@ class WriteConnection:
     def close(self) -> None:
         with suppress(Exception):  # a broken connection cannot be closed in good order
             self._raw.close()
+
+    def _check_file(self) -> None:
+        """SQLite goes on writing into a file that was deleted, and all of it would be lost: look (1 µs) before each
+        transaction."""
+        if self._path is None:
+            return
+        try:
+            same = self._path.stat().st_ino == self._inode
+        except OSError:
+            same = False
+        if not same:
+            raise StorageUnavailable(
+                f"the journal at {self._path} was deleted or replaced while it was in use; put the file back to "
+                "resume its runs, or start anew"
+            )
 
 
 class PostgresWriteConnection(WriteConnection):

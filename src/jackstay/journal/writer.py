@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 from jackstay.core.records import RunRow, Write
 from jackstay.errors import AlreadyRunning, JackstayError, StorageUnavailable
+from jackstay.journal import opening
 from jackstay.journal.commit import Committer, RowsAsked
 from jackstay.journal.database import Database
-from jackstay.journal.failures import is_conflict, kind_of, storage_error
+from jackstay.journal.failures import driver_error, is_conflict, kind_of, storage_error
 from jackstay.journal.pending import Pending, wake
 from jackstay.journal.write_connection import WriteConnection
 
@@ -44,9 +45,11 @@ _Asked = RowsAsked | _CallAsked
 class Writer:
     """Takes wishes from any thread and commits them in the order they came."""
 
-    def __init__(self, database: Database, committer: Committer, *, busy_timeout_s: float) -> None:
+    def __init__(
+        self, database: Database, committer: Committer, *, busy_timeout_s: float, fault_point: Callable[[str], object]
+    ) -> None:
         self._database, self._committer = database, committer
-        self._busy_timeout_s = busy_timeout_s
+        self._busy_timeout_s, self._fault_point = busy_timeout_s, fault_point
         self._connection: WriteConnection | None = None
         self._reset()
 
@@ -113,6 +116,7 @@ class Writer:
             for group in _groups(batch):
                 with self._busy:
                     self._commit(group)
+                    self._fault_point("journal.committed")
                 wake([asked.pending for asked in group], self._guard)
         with self._busy:
             self._drop_connection()
@@ -135,14 +139,15 @@ class Writer:
         """Bring every wish of the group to an outcome, whatever happens."""
         try:
             self._try(group)
-        except Exception as exc:  # any driver's, any kind: it is told to those who wait, and the thread lives on
+        except Exception as exc:  # noqa: BLE001 - any driver's, any kind: those who wait are told, the thread lives on
             self._committer.forget([asked.run_id for asked in group if isinstance(asked, RowsAsked)])
             if kind_of(exc) == "data" and len(group) > 1:
                 for asked in group:  # one row is at fault: the others must not suffer for it
                     self._commit([asked])
                 return
-            if kind_of(exc) != "data" and not isinstance(exc, JackstayError):
+            if kind_of(exc) != "data":
                 self._drop_connection()  # may be what broke; the next wish tries a fresh one
+                self._database.reconnect()
             for asked in group:
                 asked.pending.fail(self._told(exc, asked))
 
@@ -164,7 +169,8 @@ class Writer:
                     raise
 
     def _attempt(self, group: Sequence[_Asked]) -> None:
-        connection = self._connection = self._connection or self._database.write_connection()
+        self._fault_point("journal.commit")
+        connection = self._connection = self._connection or opening.connect(self._database, self._busy_timeout_s)
         connection.committing = False
         first = group[0]
         if isinstance(first, RowsAsked):
@@ -183,6 +189,8 @@ class Writer:
 
     def _told(self, error: Exception, asked: _Asked) -> Exception:
         """The error that the waiting caller gets: its own instance, with what it needs to know."""
+        if isinstance(error, StorageUnavailable):
+            return type(error)(*error.args)
         if isinstance(error, JackstayError):
             return error
         where = self._database.location.shown
@@ -194,7 +202,7 @@ class Writer:
             )
         elif isinstance(asked, RowsAsked) and kind_of(error) == "data":
             told = StorageUnavailable(
-                f"a row of run {asked.run_id} cannot be stored in {where}: {error}; the run has stopped there"
+                f"a row of run {asked.run_id} cannot be stored in {where}: {driver_error(error)}; the run has stopped there"
             )
         else:
             told = storage_error(error, where)

@@ -65,5 +65,5 @@ class BaseLLM(ABC):
         method = self.acall if type(self).acall is not BaseLLM.acall else self.call
         parameters = inspect.signature(method).parameters
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        given = {"tools": tools, "callbacks": None, "available_functions": None}
+        given: dict[str, Any] = {"tools": tools, "callbacks": None, "available_functions": None}
         return method(messages, **{name: value for name, value in given.items() if takes_any or name in parameters})

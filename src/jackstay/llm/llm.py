@@ -21,7 +21,7 @@ class LLM(BaseLLM):
     in seconds, for one request. Arguments that only some providers know are passed on in the request's body.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - CrewAI's names
         self,
         model: str | None = None,
         temperature: float | None = None,
@@ -167,7 +167,8 @@ def message_of(body: Mapping[str, Any]) -> Message:
     if role not in _ROLES:
         raise ConfigurationError(f"a message has the role {role!r}; it is one of {', '.join(_ROLES)}")
     calls = tuple(
-        ToolCall(c.get("id", ""), c["function"]["name"], c["function"]["arguments"]) for c in body.get("tool_calls") or ()
+        ToolCall(c.get("id", ""), c["function"]["name"], c["function"]["arguments"])
+        for c in body.get("tool_calls") or ()
     )
     content = body.get("content") or ""
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)

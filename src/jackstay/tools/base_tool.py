@@ -69,7 +69,7 @@ class BaseTool(BaseModel):
 
     def _function(self) -> Callable[..., Any]:
         overrides_arun = getattr(type(self), "_arun", None) is not None
-        return self._arun if overrides_arun and type(self)._run is BaseTool._run else self._run  # type: ignore[attr-defined,no-any-return]
+        return self._arun if overrides_arun and type(self)._run is BaseTool._run else self._run  # type: ignore[attr-defined]
 
     def _claim(self) -> bool:
         with self._usage_lock:

@@ -48,6 +48,7 @@ class Loopback:
         self.reply = reply or Reply({})
         self.asked: list[Asked] = []
         self.in_flight = self.most_in_flight = self.dropped = 0
+        self.on_connection: Callable[[int], None] = lambda port: None
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         server = self
@@ -91,6 +92,7 @@ class Loopback:
             {key.lower(): value for key, value in handler.headers.items()},
             json.loads(raw) if raw else None,
         )
+        self.on_connection(handler.client_address[1])
         with self._lock:
             self.asked.append(asked)
             self.in_flight += 1

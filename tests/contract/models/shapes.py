@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopback import named_sse, sse
+from tests.contract.models.loopback import named_sse, sse
 
 OPENAI_USAGE = {
     "prompt_tokens": 1000,

@@ -26,11 +26,12 @@ REPLIES = {
 }
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 RESPONSES = {"model": "gpt-4o-mini", "input": "hi"}
-MESSAGES = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+MESSAGES = {"model": "claude-sonnet-5", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
 
-pytestmark = pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
+each_reply = pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
 
 
+@each_reply
 def test_chat_completion(stub, reply):
     stub.script([reply])
 
@@ -42,6 +43,7 @@ def test_chat_completion(stub, reply):
     ]
 
 
+@each_reply
 def test_chat_completion_chunks(stub, reply):
     stub.script([reply])
     body = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
@@ -54,6 +56,7 @@ def test_chat_completion_chunks(stub, reply):
     assert [chunk.usage is not None for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
 
 
+@each_reply
 def test_response(stub, reply):
     stub.script([reply])
 
@@ -65,6 +68,7 @@ def test_response(stub, reply):
     ]
 
 
+@each_reply
 def test_response_stream_events(stub, reply):
     stub.script([reply])
 
@@ -76,6 +80,7 @@ def test_response_stream_events(stub, reply):
     assert "".join(event.delta for event in read if event.type == "response.output_text.delta") == reply.text
 
 
+@each_reply
 def test_message(stub, reply):
     stub.script([reply])
 
@@ -84,6 +89,7 @@ def test_message(stub, reply):
     assert "".join(block.text for block in answer.content if block.type == "text") == reply.text
 
 
+@each_reply
 def test_message_stream_events(stub, reply):
     stub.script([reply])
 
@@ -98,20 +104,32 @@ def test_message_stream_events(stub, reply):
     assert "".join(texts) == reply.text
 
 
-def test_model_lists(stub, reply):
+def test_model_lists(stub):
     openai_list = httpx2.get(f"{stub.openai_url}/models", trust_env=False).json()
     anthropic_list = httpx2.get(f"{stub.url}/v1/models", headers={"anthropic-version": "2023-06-01"}, trust_env=False)
 
     assert [strict(ot.Model, one).id for one in openai_list["data"]]
     assert [strict(at.ModelInfo, one).id for one in anthropic_list.json()["data"]]
     assert stub.requests == []
+    assert len(stub.other_requests) == 2
 
 
-def test_errors_have_the_providers_own_shape(stub, reply):
-    stub.rule(Fault.http(500))
+@pytest.mark.parametrize(
+    "fault", ["400", "401", "403", "404", "429", "500", "503", "529", "quota", "context", "filter"]
+)
+def test_errors_have_the_providers_own_shape(stub, fault):
+    stub.rule(Fault.parse(fault))
 
     chat = post(f"{stub.openai_url}/chat/completions", CHAT).json()
     message = post(f"{stub.url}/v1/messages", MESSAGES).json()
 
     strict(ot.ErrorObject, chat["error"])
     strict(at.ErrorResponse, message)
+
+
+def test_answer_without_content_has_the_providers_own_shape(stub):
+    stub.rule(Fault.no_choices())
+
+    assert strict(oc.ChatCompletion, post(f"{stub.openai_url}/chat/completions", CHAT).json()).choices == []
+    assert strict(orr.Response, post(f"{stub.openai_url}/responses", RESPONSES).json()).output == []
+    assert strict(at.Message, post(f"{stub.url}/v1/messages", MESSAGES).json()).content == []

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jackstay.core.usage import Usage
 from jackstay.testing.stub.fault import Fault
 from jackstay.testing.stub.http import HttpRequest
 from jackstay.testing.stub.log import StubRequest
@@ -78,7 +79,10 @@ class Intake:
 
 def _model(name: str, *, anthropic: bool) -> dict[str, Any]:
     if anthropic:
-        return {"type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z"}
+        return {
+            "type": "model", "id": name, "display_name": name, "created_at": "2025-01-01T00:00:00Z",
+            "lifecycle": "active",
+        }  # fmt: skip
     return {"id": name, "object": "model", "created": 1735689600, "owned_by": "stub"}
 
 
@@ -138,8 +142,6 @@ def _request(
 
 def request_from_json(body: Mapping[str, Any]) -> StubRequest:
     """A request back from `StubRequest.to_json`, its messages read again."""
-    from jackstay.core.usage import Usage
-
     fields = dict(body)
     usage = fields.pop("usage")
     request = StubRequest(**fields, usage=None if usage is None else Usage(**usage))

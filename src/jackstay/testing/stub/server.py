@@ -51,7 +51,7 @@ class Stub:
         seed: int = 0,
         rounds: int = 1,
         keys: Iterable[str] | None = None,
-        models: Iterable[str] = ("gpt-4o-mini", "gpt-4.1-mini", "claude-sonnet-4-5"),
+        models: Iterable[str] = ("gpt-4o-mini", "gpt-4.1-mini", "claude-sonnet-5"),
         port: int = 0,
         on_finished: Callable[[StubRequest], None] | None = None,
     ) -> None:

@@ -119,7 +119,7 @@ def _item_frames(emit: Emit, index: int, item: Mapping[str, Any], size: int) -> 
             yield emit("response.output_item.added", output_index=index, item=begun)
             for piece in pieces(item["arguments"], size):
                 yield emit("response.function_call_arguments.delta", **at, delta=piece)
-            yield emit("response.function_call_arguments.done", **at, arguments=item["arguments"], name=item["name"])
+            yield emit("response.function_call_arguments.done", **at, arguments=item["arguments"])
     yield emit("response.output_item.done", output_index=index, item=dict(item))
 
 

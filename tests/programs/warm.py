@@ -1,0 +1,83 @@
+"""A process that has imported everything and started nothing: it forks children that run programs (engine rule 42).
+
+One line of JSON each way: `{"program", "environ", "folder", "key"}` starts a child, answered with `{"pid"}`;
+`{"wait": pid}` is answered with `{"status"}` (negative: the signal that ended it). A fork costs milliseconds where a
+fresh process costs more than a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+PRELOADED = (
+    "jackstay.crew",
+    "jackstay.engine.kickoff",
+    "jackstay.journal",
+    "jackstay.models.clients.openai",
+    "jackstay.models.wire",
+    "psycopg",
+    "tests.programs.crew_of_five",
+    "tests.programs.flow_of_five",
+)
+
+
+def main() -> None:
+    for name in PRELOADED:
+        import_module(name)
+    for line in sys.stdin:
+        wish = json.loads(line)
+        if "wait" in wish:
+            _, status = os.waitpid(wish["wait"], 0)
+            answer = {"status": os.waitstatus_to_exitcode(status)}
+        else:
+            assert threading.active_count() == 1, "a fork of a process with threads proves nothing"
+            answer = {"pid": _fork(wish)}
+        print(json.dumps(answer), flush=True)
+
+
+def _fork(wish: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        _child(wish)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def _child(wish: dict[str, Any]) -> None:
+    folder = Path(wish["folder"])
+    output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.clear()
+    os.environ.update(wish["environ"])
+    os.chdir(folder)
+    result = run_program(wish["program"], wish["key"])
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def run_program(name: str, key: str | None) -> dict[str, Any]:
+    """Runs `tests.programs.NAME` in a runtime whose events, commits and tools are fault points."""
+    from jackstay import Runtime
+    from jackstay.testing import FaultPoints
+
+    points = FaultPoints.from_environ(os.environ)
+    with Runtime(observers=(lambda event: points.hit(event.name),), fault_point=points.hit):
+        result: dict[str, Any] = import_module(f"tests.programs.{name}").run(points, key)
+    return result
+
+
+if __name__ == "__main__":
+    main()
