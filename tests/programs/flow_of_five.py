@@ -37,9 +37,9 @@ def flow_of(points: FaultPoints) -> Flow[Report]:
         @router(research)
         def judge(self) -> str:
             self.state.verdicts += 1
-            return "write" if LLM(MODEL).call(f"Is this enough? {self.state.facts[-1]}") else "give up"
+            return "enough" if LLM(MODEL).call(f"Is this enough? {self.state.facts[-1]}") else "give up"
 
-        @listen("write")
+        @listen("enough")
         async def write(self) -> None:
             for part in ("opening", "ending"):
                 self.state.text += await LLM(MODEL).acall(f"Write the {part} from {self.state.facts}")

@@ -17,7 +17,7 @@ from jackstay.engine.kickoff import Kickoff, Outcome, end_failed, new_run, start
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import current_scope
-from jackstay.errors import InputsError
+from jackstay.errors import InputsError, RunSignal
 
 
 def start_batch(
@@ -46,12 +46,12 @@ async def _batch_run(
         outcomes = await _all(
             kickoffs, concurrency, lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id))
         )
-        await _end(batch, outcomes)
-    except (Exception, asyncio.CancelledError) as error:
+    except (Exception, asyncio.CancelledError, RunSignal) as error:
+        runtime.leases.let_go(batch)
         await end_failed(batch, error)
         raise
-    finally:
-        runtime.leases.let_go(batch)
+    runtime.leases.let_go(batch)
+    await _end(batch, outcomes)
     return outcomes
 
 

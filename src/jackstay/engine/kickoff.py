@@ -251,12 +251,12 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
         result = await kickoff.body(Scope(run, "", home))
         run.check()
     except (Exception, asyncio.CancelledError, RunSignal) as error:
+        runtime.leases.let_go(run)
         await _end(run, kickoff, error=error)
         raise
-    else:
-        await _end(run, kickoff, result=result)
-    finally:
-        runtime.leases.let_go(run)
+    # Before the end is written, which gives the lease back: a renewal at that moment would find it lost.
+    runtime.leases.let_go(run)
+    await _end(run, kickoff, result=result)
     duration_s = runtime.clock.monotonic() - started
     return Outcome(result, run.id, "", run.bill(), duration_s, lost=len(run.lost))
 

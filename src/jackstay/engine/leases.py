@@ -38,9 +38,10 @@ class LeaseKeeper:
     async def _renew(self) -> None:
         while self._runs:
             await asyncio.sleep(RENEW_S)
-            kept = dict(self._runs)
+            # A run that is not in the database yet has no lease there to be renewed.
+            kept = {run_id: kept for run_id, kept in self._runs.items() if kept[0].visible}
             if not kept:
-                return
+                continue
             try:
                 held = await self._runtime.journal.renew(
                     [run.lease for run, _ in kept.values()],

@@ -65,6 +65,7 @@ class _Call:
         self.args_hash, self.settings = args_hash, settings
         self.rev = self.run.next_rev(path)
         self.attempt = self.run.attempts_before(path, self.rev)
+        self.number = self.run.reservations_before(path, self.rev)
         self.started_at = self.run.now()
         self.started = self.run.runtime.clock.monotonic()
 
@@ -74,6 +75,7 @@ class _Call:
         settled: tuple[Settlement, ...] = ()
         while True:
             self.attempt += 1
+            self.number += 1
             await self._reserve(asker, settled)
             try:
                 answer = await asker.ask(self.scope, self.ask, timeout_s=self._timeout_s())
@@ -106,7 +108,7 @@ class _Call:
             self.run.id,
             self.path,
             self.rev,
-            self.attempt,
+            self.number,
             self.run.lease.epoch,
             asker.requested,
             self.run.now(),
@@ -203,7 +205,7 @@ class _Call:
         await self.run.commit(row, settlements=(settlement,), blobs=blobs)
 
     def _settlement(self, outcome: str, cost_pico: int | None = None) -> Settlement:
-        return Settlement(self.run.id, self.path, self.rev, self.attempt, outcome, self.run.now(), cost_pico)
+        return Settlement(self.run.id, self.path, self.rev, self.number, outcome, self.run.now(), cost_pico)
 
     def _row(
         self,

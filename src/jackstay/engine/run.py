@@ -47,10 +47,13 @@ class Run:
         self.lost: tuple[Reservation, ...] = ()
         self.changed: list[str] = []
         """Paths whose recorded question differs from what the program asks now."""
+        self.visible = not is_new
+        """Its row is in the database."""
         self._unsaved = row if is_new else None
         self._deferred: list[StepRow] = []
         self._recorded: dict[str, StepRow] = {}
         self._attempts: dict[tuple[str, int], int] = {}
+        self._reserved: dict[tuple[str, int], int] = {}
         self._last_seq: dict[str, int] = {}
         self._bills: dict[str, Bill] = {}
         self._stored_messages: set[str] = {EMPTY_CHAIN}
@@ -77,6 +80,7 @@ class Run:
                 self._stored_messages.add(row.request_ref)
         for reservation in takeover.reservations:
             key = (reservation.path, reservation.rev)
+            self._reserved[key] = max(self._reserved.get(key, 0), reservation.attempt)
             if reservation.state == "settled" and reservation.outcome != "not_sent":
                 self._attempts[key] = self._attempts.get(key, 0) + 1
         self.lost = tuple(r for r in takeover.reservations if r.state == "lost")
@@ -111,6 +115,10 @@ class Run:
     def attempts_before(self, path: str, rev: int) -> int:
         """Requests of this asking whose end an earlier process saw."""
         return self._attempts.get((path, rev), 0)
+
+    def reservations_before(self, path: str, rev: int) -> int:
+        """The highest reservation number of this asking: those that were lost, or not sent, have used theirs up."""
+        return self._reserved.get((path, rev), 0)
 
     def bill(self, path: str = "") -> Bill:
         """What the model calls inside a scope used and cost, from their rows; reused rows of other runs cost nothing."""
@@ -185,6 +193,7 @@ class Run:
             if self._unsaved is not None:
                 row, self._unsaved = self._unsaved, None
                 await _to_the_end(self.runtime.journal.create_run(row, write=write))
+                self.visible = True
             else:
                 await _to_the_end(self.runtime.journal.write(write))
         except (StorageUnavailable, LeaseLost) as error:

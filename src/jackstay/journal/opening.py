@@ -132,10 +132,11 @@ def _check_postgres(database: Database, connection: WriteConnection) -> None:
 
 
 def _version(connection: Connection) -> str | None:
+    """None: no tables of ours. Empty: Alembic has only just begun."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     version: str | None = connection.execute(text(f"select version_num from {VERSION_TABLE}")).scalar()
-    return version
+    return version or ""
 
 
 def _refuse_newer(database: Database, version: str | None) -> None:

@@ -49,11 +49,19 @@ def translate(exc: Exception, attempt: Attempt) -> Exception:
     """Our error for whatever the SDK or the wire library raised."""
     if isinstance(exc, ours.JackstayError):
         return exc
-    status = getattr(exc, "status_code", None)
+    status = _status(exc)
     known = {"model": attempt.endpoint.requested, "provider": attempt.endpoint.provider, "status": status}
     kind, text = _judge(exc, attempt, status)
     wait_s: float | None = getattr(exc, "retry_after", None)
     return kind(_clean(text, attempt), retry_after_s=_wait_in(exc) if wait_s is None else wait_s, **known)
+
+
+def _status(exc: Exception) -> int | None:
+    """SDKs' errors call it `status_code` or `code`."""
+    for name in ("status_code", "code"):
+        if isinstance(value := getattr(exc, name, None), int):
+            return value
+    return None
 
 
 def _judge(exc: Exception, attempt: Attempt, status: int | None) -> tuple[type[ours.ModelError], str]:
@@ -71,10 +79,10 @@ def _judge(exc: Exception, attempt: Attempt, status: int | None) -> tuple[type[o
             return kind, f"{who} {_said(exc, kind)}: {words}{_remedy(kind, attempt)}"
         case wire.UserError() | NotImplementedError():
             return ours.ModelRejected, f"{who} cannot be asked this: {words}"
-    if cause := _transport(exc):
-        return _connection(cause, attempt)
-    if (kind := _by_status(status)) is not None:
+    if (kind := _by_status(status)) is not None:  # an SDK's own error, from the list of models
         return kind, f"{who} {_said(exc, kind)}: {words}{_remedy(kind, attempt)}"
+    if _transport(exc):
+        return _connection(exc, attempt)
     return ours.ModelAnswerUnreadable, f"{who} sent an answer that cannot be read: {words}"
 
 
@@ -150,7 +158,7 @@ def _sharper(kind: type[ours.ModelError], exc: wire.ModelAPIError, words: str) -
 def _said(exc: Exception, kind: type[ours.ModelError]) -> str:
     if getattr(exc, "in_stream", False):
         return "sent an error in the middle of its answer"  # with a status that the wire library made up
-    if (status := getattr(exc, "status_code", None)) is not None:
+    if (status := _status(exc)) is not None:
         return f"answered HTTP {status}"
     return "sent an answer that cannot be read" if kind is ours.ModelAnswerUnreadable else "broke the answer off"
 
@@ -213,20 +221,20 @@ def _reason(exc: Exception) -> str:
     return next((str(cause) for cause in reversed(chain) if str(cause)), type(exc).__name__)
 
 
-def _transport(exc: Exception) -> Exception | None:
-    """A transport failure that nobody wrapped, of whichever HTTP library."""
+TRANSPORT_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "botocore")
+TRANSPORT_ERRORS = ("TransportError", "NetworkError", "ProtocolError", "HTTPClientError")
+
+
+def _transport(exc: Exception) -> bool:
+    """A transport failure that nobody wrapped, of whichever HTTP library (each SDK brings its own)."""
     for cause in _chain(exc):
-        module = type(cause).__module__.partition(".")[0]
         if isinstance(cause, ConnectionError | socket.gaierror | ssl.SSLError):
-            return exc
-        if module in ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "botocore") and "Error" in _names(cause):
-            return exc
-    return None
-
-
-def _names(exc: BaseException) -> str:
-    network = ("TransportError", "NetworkError", "ProtocolError", "HTTPClientError", "HTTPError")
-    return "Error" if any(base.__name__ in network for base in type(exc).__mro__) else ""
+            return True
+        kinds = [base.__name__ for base in type(cause).__mro__]
+        known = type(cause).__module__.partition(".")[0] in TRANSPORT_LIBRARIES
+        if known and any(kind in TRANSPORT_ERRORS for kind in kinds):
+            return True
+    return False
 
 
 def _chain(exc: BaseException | None) -> Iterator[BaseException]:

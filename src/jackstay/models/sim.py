@@ -99,7 +99,7 @@ class SimConnection:
         self._failed.pop(asked, None)
         return "ok"
 
-    async def list_models(self, endpoint: Endpoint) -> list[str]:  # noqa: ARG002 - the protocol's signature
+    async def list_models(self, endpoint: Endpoint) -> list[str]:
         return sorted(_PRICES)
 
     async def close(self) -> None:

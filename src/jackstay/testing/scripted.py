@@ -61,7 +61,7 @@ class ScriptedModel(BaseLLM):
         self,
         messages: str | list[dict[str, Any]],
         tools: list[dict[str, Any]] | None = None,
-        callbacks: list[Any] | None = None,  # noqa: ARG002 - the signature of custom LLMs
+        callbacks: list[Any] | None = None,
         available_functions: dict[str, Any] | None = None,
         from_task: Any = None,
         from_agent: Any = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Literal
+from typing import Any, Literal
 
 import anthropic
 import openai
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from jackstay.core.usage import Usage
 from jackstay.testing import Reply, Stub, input_tokens, tool_call
 
-USER = {"role": "user", "content": "Write 30 words about AI agents"}
+USER: Any = {"role": "user", "content": "Write 30 words about AI agents"}
 SCHEMA = {
     "type": "object",
     "properties": {"query": {"type": "string"}, "limit": {"type": "integer", "minimum": 1, "maximum": 9}},
@@ -180,11 +180,11 @@ def test_asynchronous_clients():
                 openai.AsyncOpenAI(base_url=stub.openai_url, api_key="k") as chat,
                 anthropic.AsyncAnthropic(base_url=stub.url, api_key="k") as claude,
             ):
-                stream = await chat.chat.completions.create(model="gpt-4o-mini", messages=[USER], stream=True)
+                stream: Any = await chat.chat.completions.create(model="gpt-4o-mini", messages=[USER], stream=True)
                 text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
                 response = await chat.responses.create(model="gpt-4o-mini", input=[USER])
                 async with claude.messages.stream(model="claude", max_tokens=500, messages=[USER]) as events:
-                    message = await events.get_final_message()
+                    message: Any = await events.get_final_message()
             return text, response.output_text, message.content[0].text, len(stub.requests)
 
     text, response, message, count = asyncio.run(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from email.utils import parsedate_to_datetime
@@ -138,22 +139,21 @@ def test_cut_stream_arrives_so_far(stub):
     body = {"model": "m", "messages": [USER], "stream": True}
 
     with httpx2.stream("POST", f"{stub.openai_url}/chat/completions", json=body, trust_env=False) as response:
-        with pytest.raises(httpx2.RemoteProtocolError):
-            for piece in response.iter_bytes():
-                received += piece
+        pieces = response.iter_bytes()
+        with contextlib.suppress(httpx2.RemoteProtocolError):
+            while True:
+                received += next(pieces)
 
     assert received.count(b"data: ") == 3
 
 
 def test_stalled_stream_times_out_at_the_client(stub, openai_client):
     stub.script([Fault.stall(after_chunks=2)])
-    chunks = []
+    stream = iter(chat(openai_client.with_options(timeout=0.1), stream=True))
 
+    assert [next(stream).object, next(stream).object] == ["chat.completion.chunk"] * 2
     with pytest.raises((openai.APITimeoutError, httpx2.ReadTimeout)):
-        for chunk in chat(openai_client.with_options(timeout=0.1), stream=True):
-            chunks.append(chunk)
-
-    assert len(chunks) == 2
+        next(stream)
     stub.wait_for(lambda s: s.requests[0].client_left)
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import anthropic
 import httpx2
@@ -18,10 +19,12 @@ import pytest
 
 from jackstay.core.usage import NO_USAGE
 from jackstay.testing import Fault, RemoteStub, Reply, Stub, tool_call
+from tests.contract.stub.shapes import post
 
-from .shapes import post
-
-CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "hi"}]}
+CHAT: Any = {
+    "model": "gpt-4o-mini",
+    "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "hi"}],
+}
 
 
 def ask(stub, text="hi", **extra):
@@ -126,7 +129,7 @@ def test_latency_is_kept_and_may_depend_on_the_request():
         stub.latency_s = 0.03
         ask(stub, "quick")
 
-        took = [request.finished_s - request.received_s for request in stub.requests]
+        took = [(request.finished_s or 0) - request.received_s for request in stub.requests]
         assert took[0] >= 0.049
         assert took[2] >= 0.029
 
@@ -265,6 +268,7 @@ def test_remote_stub_scripts_and_waits():
 def test_process_prints_its_url_writes_its_log_and_ends_on_sigterm(tmp_path):
     command = [sys.executable, "-m", "jackstay.testing.stub", "--text", "fixed", "--log", str(tmp_path / "log.jsonl")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         stub = RemoteStub(process.stdout.readline().strip())
         assert text_of(ask(stub)) == "fixed"
         stub.wait_for(lambda s: s.requests[0].finished)
@@ -285,3 +289,14 @@ def test_request_of_a_killed_process_is_logged_as_left(stub):
 
     request = stub.requests[0]
     assert (request.client_left, request.usage, request.status) == (True, None, None)
+
+
+def test_usage_follows_from_the_bytes_by_the_published_rule(stub):
+    stub.script(["0123456789"])
+    body = {"model": "m", "stream": False, "messages": [{"role": "user", "content": "hé"}]}
+
+    usage = post(f"{stub.url}/v1/chat/completions", body).json()["usage"]
+
+    # {"messages":[{"role":"user","content":"hé"}]} has 46 bytes, 0123456789 has 10: four bytes a token, rounded up.
+    assert len('{"messages":[{"role":"user","content":"hé"}]}'.encode()) == 46
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (12, 3)

@@ -11,8 +11,7 @@ import pytest
 
 from jackstay.core.usage import Usage
 from jackstay.testing import Fault, Reply, tool_call
-
-from .shapes import events, post, strict
+from tests.contract.stub.shapes import events, post, strict
 
 REPLIES = {
     "text": Reply("Hello, world: a text of some length, so that it comes in several chunks. ✓ 漢字 🙂"),

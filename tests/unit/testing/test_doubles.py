@@ -6,10 +6,11 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
-from jackstay.testing import FaultPoints, Fault, ScriptedModel, tool_call
+from jackstay.testing import Fault, FaultPoints, ScriptedModel, tool_call
 
 USER = [{"role": "system", "content": "S"}, {"role": "user", "content": "hi"}]
 
@@ -48,7 +49,8 @@ def test_scripted_model_can_be_awaited_and_given_more():
 
 
 def test_scripted_model_gives_each_answer_once_to_many_threads():
-    model, got = ScriptedModel(map(str, range(200))), []
+    got: list[Any] = []
+    model = ScriptedModel(map(str, range(200)))
     threads = [threading.Thread(target=lambda: got.extend(model.call(USER) for _ in range(20))) for _ in range(10)]
     for thread in threads:
         thread.start()

@@ -16,7 +16,8 @@ from jackstay import errors
 from jackstay.core.messages import Conversation, Message, OutputSchema, Question, Sampling, ToolSpec
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Usage
-from jackstay.models.sim import PROVIDER, SimConnection
+from jackstay.models.provider import Delta
+from jackstay.models.sim import PROVIDER, SimConnection, price
 from jackstay.models.sim_faults import FAULTS
 from jackstay.models.wire import Wire
 
@@ -83,7 +84,7 @@ def test_wrong_options_are_named_before_the_first_call(model, message):
 
 
 def test_deltas_add_up_to_the_answer():
-    heard = []
+    heard: list[Delta] = []
     answer = ask(on_delta=heard.append)
     assert "".join(delta.text for delta in heard) == answer.text
 
@@ -96,6 +97,7 @@ def test_deltas_add_up_to_the_answer():
 @pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"ok", "hang"}))
 def test_scripted_faults_raise_what_the_wire_raises(fault):
     kind, status, _ = FAULTS[fault]
+    assert kind is not None
 
     with pytest.raises(kind) as caught:
         ask(f"sim/demo?faults={fault}")
@@ -105,7 +107,8 @@ def test_scripted_faults_raise_what_the_wire_raises(fault):
 
 
 def test_script_of_faults_is_followed_in_order_and_then_answers_come():
-    connection, outcomes = SimConnection(), []
+    connection = SimConnection()
+    outcomes: list[object] = []
     for _ in range(4):
         try:
             outcomes.append(bool(ask("sim/demo?faults=429:2.5,ok,500", connection=connection).text))
@@ -116,12 +119,12 @@ def test_script_of_faults_is_followed_in_order_and_then_answers_come():
 
 
 def test_hang_ends_with_the_calls_time_limit():
-    with pytest.raises(errors.ModelTimeout, match="did not answer within 0.05 s"):
+    with pytest.raises(errors.ModelTimeout, match=r"did not answer within 0\.05 s"):
         ask("sim/demo?faults=hang", timeout_s=0.05)
 
 
 def test_cut_stream_was_heard_in_part():
-    heard = []
+    heard: list[Delta] = []
     with pytest.raises(errors.ModelConnectionFailed):
         ask("sim/demo?faults=cut", on_delta=heard.append)
 
@@ -130,7 +133,7 @@ def test_cut_stream_was_heard_in_part():
 
 def test_chance_depends_on_question_and_attempt_not_on_the_order_of_arrival():
     def struck(order):
-        connection, found = SimConnection(), set()
+        connection, found = SimConnection(), set[int]()
         for number in order:
             try:
                 ask("sim/demo?p429=0.3&seed=1", question(f"n {number}"), connection=connection)
@@ -165,8 +168,11 @@ def test_prices_are_made_up_and_say_so():
     assert cost.simulated
     assert cost.price_version == "sim-2026-11"
     tokens = Usage(input_tokens=1_000_000, cached_tokens=500_000, output_tokens=1_000_000)
-    assert PROVIDER.price(endpoint("sim/demo?seed=1")).cost(tokens) == Decimal("0.7125")
-    assert wire.worst_cost(endpoint(), question()).usd > cost.usd
+    assert price(endpoint("sim/demo?seed=1")).cost(tokens) == Decimal("0.7125")
+    worst = wire.worst_cost(endpoint(), question()).usd
+    assert worst is not None
+    assert cost.usd is not None
+    assert worst > cost.usd
 
 
 # --- only where it is asked for -----------------------------------------------------------------------------------
@@ -193,11 +199,7 @@ def test_nothing_loads_it_unasked():
 
 
 def test_nothing_outside_its_rooms_imports_it():
-    root = (
-        Path(jackstay.__file__ or next(iter(jackstay.__path__))).parent
-        if jackstay.__file__
-        else Path(next(iter(jackstay.__path__)))
-    )
+    root = Path(next(iter(jackstay.__path__)))
     strangers = []
     for path in root.rglob("*.py"):
         inside = path.relative_to(root)

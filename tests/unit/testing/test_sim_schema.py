@@ -38,8 +38,8 @@ class Address(BaseModel):
 
 class Node(BaseModel):
     name: str
-    children: list["Node"] = []
-    parent: "Node | None" = None
+    children: list[Node] = []
+    parent: Node | None = None
 
 
 class Everything(BaseModel):
@@ -128,11 +128,14 @@ def fits(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
         return value == schema["const"]
     if "enum" in schema:
         return value in schema["enum"]
-    for key in ("anyOf", "oneOf"):
-        if key in schema:
-            return any(fits(value, one, root) for one in schema[key])
+    if "anyOf" in schema:
+        return any(fits(value, one, root) for one in schema["anyOf"])
     if "allOf" in schema:
         return all(fits(value, one, root) for one in schema["allOf"])
+    return fits_type(value, schema, root)
+
+
+def fits_type(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
     match schema["type"]:
         case "object":
             return (

@@ -133,7 +133,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
         self._connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio.Protocol's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._connections.discard(self)
         self.writable.set()
