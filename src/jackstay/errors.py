@@ -42,7 +42,7 @@ class MissingVariableError(JackstayError, ValueError):
         have = ", ".join(given) if given else "none"
         super().__init__(
             f"Missing required template variable '{variable}' in {field} of {owner} (inputs given: {have}); "
-            f"pass it with kickoff(inputs={{'{variable}': …}}) or write {{{{{variable}}}}} for literal braces"
+            f"pass it with kickoff(inputs={{'{variable}': …}}) or write {{ {variable} }} with spaces for literal braces"
         )
 
 

@@ -34,6 +34,11 @@ class Moment:
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
 
+    @property
+    def in_flight(self) -> int:
+        """How many calls are in flight then: both programs make one call at a time."""
+        return int(self.kind in ("asked", "answering"))
+
 
 @dataclass(frozen=True)
 class Undisturbed:

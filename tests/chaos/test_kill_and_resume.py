@@ -83,7 +83,8 @@ def check_kills(warm, program, normal, moments: list[Moment], *, seed, database_
     dialect = database_url.partition(":")[0]
     print("\n" + table(f"{program} on {dialect}, JACKSTAY_KILL_SEED={seed}", outcomes))
     for outcome in outcomes:
-        assert outcome.reissued <= outcome.allowed, outcome.row()
+        # The stub answers so fast that rule 43 would allow more than the one call that can be in flight here.
+        assert outcome.reissued <= min(outcome.allowed, outcome.moment.in_flight), outcome.row()
         assert outcome.before + outcome.after == normal.requests + outcome.reissued, outcome.row()
         assert outcome.before + outcome.after == outcome.attempts + outcome.lost, outcome.row()
         assert _comparable(outcome.result) == _comparable(normal.result), outcome.row()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,8 @@ def rebuild(failure: Failure, classes: Mapping[str, type] | None = None) -> Exce
     """The exception again, of the nearest class that is known, with its message, notes and arguments."""
     for name in failure.bases:
         cls = _known(name, classes or {})
-        if cls is not None:
-            error = _instance(cls, failure)
+        error = _instance(cls, failure) if cls is not None else None
+        if error is not None:
             for note in failure.notes:
                 error.add_note(note)
             return error
@@ -77,14 +77,30 @@ def _known(name: str, classes: Mapping[str, type]) -> type[Exception] | None:
     return cls if isinstance(cls, type) and issubclass(cls, Exception) else None
 
 
-def _instance(cls: type[Exception], failure: Failure) -> Exception:
+def _instance(cls: type[Exception], failure: Failure) -> Exception | None:
+    """None: the class cannot be made to say what was said; its nearest ancestor is next."""
     if issubclass(cls, errors.ModelError):
         return cls(failure.message, **dict(failure.details or {}))
-    # `__new__` without `__init__`: a user's class may want arguments that were never its `args`.
+    makers: tuple[Callable[[], Exception], ...] = (
+        # With its arguments, so that `errno` and its like are there again.
+        lambda: cls(*failure.args),
+        # Without `__init__`: the class may want arguments that were never its `args`.
+        lambda: _bare(cls, failure.args),
+        lambda: _bare(cls, (failure.message,)),
+    )
+    for make in makers:
+        try:
+            error = make()
+            if str(error) == failure.message:
+                return error
+        except Exception:  # noqa: BLE001, S112 - a user's `__init__` or `__str__`
+            continue
+    return None
+
+
+def _bare(cls: type[Exception], args: tuple[Any, ...]) -> Exception:
     error = cls.__new__(cls)
-    error.args = failure.args
-    if str(error) != failure.message:
-        error.args = (failure.message,)
+    error.args = args
     return error
 
 

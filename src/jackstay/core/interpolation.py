@@ -47,7 +47,10 @@ def check_inputs(inputs: object) -> dict[str, Any]:
     for name, value in inputs.items():
         if not isinstance(name, str):
             raise InputsError(f"inputs: the name {name!r} is not a string")
-        _check_value(value, name)
+        try:
+            _check_value(value, name)
+        except RecursionError as error:
+            raise InputsError(f"inputs[{name!r}] contains itself, or is nested too deeply to be stored") from error
     return dict(inputs)
 
 
@@ -60,6 +63,8 @@ def _check_value(value: object, where: str) -> None:
                 raise InputsError(f"inputs[{where!r}] is {value}, which JSON cannot hold; pass a finite number or None")
         case Mapping():
             for key, item in value.items():
+                if not isinstance(key, str):
+                    raise InputsError(f"inputs[{where!r}]: the name {key!r} is not a string")
                 _check_value(item, f"{where}.{key}")
         case list() | tuple():
             for index, item in enumerate(value):

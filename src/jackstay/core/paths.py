@@ -12,6 +12,7 @@ import re
 
 MAX_PATH_BYTES = 512
 _UNSAFE = re.compile(r"[/#~%\x00-\x1f]")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -35,9 +36,10 @@ def numbered(parent: str, name: str, number: int) -> str:
 
 
 def hashed(parent: str, name: str, key: str, number: int) -> str:
-    """The path of a step that user code starts. `key` is the question's hash (its first ten digits are used) or the
-    user's own `key=`; `number` counts equal questions in the scope."""
-    return _join(parent, f"{escape(name)}~{escape(key[:10])}#{number}")
+    """The path of a step that user code starts. `key` is the question's hash (64 digits, of which the first ten are
+    used) or the user's own `key=`; `number` counts equal questions in the scope."""
+    short = key[:10] if _HASH.fullmatch(key) else escape(key)
+    return _join(parent, f"{escape(name)}~{short}#{number}")
 
 
 def parent_of(path: str) -> str:

@@ -33,7 +33,10 @@ class Retry:
 
     def wait_s(self, attempt: int, draw: float) -> float:
         """Seconds to wait after the failed attempt (counted from 1); `draw` is a random number in [0, 1)."""
-        wait = min(self.backoff_s * self.factor ** (attempt - 1), self.max_s)
+        try:
+            wait = min(self.backoff_s * self.factor ** (attempt - 1), self.max_s)
+        except OverflowError:  # a float's largest power, after some thousand attempts
+            wait = self.max_s
         return wait * (1 - self.jitter * draw)
 
 

@@ -75,6 +75,8 @@ class Codec:
                 return set(self.decode(value))
             case "frozenset":
                 return frozenset(self.decode(value))
+            case "namedtuple" if data["class"] in self.classes:
+                return self.classes[data["class"]](*self.decode(value))
             case "dict":
                 return {self.decode(key): self.decode(item) for key, item in value}
         cls = self.classes.get(data["class"])
@@ -85,7 +87,7 @@ class Codec:
                 return cls(self.decode(value))
             case "model":
                 # Rebuilt by validation, so that what comes back is what the class promises.
-                return cls.model_validate(self.decode(value))  # type: ignore[attr-defined]
+                return _build_model(cls, self.decode(value))
             case "dataclass":
                 return _build_dataclass(cls, self.decode(value))
         raise UnknownClass(f"the stored value has the tag {tag!r}, which this version does not know")
@@ -102,6 +104,8 @@ def encode(value: Any, where: str) -> Any:
         return [encode(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict):
         return _encode_dict(value, where)
+    if isinstance(value, enum.Enum):  # before the scalars: its members may be dates, paths, bytes
+        return {_TAG: "enum", "class": class_name(kind), "v": encode(value.value, where)}
     for base, tag, text in _SCALARS:
         if isinstance(value, base):
             return {_TAG: tag, "v": text(value)}
@@ -116,8 +120,9 @@ def _encode_dict(value: Mapping[Any, Any], where: str) -> Any:
 
 
 def _encode_object(value: Any, where: str) -> Any:
-    if isinstance(value, enum.Enum):
-        return {_TAG: "enum", "class": class_name(type(value)), "v": encode(value.value, where)}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        items = [encode(item, _dot(where, name)) for name, item in zip(value._fields, value, strict=True)]
+        return {_TAG: "namedtuple", "class": class_name(type(value)), "v": items}
     for base in (tuple, frozenset, set):
         if isinstance(value, base):
             items = [encode(item, f"{where}[{index}]") for index, item in enumerate(value)]
@@ -128,6 +133,8 @@ def _encode_object(value: Any, where: str) -> Any:
         return str(value)
     if isinstance(value, int):
         return int(value)
+    if isinstance(value, float):
+        return encode(float(value), where)
     if isinstance(value, type):
         raise NotStorable(value, where)
     # A class may stand in for another one (a subclass made at run time names the class it was made from).
@@ -149,6 +156,13 @@ def _encode_object(value: Any, where: str) -> Any:
 
 def _dot(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
+
+
+def _build_model(cls: Any, values: dict[str, Any]) -> Any:
+    if getattr(cls, "__pydantic_root_model__", False):
+        return cls.model_validate(values["root"])
+    # The stored names are the fields' own, whatever alias the class reads them by.
+    return cls.model_validate(values, by_alias=True, by_name=True)
 
 
 def _build_dataclass(cls: Any, values: dict[str, Any]) -> Any:

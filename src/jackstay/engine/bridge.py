@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
 import warnings
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackstay.engine.home import CallerHome, Home, PrivateHome
+from jackstay.engine.loop import Job
+from jackstay.engine.user_code import UserExit
 
 if TYPE_CHECKING:
     from jackstay.engine.runtime import Runtime
@@ -25,27 +26,15 @@ _warned_blocking = threading.Event()
 
 def run_sync(runtime: Runtime, work: Work[T]) -> T:
     """Runs engine work for a caller who blocks. On a thread whose loop is running, a helper thread is the home."""
-    if not _loop_is_running():
-        return _run_here(runtime, work)
-    if not _warned_blocking.is_set():
-        _warned_blocking.set()
-        warnings.warn(
-            "kickoff() was called while this thread's event loop is running, which stands still until it returns; "
-            "use 'await akickoff()' there",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    context, answer = contextvars.copy_context(), Future[T]()
-
-    def on_helper() -> None:
-        try:
-            answer.set_result(context.run(_run_here, runtime, work))
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-            answer.set_exception(error)
-
-    threading.Thread(target=on_helper, name="jackstay-kickoff", daemon=True).start()
-    with runtime.pool.slot_given_back():
-        return answer.result()
+    home = PrivateHome()
+    job = runtime.engine_loop.submit(lambda: work(home))
+    try:
+        with runtime.pool.slot_given_back():
+            if _loop_is_running():
+                return _serve_on_helper(home, job)
+            return _serve(home, job)
+    except UserExit as error:
+        raise error.original from None
 
 
 async def run_async(runtime: Runtime, work: Work[T]) -> T:
@@ -54,7 +43,9 @@ async def run_async(runtime: Runtime, work: Work[T]) -> T:
     job = runtime.engine_loop.submit(lambda: work(home))
     waiting = asyncio.wrap_future(job.future)
     try:
-        return await asyncio.shield(waiting)
+        # A tool may have a loop of its own in its pool thread (`asyncio.run` in a `def`): that thread waits, too.
+        with runtime.pool.slot_given_back():
+            return await asyncio.shield(waiting)
     except asyncio.CancelledError:
         if not waiting.done():
             job.cancel()
@@ -63,15 +54,14 @@ async def run_async(runtime: Runtime, work: Work[T]) -> T:
         if waiting.done() and not waiting.cancelled():
             waiting.exception()
         raise
+    except UserExit as error:
+        raise error.original from None
 
 
-def _run_here(runtime: Runtime, work: Work[T]) -> T:
-    home = PrivateHome()
+def _serve(home: PrivateHome, job: Job[T]) -> T:
     try:
-        job = runtime.engine_loop.submit(lambda: work(home))
         try:
-            with runtime.pool.slot_given_back():
-                home.serve(job.future)
+            home.serve(job.future)
         except KeyboardInterrupt:
             job.cancel()
             home.serve_stopping(job.future, STOP_WAIT_S)
@@ -79,6 +69,34 @@ def _run_here(runtime: Runtime, work: Work[T]) -> T:
         return job.future.result()
     finally:
         home.close()
+
+
+def _serve_on_helper(home: PrivateHome, job: Job[T]) -> T:
+    if not _warned_blocking.is_set():
+        _warned_blocking.set()
+        warnings.warn(
+            "kickoff() was called while this thread's event loop is running, which stands still until it returns; "
+            "use 'await akickoff()' there",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+    answer = Future[T]()
+
+    def on_helper() -> None:
+        try:
+            answer.set_result(_serve(home, job))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            answer.set_exception(error)
+
+    threading.Thread(target=on_helper, name="jackstay-kickoff", daemon=True).start()
+    try:
+        return answer.result()
+    except KeyboardInterrupt:
+        # Ctrl-C reaches this thread only, and the run is not driven from here.
+        if not answer.done():
+            job.cancel()
+            wait([answer], STOP_WAIT_S)
+        raise
 
 
 def _loop_is_running() -> bool:

@@ -11,6 +11,9 @@ from typing import Any, Literal, Protocol
 
 from jackstay.engine.loop import Job, Start
 
+CLOSE_WAIT_S = 1.0
+"""How long a closing home waits for what user code left running."""
+
 
 class Home(Protocol):
     def run(self, start: Start[Any], context: contextvars.Context) -> Job[Any]:
@@ -59,7 +62,7 @@ class PrivateHome:
     def serve_stopping(self, until: Future[Any], timeout_s: float) -> None:
         """As `serve`, for a run that was just cancelled (Ctrl-C): its coroutines need the loop to end on."""
         if self._loop is not None and not self._loop.is_running():
-            self._loop.run_until_complete(asyncio.wait_for(_done(until), timeout_s))
+            self._loop.run_until_complete(_done(until, timeout_s))
             return
         ended = threading.Event()
         until.add_done_callback(lambda _: ended.set())
@@ -76,7 +79,8 @@ class PrivateHome:
         for task in left:
             task.cancel()
         if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            # A coroutine that does not let itself be cancelled must not hold the caller.
+            loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_WAIT_S))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
@@ -84,5 +88,5 @@ class PrivateHome:
         self._wake.put("done")
 
 
-async def _done(future: Future[Any]) -> None:
-    await asyncio.wait([asyncio.wrap_future(future)])
+async def _done(future: Future[Any], timeout_s: float | None = None) -> None:
+    await asyncio.wait([asyncio.wrap_future(future)], timeout=timeout_s)

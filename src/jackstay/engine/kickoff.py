@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
 from jackstay.engine.session import identity
+from jackstay.engine.user_code import UserExit
 from jackstay.errors import (
     AlreadyRunning,
     BudgetExceeded,
@@ -79,8 +81,21 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     if scope is None and runtime.session is not None and runtime.session.scope is not None:
         scope = runtime.session.scope
     if scope is not None and kickoff.run_key is None and kickoff.resume is None:
-        return await _nested(scope, home, kickoff)
+        with belonging_to(scope):
+            return await _nested(scope, home, kickoff)
     return await _top(runtime, home, kickoff)
+
+
+@contextmanager
+def belonging_to(scope: Scope) -> Iterator[None]:
+    """The current task is work that user code has started in this scope, and ends with it at the latest."""
+    task = asyncio.current_task()
+    assert task is not None
+    scope.children.add(task)
+    try:
+        yield
+    finally:
+        scope.children.discard(task)
 
 
 # --- inside a run ------------------------------------------------------------------------------------------------------
@@ -141,7 +156,7 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     kickoff = _with_environment(runtime, kickoff)
     earlier = await _earlier(runtime, kickoff)
     if earlier is not None and earlier.status == "succeeded":
-        return _recorded(runtime, kickoff, earlier)
+        return await _recorded(runtime, kickoff, earlier)
     if earlier is None:
         run = new_run(runtime, kickoff)
         _check_models(run, kickoff)
@@ -208,6 +223,7 @@ def _check_key(kickoff: Kickoff, row: RunRow) -> None:
 def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
     """A run that its first write will make visible."""
     now = runtime.clock.now()
+    runtime.say_override()
     row = RunRow(
         id=uuid7(int(now.timestamp() * 1000), os.urandom(10)),
         kind=kickoff.kind,
@@ -296,7 +312,7 @@ async def end_failed(run: Run, error: BaseException) -> None:
 
 def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
     match error:
-        case asyncio.CancelledError() | RunCancelled():
+        case asyncio.CancelledError() | RunCancelled() | UserExit(original=KeyboardInterrupt()):
             return "cancelled", "interrupted"
         case RunSignal():
             return "failed", "interrupted"
@@ -317,10 +333,10 @@ def _check_models(run: Run, kickoff: Kickoff) -> None:
         run.asker(config, owner=owner)
 
 
-def _recorded(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> Outcome:
+async def _recorded(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> Outcome:
     """The result of a finished run: nothing is asked again."""
     run = Run(runtime, row, lease=Lease(row.id, 0), is_new=False)
-    for step in runtime.journal.steps(row.id, latest_only=False):
+    for step in await runtime.off_loop(runtime.journal.steps, row.id, latest_only=False):
         run.note(step)
     runtime.tell("reused", row.id, "", {"kind": kickoff.kind, "name": kickoff.name})
     seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else 0.0

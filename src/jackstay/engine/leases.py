@@ -47,21 +47,19 @@ class LeaseKeeper:
                     [run.lease for run, _ in kept.values()],
                     {run.id: run.activity for run, _ in kept.values() if run.activity},
                 )
+                asked_to_stop = await self._runtime.off_loop(self._runtime.journal.cancel_requested, list(kept))
             except StorageUnavailable:
                 continue  # the next step's own write will say so to the run
-            self._hear(kept, held)
+            for run_id in kept:
+                if run_id not in held:
+                    self._stop(run_id, LeaseLost(f"run {run_id} has been taken over by another process"))
+                elif run_id in asked_to_stop:
+                    self._stop(run_id, RunCancelled(f"run {run_id} was cancelled from outside"))
 
-    def _hear(self, kept: dict[str, tuple[Run, asyncio.Task[object] | None]], held: frozenset[str]) -> None:
-        for run_id, (run, task) in kept.items():
-            if run_id in held or run_id not in self._runs:
-                continue
-            run.stop = run.stop or LeaseLost(f"run {run_id} has been taken over by another process")
-            if task is not None:
-                task.cancel()
-
-
-def cancel(run: Run, task: asyncio.Task[object] | None, why: str) -> None:
-    """Stops a run for good: nothing of it starts any more, and what is in flight is interrupted."""
-    run.stop = run.stop or RunCancelled(why)
-    if task is not None:
-        task.cancel()
+    def _stop(self, run_id: str, why: BaseException) -> None:
+        """Nothing of the run starts any more, and what is in flight is interrupted. Nothing to do if it has ended."""
+        run, task = self._runs.get(run_id, (None, None))
+        if run is not None:
+            run.stop = run.stop or why
+        if task is not None:
+            task.cancel()

@@ -36,19 +36,26 @@ class Pool:
 
     @contextmanager
     def slot_given_back(self) -> Iterator[None]:
-        """While a pool thread waits for a nested kickoff it does not count: else all slots wait for one another."""
+        """While a pool thread waits for a nested kickoff it does not count: else all slots wait for one another.
+
+        A thread may wait for several at once (`gather` on a loop of its own): it has one slot to give.
+        """
         if not getattr(self._here, "working", False):
             yield
             return
-        with self._condition:
-            self._busy -= 1
-            self._staff()
+        waiting = self._here.waiting = getattr(self._here, "waiting", 0) + 1
+        if waiting == 1:
+            with self._condition:
+                self._busy -= 1
+                self._staff()
         try:
             yield
         finally:
-            # Taken back without waiting: the limit may be exceeded for a moment, a deadlock may not happen.
-            with self._condition:
-                self._busy += 1
+            self._here.waiting -= 1
+            if self._here.waiting == 0:
+                # Taken back without waiting: the limit may be exceeded for a moment, a deadlock may not happen.
+                with self._condition:
+                    self._busy += 1
 
     def _staff(self) -> None:
         """Wakes or starts a thread if a job may run now. The lock is held."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import threading
 import uuid
@@ -78,6 +79,7 @@ class Runtime:
         self.session_id = uuid.uuid4().hex
         """Shared by this process's runs, so that a program that is started again finds them."""
         self.kickoffs = 0
+        self._override_said = False
         self._classes: dict[str, type] = {}
         self._lock = threading.Lock()
         self._journal: Journal | None = None
@@ -116,6 +118,12 @@ class Runtime:
 
     # --- models --------------------------------------------------------------------------------------------------------
 
+    def say_override(self) -> None:
+        """Says once that every agent's model is overridden. (A session was started by a command, which says it.)"""
+        if self.settings.model is not None and self.session is None and not self._override_said:
+            self._override_said = True
+            _log().warning("model: %s for every agent (JACKSTAY_MODEL)", self.settings.model)
+
     def asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
         from jackstay.engine.asker import CustomAsker, WireAsker  # with them come the types of the wire
 
@@ -139,7 +147,7 @@ class Runtime:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
                 self.observers.remove(observer)
-                _report(observer, error)
+                _log().warning("observer %r was removed because it raised: %r", observer, error)
 
     # --- life ----------------------------------------------------------------------------------------------------------
 
@@ -240,7 +248,5 @@ def _forget_all_in_child() -> None:
         runtime.forget_in_child()
 
 
-def _report(observer: Observer, error: Exception) -> None:
-    import logging  # only when something has gone wrong
-
-    logging.getLogger("jackstay").warning("observer %r was removed because it raised: %r", observer, error)
+def _log() -> logging.Logger:
+    return logging.getLogger("jackstay")

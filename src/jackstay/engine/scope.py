@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackstay.core import paths
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
-    __slots__ = ("_counts", "agent", "deadline_at", "home", "path", "run", "task", "touched")
+    __slots__ = ("_counts", "agent", "children", "deadline_at", "home", "path", "run", "task", "touched")
 
     def __init__(
         self,
@@ -33,6 +34,8 @@ class Scope:
         """On the monotonic clock; the nearest of all limits around this scope."""
         self.touched: set[tuple[int, str]] = set()
         """Marks of the flow-state fields that the method around this scope has used; shared with inner scopes."""
+        self.children: set[asyncio.Task[Any]] = set()
+        """What user code has started in this scope and not finished: stopped when the code returns."""
         self._counts: dict[str, int] = {}
 
     def child(self, path: str, *, home: Home | None = None, agent: str | None = None, task: str | None = None) -> Scope:

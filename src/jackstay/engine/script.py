@@ -27,13 +27,14 @@ def script_run(
     entry: Mapping[str, Any],
     inputs: Mapping[str, Any] | None = None,
     resume: str | None = None,
+    run_key: str | None = None,
 ) -> Iterator[Run]:
     """Inside the block every kickoff of this process, from any thread, is a step of the script's run.
 
-    `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. The block's
-    exception is the run's end and is raised on.
+    `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. `run_key`
+    names a new run. The block's exception is the run's end and is raised on.
     """
-    run = _on_engine(runtime, _begin(runtime, name, entry, inputs or {}, resume))
+    run = _on_engine(runtime, _begin(runtime, _script(name, entry, inputs or {}, run_key), resume))
     # A private home is never asked for: each kickoff decides on its own.
     runtime.session = Session(run.row.session_id or run.id, Scope(run, "", _NoHome()), inputs=dict(inputs or {}))
     try:
@@ -64,16 +65,15 @@ def resumed_session(runtime: Runtime, row: RunRow) -> Iterator[Session]:
         runtime.session = None
 
 
-async def _begin(
-    runtime: Runtime, name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], resume: str | None
-) -> Run:
+async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
     if resume is not None:
         run = await take_up(runtime, resume)
     else:
-        run = new_run(runtime, _script(name, entry, inputs))
+        run = new_run(runtime, script)
         await run.begin()
     runtime.leases.keep(run, None)
-    run.tell("run_started" if resume is None else "run_resumed", "", kind="script", name=name, inputs=dict(inputs))
+    news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
+    run.tell("run_started" if resume is None else "run_resumed", "", **news)
     return run
 
 
@@ -90,7 +90,7 @@ async def _end(run: Run, error: BaseException | None) -> None:
     run.tell("run_failed", "", **news, error=str(error) or type(error).__name__)
 
 
-def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any]) -> Kickoff:
+def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_key: str | None) -> Kickoff:
     async def nothing(_: Scope) -> None:
         return None
 

@@ -29,6 +29,13 @@ async def call_user(scope: Scope, function: Callable[..., Any], *args: Any, **kw
     """The function's result; an awaitable result is awaited on the home loop. Exceptions come as they were raised."""
     # What user code may depend on has to be on disk before it starts.
     await scope.run.flush()
+    try:
+        return await _call(scope, function, *args, **kwargs)
+    finally:
+        await _stop_left_over(scope, function)
+
+
+async def _call(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     context = contextvars.copy_context()
     context.run(entered, scope)
     if inspect.iscoroutinefunction(function):
@@ -76,6 +83,21 @@ async def _guarded_async(call: Callable[[], Any]) -> Any:
         return await call()
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise UserExit(exit_) from None
+
+
+async def _stop_left_over(scope: Scope, function: Callable[..., Any]) -> None:
+    """Kickoffs and model calls that the function started and did not await end with it: nobody would see their result,
+    and they would go on spending."""
+    left = [task for task in scope.children if not task.done()]
+    if not left:
+        return
+    name = getattr(function, "__qualname__", repr(function))
+    scope.run.tell(
+        "warning", scope.path, text=f"{name} returned without awaiting {len(left)} kickoffs; they are cancelled"
+    )
+    for task in left:
+        task.cancel()
+    await asyncio.wait(left, timeout=STOP_WAIT_S)
 
 
 def carry(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from jackstay.engine.flow import run_flow
 from jackstay.engine.kickoff import Kickoff, Outcome
 from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.runtime import Runtime, current_runtime
-from jackstay.errors import DefinitionError
+from jackstay.errors import DefinitionError, InputsError
 from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
 from jackstay.flow.state import FlowState, StateBox, fresh_state, with_inputs
 
@@ -244,7 +244,10 @@ def _decoded(text: str, box: StateBox, runtime: Runtime) -> Any:
 
 def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
     """Inputs as JSON data; a value that cannot be stored is refused before anything runs."""
-    plain: dict[str, Any] = json.loads(runtime.codec.dumps(dict(inputs)))
+    try:
+        plain: dict[str, Any] = json.loads(runtime.codec.dumps(dict(inputs)))
+    except NotStorable as error:
+        raise InputsError(f"inputs: {error}; pass its text or its fields") from error
     return plain
 
 
@@ -263,7 +266,7 @@ def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
             continue
         names = [value for value in vars(module).values() if isinstance(value, type)]
         runtime.vouch_for(
-            *(c for c in names if issubclass(c, BaseModel | enum.Enum | Exception) or dataclasses.is_dataclass(c))
+            *(c for c in names if _is_storable(c))
         )
     state = flow._initial()
     runtime.vouch_for(*_models_in(state if isinstance(state, type) else type(state)))

@@ -69,10 +69,7 @@ def _remedy(cause: BaseException) -> str:
     if isinstance(cause, OSError):
         return f"make its folder usable, or choose another place with {URL_SETTING}"
     if not isinstance(cause, sqlite3.Error):
-        return (
-            "check that PostgreSQL is running and that the address is right; "
-            "then go on with `jackstay resume`"
-        )
+        return "check that PostgreSQL is running and that the address is right; then go on with `jackstay resume`"
     match _sqlite_code(cause):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return (

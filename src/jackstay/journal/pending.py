@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Generator, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Pending(Generic[T]):
         return self._value  # type: ignore[return-value]  # settled: T itself
 
 
-def wake(batch: Iterable[Pending[object]], guard: threading.Lock) -> None:
+def wake(batch: Iterable[Pending[Any]], guard: threading.Lock) -> None:
     """Let everybody go on who waits for one of these writes: one wake-up per event loop, however many wait on it."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     with guard:

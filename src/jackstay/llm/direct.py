@@ -10,7 +10,7 @@ from jackstay.core.messages import Answer, Question
 from jackstay.engine.asker import Ask
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.home import Home
-from jackstay.engine.kickoff import Kickoff, start
+from jackstay.engine.kickoff import Kickoff, belonging_to, start
 from jackstay.engine.model_call import call_model
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.engine.scope import Scope, current_scope
@@ -40,7 +40,8 @@ async def _ask(runtime: Runtime, home: Home, llm: LLM, question: Question) -> An
         return await call_model(scope, Ask(mine, asked), path=path)
 
     if scope is not None:
-        return await in_scope(scope)
+        with belonging_to(scope):
+            return await in_scope(scope)
     kickoff = Kickoff(
         kind="llm",
         name=config.model or "llm",

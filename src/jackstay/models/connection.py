@@ -71,7 +71,7 @@ class WireConnection:
                     model_request_parameters=parameters,
                     instrument=False,
                 )
-        except Exception as exc:  # noqa: BLE001 - SDKs' code: whatever it raises is translated, nothing is swallowed
+        except Exception as exc:  # SDKs' code: whatever it raises is translated, nothing is swallowed
             attempt = failures.Attempt(endpoint, self._environ, limit_s, time.monotonic() - started)
             raise failures.translate(exc, attempt) from exc
         failures.check_whole(response, endpoint, streamed=streamed)
@@ -88,7 +88,7 @@ class WireConnection:
         started = time.monotonic()
         try:
             return sorted(await self._list())
-        except Exception as exc:  # noqa: BLE001 - as in `ask`
+        except Exception as exc:  # as in `ask`
             attempt = failures.Attempt(endpoint, self._environ, DEFAULT_LIMIT_S, time.monotonic() - started)
             raise failures.translate(exc, attempt) from exc
 

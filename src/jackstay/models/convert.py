@@ -120,9 +120,7 @@ def _set_output(
 def _tool(
     name: str, schema: Mapping[str, Any], description: str, kind: Literal["function", "output"] = "function"
 ) -> ToolDefinition:
-    return ToolDefinition(
-        name=name, parameters_json_schema=dict(schema), description=description or None, kind=kind
-    )
+    return ToolDefinition(name=name, parameters_json_schema=dict(schema), description=description or None, kind=kind)
 
 
 PROMPTED = (

@@ -50,10 +50,15 @@ def translate(exc: Exception, attempt: Attempt) -> Exception:
     if isinstance(exc, ours.JackstayError):
         return exc
     status = _status(exc)
-    known = {"model": attempt.endpoint.requested, "provider": attempt.endpoint.provider, "status": status}
     kind, text = _judge(exc, attempt, status)
     wait_s: float | None = getattr(exc, "retry_after", None)
-    return kind(_clean(text, attempt), retry_after_s=_wait_in(exc) if wait_s is None else wait_s, **known)
+    return kind(
+        _clean(text, attempt),
+        model=attempt.endpoint.requested,
+        provider=attempt.endpoint.provider,
+        status=status,
+        retry_after_s=_wait_in(exc) if wait_s is None else wait_s,
+    )
 
 
 def _status(exc: Exception) -> int | None:
@@ -74,13 +79,13 @@ def _judge(exc: Exception, attempt: Attempt, status: int | None) -> tuple[type[o
         case wire.ContentFilterError():
             return ours.ModelContentRefused, f"{who} refused by content policy: {words}"
         case wire.ModelAPIError():
-            kind = _by_class(exc) or _by_status(status) or _by_words(words) or ours.ModelAnswerUnreadable
-            kind = _sharper(kind, exc, words)
+            found = _by_class(exc) or _by_status(status) or _by_words(words) or ours.ModelAnswerUnreadable
+            kind = _sharper(found, exc, words)
             return kind, f"{who} {_said(exc, kind)}: {words}{_remedy(kind, attempt)}"
         case wire.UserError() | NotImplementedError():
             return ours.ModelRejected, f"{who} cannot be asked this: {words}"
-    if (kind := _by_status(status)) is not None:  # an SDK's own error, from the list of models
-        return kind, f"{who} {_said(exc, kind)}: {words}{_remedy(kind, attempt)}"
+    if (plain := _by_status(status)) is not None:  # an SDK's own error, from the list of models
+        return plain, f"{who} {_said(exc, plain)}: {words}{_remedy(plain, attempt)}"
     if _transport(exc):
         return _connection(exc, attempt)
     return ours.ModelAnswerUnreadable, f"{who} sent an answer that cannot be read: {words}"
@@ -137,7 +142,13 @@ def _by_words(words: str) -> type[ours.ModelError] | None:
 
 
 POLICY = ("content_filter", "content_policy", "content management policy", "responsibleai", "safety system")
-WINDOW = ("context_length_exceeded", "maximum context length", "context window", "prompt is too long", "too many tokens")
+WINDOW = (
+    "context_length_exceeded",
+    "maximum context length",
+    "context window",
+    "prompt is too long",
+    "too many tokens",
+)
 
 
 def _sharper(kind: type[ours.ModelError], exc: wire.ModelAPIError, words: str) -> type[ours.ModelError]:
@@ -284,14 +295,14 @@ def _wait_in(exc: Exception) -> float | None:
 
 def check_whole(response: ModelResponse, endpoint: Endpoint, *, streamed: bool) -> None:
     """Raises for an answer that arrived without an error and is none all the same."""
-    name = f"model {endpoint.requested}"
-    known = {"model": endpoint.requested, "provider": endpoint.provider}
+    kind: type[ours.ModelError]
     if response.finish_reason == "content_filter" and not response.parts:
-        raise ours.ModelContentRefused(f"{name}: the provider's content policy withheld the answer", **known)
-    if response.finish_reason is not None:
-        return
-    if streamed:
+        kind, what = ours.ModelContentRefused, "the provider's content policy withheld the answer"
+    elif response.finish_reason is None and streamed:
         # A connection closed in good order half-way looks like an end; only the reason tells them apart.
-        raise ours.ModelConnectionFailed(f"{name}: the stream ended before the answer was whole", **known)
-    if not response.parts:
-        raise ours.ModelAnswerUnreadable(f"{name} sent an empty answer without a reason", **known)
+        kind, what = ours.ModelConnectionFailed, "the stream ended before the answer was whole"
+    elif response.finish_reason is None and not response.parts:
+        kind, what = ours.ModelAnswerUnreadable, "an empty answer without a reason"
+    else:
+        return
+    raise kind(f"model {endpoint.requested}: {what}", model=endpoint.requested, provider=endpoint.provider)

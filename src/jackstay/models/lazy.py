@@ -46,7 +46,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         try:
             result: T | None = work()
             error = None
-        except BaseException as exc:  # handed to the waiting coroutine, whatever it is
+        except BaseException as exc:  # noqa: BLE001 - handed to the waiting coroutine, whatever it is
             result, error = None, exc
         try:
             loop.call_soon_threadsafe(settle, result, error)

@@ -17,13 +17,13 @@ AZURE_API_VERSION = "2024-06-01"
 """CrewAI's default, where neither the model nor AZURE_API_VERSION names one."""
 
 
-def ollama(endpoint: Endpoint, environ: Mapping[str, str]) -> Endpoint:
+def ollama(endpoint: Endpoint, _: Mapping[str, str]) -> Endpoint:
     """OLLAMA_HOST is written for Ollama itself: often without a scheme, never with the `/v1` of its OpenAI side."""
     url = endpoint.base_url or ""
     url = url if "://" in url else f"http://{url}"
     parts = urlsplit(url)
     # 0.0.0.0 is where the server listens, not where a client can go on every system.
-    netloc = parts.netloc.replace("0.0.0.0", "127.0.0.1")
+    netloc = parts.netloc.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - that is the point
     netloc = netloc if parts.port or parts.scheme == "https" else f"{netloc}:11434"
     path = parts.path.rstrip("/")
     return replace(endpoint, base_url=urlunsplit((parts.scheme, netloc, path if path else "/v1", "", "")))

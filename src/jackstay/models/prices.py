@@ -26,12 +26,7 @@ LIST_NAMES = {
 }
 """Our provider's name → the list's, where they differ. None: found by the server's address."""
 
-FIELDS = {
-    "input_mtok": "input_mtok",
-    "output_mtok": "output_mtok",
-    "cached_mtok": "cache_read_mtok",
-    "cache_write_mtok": "cache_write_mtok",
-}
+FIELDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 UNPRICED = ("requests",)
 """Kinds of price that a token count does not settle: a model that has one is unknown to us."""
 
@@ -128,11 +123,10 @@ class Listed:
         prices = vars(self.info.get_prices(datetime.now(UTC)))
         if any(name.startswith(UNPRICED) and value is not None for name, value in prices.items()):
             return None
-        rates = {ours: _rate(prices.get(theirs), input_tokens) for ours, theirs in FIELDS.items()}
-        given, said = rates.pop("input_mtok"), rates.pop("output_mtok")
+        given, said, cached, written = (_rate(prices.get(field), input_tokens) for field in FIELDS)
         if given is None or said is None:
             return None
-        return Price(given, said, version=self.version, **rates)
+        return Price(given, said, cached, written, version=self.version)
 
 
 def _rate(price: Any, input_tokens: int) -> Decimal | None:

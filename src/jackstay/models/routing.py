@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from jackstay.core.specs import ModelConfig, Secret
 from jackstay.errors import MissingExtraError, MissingKeyError, UnknownModelError
-from jackstay.models.provider import Endpoint, Provider
 from jackstay.models.lazy import load
+from jackstay.models.provider import Endpoint, Provider
 from jackstay.models.table import COMPATIBLE, LAZY_PROVIDERS, OPENAI
 
 DEFAULT_MODEL = "gpt-4.1-mini"

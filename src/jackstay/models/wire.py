@@ -60,7 +60,9 @@ class Wire:
 
     def cost(self, endpoint: Endpoint, answer: Answer) -> Cost:
         """What the answer cost; unknown (`usd` None) where no price is listed."""
-        return self._prices.cost(self._routes.provider(endpoint.provider), endpoint, answer.usage, answered_by=answer.model)
+        return self._prices.cost(
+            self._routes.provider(endpoint.provider), endpoint, answer.usage, answered_by=answer.model
+        )
 
     def worst_cost(self, endpoint: Endpoint, question: Question) -> Worst:
         """The most that one request can cost: what a reservation sets aside."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_silent_owner_loses_its_run_after_the_lease_time(journal: Journal, pla
 
 def test_an_owner_that_cannot_be_looked_at_keeps_its_run_for_the_lease_time(journal: Journal, place: Place) -> None:
     journal.create_run(a_run()).result(TIMEOUT_S)
-    place.execute("update lease set owner = '{\"machine\":\"elsewhere\"}'")
+    place.execute('update lease set owner = \'{"machine":"elsewhere"}\'')
 
     with pytest.raises(AlreadyRunning, match="another worker"):
         journal.take_up("run-1").result(TIMEOUT_S)
@@ -135,7 +136,9 @@ def test_a_run_that_ended_can_go_on(journal: Journal) -> None:
     assert (run.attempts, run.cancel_requested) == (2, False)
 
 
-def test_a_run_that_was_queued_can_be_taken_up_by_one_worker_only(journal: Journal, other: Journal, place: Place) -> None:
+def test_a_run_that_was_queued_can_be_taken_up_by_one_worker_only(
+    journal: Journal, other: Journal, place: Place
+) -> None:
     journal.create_run(a_run()).result(TIMEOUT_S)
     place.execute("delete from lease")
     place.execute("update run set status = 'queued', attempts = 0")
@@ -184,7 +187,7 @@ def test_two_processes_that_store_the_same_blobs_do_not_block_one_another(journa
     mine = [journal.create_run(a_run(f"mine-{n}")).result(TIMEOUT_S) for n in range(20)]
     theirs = [other.create_run(a_run(f"theirs-{n}")).result(TIMEOUT_S) for n in range(20)]
 
-    waiting = []
+    waiting: list[Any] = []
     for round_no in range(10):
         some = tuple(blobs[round_no * 20 : round_no * 20 + 20])
         waiting += [journal.write(Write(lease, blobs=some)) for lease in mine]

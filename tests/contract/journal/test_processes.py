@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jackstay.core.records import Write
+from jackstay.core.records import Lease, Write
 from jackstay.errors import LeaseLost, StorageUnavailable
 from jackstay.journal import Journal, from_url, locate, open_journal
 from jackstay.testing.faults import FaultPoints
@@ -25,9 +25,9 @@ from tests.postgres import Server
 def test_sixteen_processes_write_one_file_without_an_error(place: Place) -> None:
     place.open().close()
 
-    in_processes(write_steps, [(place.url, number, 40) for number in range(16)])
+    in_processes(write_steps, [(place.url, number, 20) for number in range(16)])
 
-    _check_runs(place, processes=16, steps=40)
+    _check_runs(place, processes=16, steps=20)
 
 
 @pytest.mark.prove
@@ -154,7 +154,7 @@ def test_every_waiting_write_is_told_when_the_storage_fails(place: Place) -> Non
 
     assert held.result(TIMEOUT_S)
     for pending in waiting:
-        with pytest.raises(StorageUnavailable, match="disk is full; free space .*`jackstay resume`"):
+        with pytest.raises(StorageUnavailable, match=r"disk is full; free space .*`jackstay resume`"):
             pending.result(TIMEOUT_S)
     assert write_step(journal, lease, "a#0").seq == 2
     journal.close()
@@ -166,8 +166,7 @@ def test_writer_recovers_after_the_disk_was_full(sqlite_place: Place) -> None:
         write_step(journal, lease, "a#1")
 
         with _no_file_grows(), pytest.raises(StorageUnavailable, match=r"journal\.db cannot be used: .*free space"):
-            for number in range(100):
-                write_step(journal, lease, f"b#{number}", result=random.Random(number).randbytes(30_000).hex())
+            _write_megabytes(journal, lease)
 
         step = write_step(journal, lease, "c#1")
         steps = journal.steps("run-1")
@@ -259,6 +258,11 @@ def _no_file_grows() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _write_megabytes(journal: Journal, lease: Lease) -> None:
+    for number in range(100):
+        write_step(journal, lease, f"b#{number}", result=random.Random(number).randbytes(30_000).hex())
 
 
 def _end_connections(server: Server, name: str) -> None:

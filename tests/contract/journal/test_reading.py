@@ -109,7 +109,9 @@ def test_runs_are_found_by_the_beginning_of_their_id_or_by_their_key(journal: Jo
     for run_id, key in (("0198-aa", None), ("0198-ab", "nightly"), ("0199-aa", None), ("01%-aa", None)):
         journal.create_run(a_run(run_id, run_key=key)).result(TIMEOUT_S)
 
-    found = {text: sorted(run.id for run in journal.find_runs(text)) for text in ("0198", "0198-aa", "nightly", "01%", "x")}
+    found = {
+        text: sorted(run.id for run in journal.find_runs(text)) for text in ("0198", "0198-aa", "nightly", "01%", "x")
+    }
 
     assert found == {
         "0198": ["0198-aa", "0198-ab"],

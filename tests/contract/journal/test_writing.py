@@ -167,7 +167,11 @@ def test_a_bad_row_does_not_fail_the_others_of_its_batch(place: Place) -> None:
     journal = place.open(fault_point=points.hit)
     leases = [journal.create_run(a_run(f"run-{n}")).result(TIMEOUT_S) for n in range(20)]
     gate = points.hold_at("journal.commit")
-    bad = {"name": {"name": "\ud800"}, "number": {"input_tokens": 2**80}, "type": {"started_at": "yesterday"}}
+    bad: dict[str, dict[str, Any]] = {
+        "name": {"name": "\ud800"},
+        "number": {"input_tokens": 2**80},
+        "type": {"started_at": "yesterday"},
+    }
     spoiled = dict(zip(("run-3", "run-7", "run-11"), bad.values(), strict=True))
 
     waiting = [
@@ -267,7 +271,7 @@ def test_closing_gives_the_leases_back(journal: Journal, place: Place) -> None:
 class _CountingLoop(asyncio.SelectorEventLoop):
     wake_ups = 0
 
-    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:
+    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:  # type: ignore[override]
         self.wake_ups += 1
         return super().call_soon_threadsafe(*args, **kwargs)
 

@@ -14,7 +14,18 @@ from jackstay.models.wire import Wire
 KEY = "sk-test-1234567890abcdef"
 ENVIRON = {
     f"{name}_API_KEY": KEY
-    for name in "OPENAI ANTHROPIC GEMINI AZURE MISTRAL OPENROUTER DEEPSEEK GROQ XAI TOGETHER".split()
+    for name in [
+        "OPENAI",
+        "ANTHROPIC",
+        "GEMINI",
+        "AZURE",
+        "MISTRAL",
+        "OPENROUTER",
+        "DEEPSEEK",
+        "GROQ",
+        "XAI",
+        "TOGETHER",
+    ]
 } | {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION_NAME": "us-east-1"}
 
 ADD = ToolSpec("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})

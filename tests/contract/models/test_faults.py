@@ -69,7 +69,9 @@ def test_a_status_becomes_its_error_without_a_retry(
         ({}, "Please try again in 400ms.", 0.4, 0.4),
     ],
 )
-def test_the_provider_s_wish_to_wait_is_on_the_error(headers: dict[str, str], words: str, low: float, high: float) -> None:
+def test_the_provider_s_wish_to_wait_is_on_the_error(
+    headers: dict[str, str], words: str, low: float, high: float
+) -> None:
     error, _ = failure(Reply(body(words or "slow down"), 429, headers))
 
     assert error.retry_after_s is not None
@@ -93,7 +95,15 @@ def test_a_key_that_the_provider_repeats_is_not_shown() -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    ['{"id": 1, "cho', "<html>hello</html>", "", {}, [1], {**shapes.chat(), "choices": []}, {**shapes.chat(), "choices": None}],
+    [
+        '{"id": 1, "cho',
+        "<html>hello</html>",
+        "",
+        {},
+        [1],
+        {**shapes.chat(), "choices": []},
+        {**shapes.chat(), "choices": None},
+    ],
 )
 def test_a_200_that_is_no_answer_is_unreadable_and_may_be_retried(sent: Any) -> None:
     error, _ = failure(Reply(sent))
@@ -180,7 +190,11 @@ def test_a_name_that_does_not_resolve_is_told() -> None:
 
 
 def test_an_unreachable_proxy_is_named_without_its_password() -> None:
-    environ = {**ENVIRON, "HTTPS_PROXY": "http://user:hunter2@127.0.0.1:9", "HTTP_PROXY": "http://user:hunter2@127.0.0.1:9"}
+    environ = {
+        **ENVIRON,
+        "HTTPS_PROXY": "http://user:hunter2@127.0.0.1:9",
+        "HTTP_PROXY": "http://user:hunter2@127.0.0.1:9",
+    }
 
     with pytest.raises(errors.ModelConnectionFailed, match=r"through the proxy http://127\.0\.0\.1:9") as caught:
         ask("https://api.example.com/v1", environ=environ)

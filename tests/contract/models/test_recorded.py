@@ -21,7 +21,12 @@ from tests.contract.models.loopback import Loopback, Reply
 
 FOLDER = Path(os.environ.get("JACKSTAY_RECORDED") or Path(__file__).parents[4] / "shared" / "recorded")
 NEEDS = {"anthropic": "anthropic", "gemini": "google.genai", "bedrock": "boto3"}
-ERRORS = {400: errors.ModelRejected, 401: errors.ModelAuthenticationFailed, 404: errors.ModelRejected, 429: errors.ModelRateLimited}
+ERRORS = {
+    400: errors.ModelRejected,
+    401: errors.ModelAuthenticationFailed,
+    404: errors.ModelRejected,
+    429: errors.ModelRateLimited,
+}
 
 Row = dict[str, Any]
 Expected = tuple[str, list[tuple[str, Any]], tuple[int, int, int, int]]
@@ -138,7 +143,9 @@ def expected_responses(row: Row) -> Expected:
     if row["stream"]:
         whole = [event["response"] for event in events(whole) if event["type"] == "response.completed"][-1]
     parts = [part for item in whole["output"] if item["type"] == "message" for part in item["content"]]
-    calls = [(item["name"], json.loads(item["arguments"])) for item in whole["output"] if item["type"] == "function_call"]
+    calls = [
+        (item["name"], json.loads(item["arguments"])) for item in whole["output"] if item["type"] == "function_call"
+    ]
     usage = whole["usage"]
     cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
     reasoning = (usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0

@@ -18,7 +18,12 @@ OPENAI = Usage(1000, 400, 0, 50, 30)
 NEEDS = {"claude": "anthropic", "gemini": "google.genai", "bedrock": "boto3", "mistral": "mistralai"}
 TEXTS: dict[str, tuple[str, str, Any, Usage]] = {
     "openai": ("gpt-4o-mini", "/v1", shapes.chat("hello"), OPENAI),
-    "anthropic": ("claude-sonnet-4-5", "", shapes.anthropic({"type": "text", "text": "hello"}), Usage(1000, 400, 100, 50)),
+    "anthropic": (
+        "claude-sonnet-4-5",
+        "",
+        shapes.anthropic({"type": "text", "text": "hello"}),
+        Usage(1000, 400, 100, 50),
+    ),
     "gemini": ("gemini/gemini-2.5-flash", "", shapes.gemini({"text": "hello"}), OPENAI),
     "bedrock": ("bedrock/amazon.nova-lite-v1:0", "", shapes.bedrock({"text": "hello"}), Usage(1000, output_tokens=50)),
     "mistral": ("mistral/mistral-large-latest", "", shapes.mistral("hello"), Usage(1000, output_tokens=50)),
@@ -27,7 +32,12 @@ TEXTS: dict[str, tuple[str, str, Any, Usage]] = {
     "openrouter": ("openrouter/openai/gpt-4o-mini", "/v1", shapes.chat("hello", provider="OpenAI"), OPENAI),
     "deepseek": ("deepseek/deepseek-chat", "", shapes.chat("hello"), OPENAI),
     "groq": ("groq/llama-3.3-70b-versatile", "/v1", shapes.chat("hello"), OPENAI),
-    "xai": ("xai/grok-4", "/v1", shapes.chat("hello"), Usage(1000, 400, 0, 80, 30)),  # counts reasoning beside the answer
+    "xai": (
+        "xai/grok-4",
+        "/v1",
+        shapes.chat("hello"),
+        Usage(1000, 400, 0, 80, 30),
+    ),  # counts reasoning beside the answer
     "together": ("together_ai/meta-llama/Llama-3.3", "/v1", shapes.chat("hello"), OPENAI),
     "vllm": ("hosted_vllm/qwen", "/v1", shapes.chat("hello"), OPENAI),
     "compatible": ("meta-llama/Llama-3", "/v1", shapes.chat("hello"), OPENAI),
@@ -147,7 +157,11 @@ def test_responses_api_keeps_reasoning_to_send_it_back_to_the_same_provider() ->
     assert first.tool_calls == (ToolCall("c1", "add", '{"a":1}'),)
     assert first.raw is not None
     sent = server.asked[1].body["input"]
-    assert [item.get("type") for item in sent if item.get("type")] == ["reasoning", "function_call", "function_call_output"]
+    assert [item.get("type") for item in sent if item.get("type")] == [
+        "reasoning",
+        "function_call",
+        "function_call_output",
+    ]
     assert sent[1]["encrypted_content"] == "opaque"
 
 
@@ -213,7 +227,9 @@ def test_without_either_the_schema_is_asked_for_in_words() -> None:
 
 def test_a_streamed_answer_is_the_same_answer_and_its_pieces_are_heard() -> None:
     heard: list[Delta] = []
-    with Loopback(Reply(chunks=shapes.chat_chunks({"role": "assistant"}, {"content": "hel"}, {"content": "lo"}))) as server:
+    with Loopback(
+        Reply(chunks=shapes.chat_chunks({"role": "assistant"}, {"content": "hel"}, {"content": "lo"}))
+    ) as server:
         answer = ask(server.url, on_delta=heard.append)
 
     assert (answer.text, answer.usage, answer.finish_reason) == ("hello", OPENAI, "stop")

@@ -59,7 +59,7 @@ def test_two_hundred_calls_are_all_in_flight_at_once() -> None:
 
 
 def test_a_single_caller_keeps_one_connection() -> None:
-    ports = set()
+    ports: set[int] = set()
 
     def reply(asked: Any) -> Reply:
         return Reply(shapes.chat())
@@ -159,7 +159,10 @@ def test_a_private_ca_file_is_used_and_a_wrong_one_is_named(variable: str, tmp_p
 
 
 def test_the_list_of_models_is_asked_for_without_a_completion() -> None:
-    listed = {"object": "list", "data": [{"id": name, "object": "model", "created": 1, "owned_by": "x"} for name in "ba"]}
+    listed = {
+        "object": "list",
+        "data": [{"id": name, "object": "model", "created": 1, "owned_by": "x"} for name in "ba"],
+    }
 
     async def work(wire: Wire) -> list[str]:
         return await wire.list_models(endpoint_of(wire, server))
@@ -174,9 +177,9 @@ def test_a_refused_key_is_told_by_the_list_of_models() -> None:
     async def work(wire: Wire) -> list[str]:
         return await wire.list_models(endpoint_of(wire, server))
 
-    with Loopback(Reply({"error": {"message": "bad key"}}, 401)) as server:
-        with pytest.raises(ModelAuthenticationFailed, match="OPENAI_API_KEY"):
-            with_wire(work)
+    refused = Reply({"error": {"message": "bad key"}}, 401)
+    with Loopback(refused) as server, pytest.raises(ModelAuthenticationFailed, match="OPENAI_API_KEY"):
+        with_wire(work)
 
 
 def test_parent_and_child_both_go_on_asking_after_a_fork() -> None:

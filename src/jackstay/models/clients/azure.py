@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 from pydantic_ai.providers.azure import AzureProvider
+from pydantic_ai.providers.openai import OpenAIProvider
 
 from jackstay.models.clients.openai import connection
 from jackstay.models.connection import WireConnection
@@ -28,8 +29,6 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> WireConnection:
             max_retries=0,
             timeout=http.timeout,
         )
-        from pydantic_ai.providers.openai import OpenAIProvider
-
         return connection(client, OpenAIProvider(openai_client=client), environ)
     client = AsyncAzureOpenAI(
         api_key=key,

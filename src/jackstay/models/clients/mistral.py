@@ -26,6 +26,6 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> WireConnection:
 
     async def models() -> list[str]:
         listed = await client.models.list_async()
-        return [model.id for model in listed.data or []]
+        return [name for model in listed.data or [] if (name := getattr(model, "id", None))]
 
     return WireConnection(build, environ=environ, models=models, close=http.aclose)

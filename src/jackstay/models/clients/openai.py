@@ -8,7 +8,7 @@ from typing import Any
 from openai import AsyncOpenAI, Omit
 from pydantic_ai.models import Model
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
-from pydantic_ai.profiles import ModelProfile
+from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer, OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
@@ -80,7 +80,7 @@ def _with_schemas(profile: Callable[[str], ModelProfile | None]) -> Callable[[st
 
     def merged(model: str) -> ModelProfile:
         base = OpenAIModelProfile(json_schema_transformer=OpenAIJsonSchemaTransformer)
-        return {**base, **(profile(model) or {})}  # type: ignore[return-value]
+        return merge_profile(base, profile(model))
 
     return merged
 

@@ -1,0 +1,151 @@
+"""How a command ends: its exit code, and what is said of an error."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import ClassVar
+
+import typer
+
+from jackstay.cli.terminal import say
+from jackstay.errors import (
+    BudgetExceeded,
+    JackstayError,
+    LeaseLost,
+    MissingVariableError,
+    NotFoundError,
+    RunSignal,
+    RunSuspended,
+    StorageUnavailable,
+)
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_PLUMBING = ("asyncio", "concurrent", "threading.py", "<frozen")
+
+
+class ExitCode(IntEnum):
+    """A promise to scripts: docs/cli.md lists them."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NEEDS_PERSON = 3
+    BUDGET = 4
+    INTERRUPTED = 5
+    """The run stopped where it was and can be resumed."""
+    CTRL_C = 130
+
+
+class UsageError(JackstayError, ValueError):
+    """The command line asks for something that cannot be done; the message says what can."""
+
+    code: ClassVar[str] = "usage"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP. A `KeyboardInterrupt`, because that is what a blocking kickoff stops for in good order."""
+
+
+@contextmanager
+def reporting(*, debug: bool = False) -> Iterator[None]:
+    """Around a command: whatever leaves it is said on stderr and becomes an exit code."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except BaseException as error:  # noqa: BLE001 - users' programs may raise anything; here it ends
+        raise typer.Exit(int(report(error, debug=debug))) from None
+
+
+def report(error: BaseException, *, debug: bool = False) -> int:
+    """Says what went wrong and returns the exit code."""
+    error = _as_raised(error)
+    if isinstance(error, SystemExit):
+        return _exit_code_of(error)
+    if isinstance(error, KeyboardInterrupt):
+        say("stopped" if isinstance(error, Terminated) else "interrupted", "yellow")
+        return code_of(error)
+    if debug or not isinstance(error, JackstayError | RunSignal):
+        _print_traceback(error, whole=debug)
+    else:
+        _print_message(error)
+    return code_of(error)
+
+
+def code_of(error: BaseException) -> ExitCode:
+    match error:
+        case Terminated():
+            return ExitCode.INTERRUPTED
+        case KeyboardInterrupt():
+            return ExitCode.CTRL_C
+        case UsageError() | NotFoundError():
+            return ExitCode.USAGE
+        case RunSuspended():
+            return ExitCode.NEEDS_PERSON
+        case BudgetExceeded():
+            return ExitCode.BUDGET
+        case LeaseLost():
+            return ExitCode.INTERRUPTED
+        case StorageUnavailable() if error.retryable:
+            return ExitCode.INTERRUPTED
+        case _:
+            return ExitCode.FAILED
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """What user code raised, where the engine has carried it: `sys.exit()` in a method of a flow."""
+    original = getattr(error, "original", None)
+    return original if isinstance(error, RunSignal) and isinstance(original, BaseException) else error
+
+
+def _exit_code_of(error: SystemExit) -> int:
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    say(str(error.code))
+    return ExitCode.FAILED
+
+
+def _print_message(error: BaseException) -> None:
+    say(f"error: {error}", "red")
+    place = _place_in_program(error)
+    if place:
+        say(f"  at {place}", "dim")
+    if isinstance(error, MissingVariableError):
+        say(f"  on the command line: --input {error.variable}=…")
+    for note in getattr(error, "__notes__", ()):
+        say(note)
+
+
+def _place_in_program(error: BaseException) -> str:
+    """Where in the user's own code the call stood that raised: the innermost frame that is neither ours nor a library's."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not _is_noise(frame.filename) and "site-packages" not in frame.filename:
+            return f"{frame.filename}, line {frame.lineno}"
+    return ""
+
+
+def _print_traceback(error: BaseException, *, whole: bool) -> None:
+    told = traceback.TracebackException.from_exception(error)
+    if not whole:
+        _without_noise(told)
+    sys.stderr.write("".join(told.format()))
+
+
+def _without_noise(told: traceback.TracebackException | None) -> None:
+    """Keeps the user's frames: ours between two of them say nothing about the user's mistake (--debug shows them)."""
+    while told is not None:
+        kept = [frame for frame in told.stack if not _is_noise(frame.filename)]
+        if kept:
+            told.stack[:] = kept
+        told = told.__cause__ or told.__context__
+
+
+def _is_noise(filename: str) -> bool:
+    folder = filename.startswith(_PACKAGE) and "/testing/demo/" not in filename
+    library = Path(filename).parent.name
+    return folder or library in _PLUMBING or Path(filename).name in _PLUMBING or filename.startswith("<frozen")

@@ -1,0 +1,125 @@
+"""`jackstay run`: a program as a run (engine rule 29), and the part of it that `resume` shares."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jackstay.cli.environment import choose_model, read_dotenv
+from jackstay.cli.inputs import read_inputs
+from jackstay.cli.interrupts import stopping_in_order
+from jackstay.cli.outcome import Terminated, code_of
+from jackstay.cli.program import Kickoffs, start
+from jackstay.cli.target import Target, resolve
+from jackstay.cli.terminal import is_live, say, stderr
+from jackstay.core.events import Event
+from jackstay.core.ids import SHORT
+from jackstay.core.records import RunRow
+from jackstay.engine.runtime import Runtime
+from jackstay.engine.script import script_run
+from jackstay.errors import RunKeyConflict
+from jackstay.observe.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of `jackstay run`."""
+
+    path: str
+    arguments: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    inputs_file: Path | None = None
+    model: str | None = None
+    run_key: str | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+def run(asked: Asked) -> int:
+    """Starts the program as a run of its own, or goes on with the run of that key."""
+    target = resolve(asked.path, asked.arguments, Path.cwd())
+    inputs = read_inputs(asked.pairs, asked.inputs_file)
+    read_dotenv(target.search[:1])
+    key = asked.run_key or os.environ.get("JACKSTAY_RUN_KEY") or None
+    choose_model(asked.model)
+    with Runtime() as runtime:
+        earlier = runtime.journal.run_by_key(key) if key else None
+        if earlier is None:
+            return execute(runtime, target, inputs=inputs, run_key=key)
+        _check_key(earlier, target, inputs)
+        if earlier.status == "succeeded":
+            say(f"run {earlier.id[:SHORT]} with the key {key!r} has finished: nothing is run (jackstay show {earlier.id[:SHORT]})")
+            return 0
+        say(f"going on with run {earlier.id[:SHORT]} of the key {key!r}; code outside steps runs again")
+        return execute(runtime, target, inputs=inputs, resume=earlier)
+
+
+def _check_key(earlier: RunRow, target: Target, inputs: Mapping[str, Any]) -> None:
+    known = json.loads(earlier.inputs or "{}")
+    if (earlier.kind, earlier.name) != ("script", target.name) or known != inputs:
+        raise RunKeyConflict(
+            f"the run key {earlier.run_key!r} belongs to run {earlier.id[:SHORT]} ({earlier.kind} {earlier.name}, inputs {known}), "
+            f"not to {target.name} with the inputs {dict(inputs)}; a key names one run: put what varies into the key"
+        )
+
+
+def execute(
+    runtime: Runtime,
+    target: Target,
+    *,
+    inputs: Mapping[str, Any],
+    resume: RunRow | None = None,
+    run_key: str | None = None,
+) -> int:
+    """The program as that run, with progress on a terminal. Its exceptions are raised on, once the run has ended."""
+    kickoffs = Kickoffs()
+    run_id = ""
+    with stopping_in_order(), told(runtime, kickoffs):
+        try:
+            with script_run(
+                runtime,
+                target.name,
+                entry=target.to_entry(),
+                inputs=inputs,
+                resume=resume.id if resume is not None else None,
+                run_key=run_key,
+            ) as run:
+                run_id = run.id
+                start(target, kickoffs)
+        except KeyboardInterrupt as stop:
+            if not run_id:
+                raise
+            return stopped(stop, run_id)
+        if run.stop is not None:
+            # The program caught it and ended as if nothing had happened; the run did not (engine rule 21).
+            raise run.stop
+    return 0
+
+
+def stopped(stop: KeyboardInterrupt, run_id: str) -> int:
+    """The last line of an interrupted run."""
+    word = "stopped" if isinstance(stop, Terminated) else "interrupted"
+    say(f"{word}: run {run_id} can go on where it stopped: jackstay resume {run_id[:SHORT]}", "yellow")
+    return code_of(stop)
+
+
+@contextmanager
+def told(runtime: Runtime, *observers: Any) -> Iterator[None]:
+    """Inside the block a person at a terminal sees what goes on; others hear of warnings only."""
+    runtime.observers += observers
+    if not is_live():
+        runtime.observers.append(_warn)
+        yield
+        return
+    with Progress(stderr()) as progress:
+        runtime.observers.append(progress)
+        yield
+
+
+def _warn(event: Event) -> None:
+    if event.name == "warning":
+        say(f"warning: {event.data['text']}")

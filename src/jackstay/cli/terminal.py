@@ -1,0 +1,43 @@
+"""The two streams: results on stdout, everything about them on stderr."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+
+def prepare_streams() -> None:
+    """UTF-8 whatever the locale says, and no character that cannot be written ends a program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = None if os.environ.get("PYTHONIOENCODING") else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="replace")
+
+
+def stdout() -> Console:
+    return _console(stderr=False)
+
+
+def stderr() -> Console:
+    return _console(stderr=True)
+
+
+def is_live() -> bool:
+    """Whether progress may be drawn: a person looks at stderr, and the terminal can move its cursor."""
+    return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def say(text: str, style: str = "") -> None:
+    """One line on stderr, as it is: brackets in it are not markup."""
+    stderr().print(Text(text, style=style), soft_wrap=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    # Files and pipes get no wrapping at 80 columns: who reads them, reads lines.
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else max(int(os.environ.get("COLUMNS") or 0), 160)
+    return Console(stderr=stderr, highlight=False, width=width)

@@ -1,0 +1,71 @@
+"""A stub and a runtime of its own for every test, and nothing left behind at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from jackstay import Runtime
+from jackstay.testing import Stub
+from tests.e2e.ledger import HurriedClock, Ledger
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with Stub() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> HurriedClock:
+    return HurriedClock()
+
+
+@pytest.fixture
+def make_runtime(stub, clock, tmp_path) -> Iterator[Callable[..., Runtime]]:
+    """Makes the current runtime; checked at the end: no task, no reservation, no lease, no thread is left."""
+    made: list[Runtime] = []
+    threads = set(threading.enumerate())
+
+    def make(**options: object) -> Runtime:
+        environ = {**stub.environ(), "HOME": str(tmp_path)}
+        runtime = Runtime(**{"environ": environ, "folder": tmp_path, "clock": clock, **options})
+        made.append(runtime.__enter__())
+        return runtime
+
+    yield make
+    for runtime in reversed(made):
+        try:
+            check_nothing_left(runtime)
+        finally:
+            runtime.close()
+    left = {thread for thread in set(threading.enumerate()) - threads if not thread.daemon}
+    assert not left, left
+
+
+@pytest.fixture
+def runtime(make_runtime) -> Runtime:
+    made: Runtime = make_runtime()
+    return made
+
+
+def check_nothing_left(runtime: Runtime) -> None:
+    """The engine rests, every reservation is settled, every lease given back."""
+    assert _engine_tasks(runtime) == []
+    ledger = Ledger.of(runtime)
+    assert ledger.open == []
+    assert [run for run in ledger.runs if run.status == "running"] == []
+    held = [lease for run in ledger.runs if (lease := runtime.journal.lease(run.id)) is not None and lease.owner]
+    assert held == []
+
+
+def _engine_tasks(runtime: Runtime) -> list[str]:
+    async def names() -> list[str]:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        # The renewal sleeps on for a few seconds and then sees that there is nothing to renew.
+        return [repr(task) for task in others if "LeaseKeeper" not in repr(task)]
+
+    return runtime.engine_loop.submit(names).future.result(10)

@@ -1,0 +1,149 @@
+"""Every request that the stub saw is in the journal, once: its count = attempts of recorded calls + lost ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from jackstay import LLM, Agent, Crew, Task
+from jackstay.errors import ModelError
+from jackstay.testing import Fault, Stub
+from jackstay.tools import tool
+from tests.e2e.ledger import Ledger
+
+MODEL = "openai/gpt-4o-mini"
+
+
+@tool
+def look_up(query: str) -> str:
+    """Finds facts."""
+    return f"facts on {query}"
+
+
+def crew_of(*, stream: bool = False, tasks: int = 2) -> Crew:
+    agent = Agent(role="Writer", goal="g", backstory="b", llm=LLM(MODEL, stream=stream), tools=[look_up])
+    made = [
+        Task(description=f"Write part {number} on {{topic}}", expected_output="Text", agent=agent)
+        for number in range(tasks)
+    ]
+    return Crew(agents=[agent], tasks=made)
+
+
+@pytest.fixture(autouse=True)
+def _law_holds(stub, runtime) -> Iterator[None]:
+    """After every test of this file."""
+    yield
+    ledger = Ledger.of(runtime)
+    assert len(stub.requests) == ledger.counted
+    assert stub.total_usage().total_tokens == sum(
+        call.input_tokens + call.output_tokens for call in ledger.calls if "estimated" not in (call.flags or "")
+    )
+
+
+@pytest.mark.parametrize("faults", [["429:2"], ["500"], ["429", "500", "reset"], ["invalid_json"]])
+@pytest.mark.parametrize("stream", [False, True])
+def test_retried_call_is_counted_with_each_of_its_requests(stub, runtime, clock, faults, stream):
+    for index, fault in enumerate(faults):
+        stub.fault_at(index, fault)
+
+    output = crew_of(stream=stream).kickoff({"topic": "tides"})
+
+    assert output.token_usage.total_tokens == stub.total_usage().total_tokens
+    assert output.token_usage.successful_requests == len(stub.requests) - len(faults)
+    assert len(clock.slept_s) == len(faults)
+
+
+def test_streamed_answers_are_billed_as_the_provider_reported(stub, runtime):
+    output = crew_of(stream=True).kickoff({"topic": "tides"})
+
+    assert all(request.stream for request in stub.requests)
+    assert output.token_usage.total_tokens == stub.total_usage().total_tokens
+    assert [task.token_usage.total_tokens for task in output.tasks_output] == _per_task(stub)
+
+
+def test_stream_that_breaks_off_is_asked_again_and_counted(stub, runtime):
+    stub.fault_at(1, Fault.cut(after_chunks=2))
+
+    output = crew_of(stream=True).kickoff({"topic": "tides"})
+
+    assert output.token_usage.total_tokens == stub.total_usage().total_tokens
+
+
+def test_cancelled_call_has_a_row_with_estimated_usage(stub, runtime):
+    async def program() -> None:
+        running = asyncio.create_task(crew_of().akickoff({"topic": "tides"}))
+        await asyncio.to_thread(stub.wait_for, lambda s: s.in_flight == 1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with stub.held():
+        asyncio.run(program())
+
+    (call,) = Ledger.of(runtime).calls
+    assert (call.status, call.attempts) == ("cancelled", 1)
+    assert call.flags is not None
+    assert "estimated" in call.flags
+    assert call.input_tokens > 0
+
+
+@pytest.mark.parametrize(("fault", "requests"), [("429", 4), ("500", 4), ("401", 1), ("quota", 1)])
+def test_failed_call_is_counted_with_every_request_that_it_cost(stub, runtime, fault, requests):
+    stub.rule(Fault.parse(fault))
+
+    with pytest.raises(ModelError) as caught:
+        crew_of().kickoff({"topic": "tides"})
+
+    assert caught.value.exhausted
+    assert len(stub.requests) == requests
+    assert Ledger.of(runtime).runs[0].status == "failed"
+
+
+def test_failed_run_that_is_resumed_is_billed_for_both_lives(stub, runtime):
+    stub.rule(Fault.parse("500"), user="part 1", times=4)
+    with pytest.raises(ModelError):
+        crew_of().kickoff({"topic": "tides"}, run_key="both")
+
+    output = crew_of().kickoff({"topic": "tides"}, run_key="both")
+
+    assert output.token_usage.total_tokens == stub.total_usage().total_tokens
+    assert Ledger.of(runtime).runs[0].attempts == 2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_law_holds_for_many_crews_at_once_with_faults_by_chance(stub, runtime, seed):
+    for fault, share in (("429", 0.1), ("500", 0.1), ("reset", 0.05), ("invalid_json", 0.05)):
+        stub.fault_by_chance(fault, share, seed=seed)
+
+    async def program() -> list[object]:
+        crews = [crew_of(stream=bool(number % 2)).akickoff({"topic": f"topic {number}"}) for number in range(12)]
+        return await asyncio.gather(*crews, return_exceptions=True)
+
+    results = asyncio.run(program())
+
+    assert all(isinstance(result, ModelError) or hasattr(result, "raw") for result in results), results
+
+
+def test_usage_of_concurrent_runs_is_kept_apart(stub, runtime):
+    async def program() -> list[int]:
+        outputs = await asyncio.gather(*(crew_of().akickoff({"topic": f"topic {n}."}) for n in range(8)))
+        return [output.token_usage.total_tokens for output in outputs]
+
+    used = asyncio.run(program())
+
+    at_stub = [0] * 8
+    for request in stub.requests:
+        assert request.usage is not None
+        (run,) = (n for n in range(8) if f"topic {n}." in request.last_user)
+        at_stub[run] += request.usage.total_tokens
+    assert used == at_stub
+
+
+def _per_task(stub: Stub) -> list[int]:
+    sums = [0, 0]
+    for request in stub.requests:
+        assert request.usage is not None
+        sums["part 1" in request.last_user] += request.usage.total_tokens
+    return sums
