@@ -75,7 +75,7 @@ def bare_call(url: str, crew: Crew) -> Callable[[int], Awaitable[Any]]:
 
     async def one(number: int) -> Any:
         spec = crew.to_spec({"topic": f"topic {number}"}).tasks[0]
-        parts = [SystemPromptPart(system_text(spec.agent)), UserPromptPart(task_text(spec, ""))]
+        parts: list[Any] = [SystemPromptPart(system_text(spec.agent)), UserPromptPart(task_text(spec, ""))]
         settings: Any = {"max_retries": 0, "timeout": 60, "request_timeout": 60}
         return await model_request(model, [ModelRequest(parts=parts)], model_settings=settings)
 
@@ -121,8 +121,12 @@ def main() -> int:
         wall, cpu = (statistics.median(getattr(b, f) for b in bursts) for f in ("wall_s", "cpu_ms"))
         stall, flying = statistics.median(b.stall_ms for b in bursts), min(b.in_flight for b in bursts)
         print(f"  {name:<9} {wall:7.2f} {cpu:17.2f} {stall:18.1f} {flying:23}")
-    ratio = statistics.median(b.stall_ms for b in rows["akickoff"]) / statistics.median(b.stall_ms for b in rows["bare"])
-    print(f"  stall {ratio:.2f} × the bare calls' (limit 1.5); one Crew object, 100 kickoffs at once: {right} of 100 right")
+    ratio = statistics.median(b.stall_ms for b in rows["akickoff"]) / statistics.median(
+        b.stall_ms for b in rows["bare"]
+    )
+    print(
+        f"  stall {ratio:.2f} × the bare calls' (limit 1.5); one Crew object, 100 kickoffs at once: {right} of 100 right"
+    )
     return 0
 
 

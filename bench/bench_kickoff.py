@@ -15,12 +15,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.harness import heading, scratch_folder, stub_process
 from pydantic_ai.direct import model_request
 from pydantic_ai.messages import ModelRequest, SystemPromptPart, UserPromptPart
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from bench.harness import heading, scratch_folder, stub_process
 from jackstay import LLM, Agent, Crew, Runtime, Task
 from jackstay.core.prompts import system_text, task_text
 

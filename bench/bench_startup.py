@@ -81,7 +81,9 @@ def main() -> int:
     for name, limit in (("import_s", "0.30 s"), ("peak_mb", "45 MB"), ("modules", "")):
         median = statistics.median(one[name] for one in imports if isinstance(one, dict))
         print(f"  {name:<10} {median:8.3f}   {'limit ' + limit if limit else ''}")
-    print(f"  process start to first request {statistics.median(s for s, _ in firsts):.2f} s   limit 1.50 s; where it goes:")
+    print(
+        f"  process start to first request {statistics.median(s for s, _ in firsts):.2f} s   limit 1.50 s; where it goes:"
+    )
     before = 0.0
     for index, (name, _) in enumerate(firsts[0][1]):
         at = statistics.median(marks[index][1] for _, marks in firsts)

@@ -35,6 +35,9 @@ RESOLVED: dict[Issue, bool] = {
 }
 """The one place that says which issues are resolved: whoever resolves one sets it here."""
 
+CHECKS = ROOT / "tests" / "seed"
+SAID = 12
+"""Lines at the end of a problem that are shown: a program's own traceback may be long."""
 AT_ONCE = 3
 """Rows under way together: a process each, on two cores, and one that waits for another's scene."""
 
@@ -80,11 +83,18 @@ def judge(row: Row) -> Verdict:
     try:
         for check in row.checks:
             check()
-    except Exception:  # noqa: BLE001 - whatever goes wrong in a row is the row's verdict
-        problem = traceback.format_exc()
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a row is the row's verdict
         status = "FAIL" if RESOLVED[row.issue] else is_open
-        return Verdict(row, status, ran=True, seconds=time.monotonic() - started, problem=problem)
+        return Verdict(row, status, ran=True, seconds=time.monotonic() - started, problem=problem_of(error))
     return Verdict(row, "pass", ran=True, seconds=time.monotonic() - started)
+
+
+def problem_of(error: Exception) -> str:
+    """The line of the row's check that went wrong, and the end of what is said about it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if CHECKS in Path(frame.filename).parents]
+    places = [f"  {Path(frame.filename).relative_to(ROOT)}:{frame.lineno}: {frame.line}" for frame in frames[-1:]]
+    said = "".join(traceback.format_exception_only(error)).rstrip().splitlines()
+    return "\n".join([*places, *(f"  {text}" for text in said[-SAID:])])
 
 
 def line(number: int, verdict: Verdict) -> str:

@@ -102,10 +102,9 @@ def outage_outlasted() -> None:
     first, second, third = (request.received_s for request in played.requests[:3])
 
     assert [request.status for request in played.requests] == [503, 503, 200, 200]
-    assert [second - first, third - second] == sorted([second - first, third - second])
     for waited_s, planned_s in ((second - first, 1.0), (third - second, 2.0)):
         # Not sooner than the jitter allows; later by what a busy machine needs.
-        assert 0.9 * planned_s <= waited_s <= planned_s + 0.9
+        assert 0.9 * planned_s <= waited_s <= planned_s + 3
 
 
 # --- which model, how often ------------------------------------------------------------------------------------------
@@ -158,23 +157,26 @@ def _kept() -> Played:
         return play("keys", stub=stub, files={".env": _env_file(stub)}, environ={})
 
 
-def env_file() -> None:
-    """Comments after values are no part of them, the telemetry switch is accepted, and nothing else is called."""
+def load_dotenv() -> None:
+    """What `load_dotenv()` finds is what is used, without the comments after it; no address but the model's is called."""
     played = _kept()
 
     assert played.told["raw"] == "The door is open."
-    assert [request.status for request in played.requests] == [200], "the key arrived without its line's comment"
-    assert len(played.told["connected"]) == 1, "no address but the stub's"
+    assert [request.status for request in played.requests] == [200]
+    assert len(played.told["connected"]) == 1, played.told["connected"]
     assert played.told["connected"][0].startswith("127.0.0.1:")
+
+
+def env_file() -> None:
+    """`jackstay run` reads the file for a program that does not, and the telemetry switch is accepted in silence."""
+    with Stub(keys=[KEY]) as stub:
+        stub.rule("The door is open.", user="door")
+        files = {".env": _env_file(stub)}
+        played = play("env_file", stub=stub, files=files, environ={}, command=("-m", "jackstay", "run"))
+
+    assert played.told == {"raw": "The door is open.", "telemetry": "false"}
+    assert [request.status for request in played.requests] == [200]
     assert "elemetry" not in played.err
-
-
-def load_dotenv() -> None:
-    """The key that `load_dotenv()` finds is the one that is used, even by a program that missed it before."""
-    played = _kept()
-
-    assert "OPENAI_API_KEY" in played.told["problem"]
-    assert len(played.requests) == 1
 
 
 def no_key_in_source() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from jackstay.core.usage import NO_USAGE, Usage
 from jackstay.testing import Reply, Stub, StubRequest
@@ -73,7 +74,12 @@ def _said_by(number: int) -> list[str]:
 
 
 def token_usage_block() -> None:
-    assert _said_by(3) == ["Total tokens: 500", "Prompt tokens: 400", "Completion tokens: 100", "Successful requests: 2"]
+    assert _said_by(3) == [
+        "Total tokens: 500",
+        "Prompt tokens: 400",
+        "Completion tokens: 100",
+        "Successful requests: 2",
+    ]
 
 
 def estimate_block() -> None:
@@ -104,10 +110,15 @@ def _booked() -> Played:
         return play("ledger", "500", "rope", "tar", "oakum", stub=stub)
 
 
+def _logged(played: Played) -> list[dict[str, Any]]:
+    """The program's log, without the HTTP client's own lines at INFO."""
+    return [json.loads(line) for line in played.err.splitlines() if not line.startswith("HTTP Request: ")]
+
+
 def usage_per_run() -> None:
     """A second kickoff of the same crew counts its own calls only, although agent and model are shared."""
     played = _booked()
-    booked = {entry["topic"]: entry for entry in map(json.loads, played.err.splitlines())}
+    booked = {line["topic"]: line for line in _logged(played)}
 
     for topic in ("rope", "tar"):
         requests = played.about(topic)
@@ -128,7 +139,7 @@ def usage_looked_at() -> None:
 def structured_logs() -> None:
     """Every line of the log is a JSON object that names its run; added up, the lines are the provider's bill."""
     played = _booked()
-    lines = [json.loads(line) for line in played.err.splitlines()]
+    lines = _logged(played)
 
     assert len({line["run_id"] for line in lines}) == len(lines) == 2
     assert all(re.fullmatch(r"[0-9a-f-]{36}", line["run_id"]) for line in lines)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,10 @@ def play(
     blocks: Mapping[int, str] | None = None,
     files: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
+    command: Sequence[str] = (),
     fails: bool = False,
 ) -> Played:
-    """Runs `programs/<program>.py`. `blocks` lie beside it as `seed_block_<number>.py`, `files` by their names;
+    """Runs `programs/<program>.py` with Python, or by the `command` after it (`-m jackstay run`). `blocks` lie beside it as `seed_block_<number>.py`, `files` by their names;
     `environ` instead of the stub's own variables. An exit status that was not expected is an `AssertionError`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -65,9 +66,15 @@ def play(
         given = {f"seed_block_{number}.py": text for number, text in (blocks or {}).items()} | dict(files or {})
         for file, text in given.items():
             (folder / file).write_text(text, encoding="utf-8")
-        done = _run([sys.executable, f"{program}.py", *arguments], folder, stub.environ() if environ is None else environ)
+        done = _run(
+            [sys.executable, *command, f"{program}.py", *arguments],
+            folder,
+            stub.environ() if environ is None else environ,
+        )
         stored = b"".join(path.read_bytes() for path in sorted(folder.glob(".jackstay/*")) if path.is_file())
-    assert (done.returncode != 0) == fails, f"{program}.py ended with status {done.returncode}:\n{done.stdout}{done.stderr}"
+    assert (done.returncode != 0) == fails, (
+        f"{program}.py ended with status {done.returncode}:\n{done.stdout}{done.stderr}"
+    )
     return Played(done.returncode, done.stdout, done.stderr, tuple(stub.requests), stub.total_usage(), stored)
 
 

@@ -78,9 +78,7 @@ def _toml(file: Path, text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         found = _PLACE.search(str(error))
         where = f"line {found[1]}, column {found[2]}" if found else "at its end"
-        raise UsageError(
-            f"--inputs {file}: {where}: {_PLACE.sub('', str(error))}; correct the TOML there"
-        ) from error
+        raise UsageError(f"--inputs {file}: {where}: {_PLACE.sub('', str(error))}; correct the TOML there") from error
 
 
 def _kind(value: Any) -> str:

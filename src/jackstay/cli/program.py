@@ -26,8 +26,8 @@ STARTERS = ("run", "kickoff", "main")
 class Kickoffs:
     """An observer that notices whether the program has kicked anything off."""
 
-    def __init__(self) -> None:
-        self.seen = False
+    def __init__(self, *, seen: bool = False) -> None:
+        self.seen = seen
 
     def __call__(self, event: Event) -> None:
         # A script's own beginning is `run_started` without a path; everything else comes from a kickoff or a call.
@@ -86,7 +86,9 @@ def _spec_of(name: str, *, package: str = "") -> ModuleSpec:
         return spec
     if package:
         raise UsageError(f"{package} is a package without a __main__.py; name a module of it, as {package}.main")
-    raise UsageError(f"{name}: there is no such file, folder or module; looked in {', '.join(sys.path[:2])} and the rest of sys.path")
+    raise UsageError(
+        f"{name}: there is no such file, folder or module; looked in {', '.join(sys.path[:2])} and the rest of sys.path"
+    )
 
 
 def _reraise(error: ModuleNotFoundError) -> ModuleSpec:
@@ -159,7 +161,10 @@ def definitions(module: ModuleType) -> dict[str, Any]:
     flows |= {
         name: value
         for name, value in values.items()
-        if isinstance(value, type) and issubclass(value, Flow) and value.__module__ == module.__name__ and value not in made
+        if isinstance(value, type)
+        and issubclass(value, Flow)
+        and value.__module__ == module.__name__
+        and value not in made
     }
     crews = {name: value for name, value in values.items() if isinstance(value, Crew)}
     functions = {

@@ -52,7 +52,9 @@ def run(asked: Asked) -> int:
             return execute(runtime, target, inputs=inputs, run_key=key)
         _check_key(earlier, target, inputs)
         if earlier.status == "succeeded":
-            say(f"run {earlier.id[:SHORT]} with the key {key!r} has finished: nothing is run (jackstay show {earlier.id[:SHORT]})")
+            say(
+                f"run {earlier.id[:SHORT]} with the key {key!r} has finished: nothing is run (jackstay show {earlier.id[:SHORT]})"
+            )
             return 0
         say(f"going on with run {earlier.id[:SHORT]} of the key {key!r}; code outside steps runs again")
         return execute(runtime, target, inputs=inputs, resume=earlier)

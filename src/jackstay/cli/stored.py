@@ -95,7 +95,12 @@ def top_runs(journal: Journal, wanted: RunFilter) -> list[RunRow]:
 
 def _page(wanted: RunFilter, before: str | None) -> RunFilter:
     return RunFilter(
-        status=wanted.status, kind=wanted.kind, name=wanted.name, unfinished=wanted.unfinished, limit=wanted.limit, before=before
+        status=wanted.status,
+        kind=wanted.kind,
+        name=wanted.name,
+        unfinished=wanted.unfinished,
+        limit=wanted.limit,
+        before=before,
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from jackstay.cli.outcome import UsageError
 
-FORMS = "a script (main.py), an object (main.py:crew, package.module:crew), a module (package.module) or a project folder"
+FORMS = (
+    "a script (main.py), an object (main.py:crew, package.module:crew), a module (package.module) or a project folder"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def failure_of(error: BaseException, *, traceback: str = "") -> Failure:
         type=class_name(type(error)),
         bases=tuple(class_name(cls) for cls in type(error).__mro__ if cls is not object),
         message=str(error),
-        args=tuple(_plain(arg) for arg in error.args),
+        args=tuple(_plain(arg) for arg in _args_of(error)),
         notes=tuple(str(note) for note in getattr(error, "__notes__", ())),
         traceback=traceback,
         code=getattr(error, "code", "error") if isinstance(getattr(error, "code", None), str) else "error",
@@ -102,6 +102,12 @@ def _bare(cls: type[Exception], args: tuple[Any, ...]) -> Exception:
     error = cls.__new__(cls)
     error.args = args
     return error
+
+
+def _args_of(error: BaseException) -> tuple[Any, ...]:
+    if isinstance(error, OSError) and error.filename is not None and len(error.args) == 2:
+        return (*error.args, error.filename)  # which its `args` leave out
+    return error.args
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ never hash equal: they carry timestamps and random ids.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -74,27 +74,45 @@ class Message:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages with the running hash of them: `chains[i]` covers messages 0 to i. Adding is O(new)."""
+    """Messages with the running hash of them. Adding is O(new), however long the conversation is: a conversation is
+    the one before it and what is new. Equal when the hashes are."""
 
-    messages: tuple[Message, ...] = ()
-    chains: tuple[str, ...] = ()
+    __slots__ = ("before", "hash", "new")
+
+    def __init__(self, before: Conversation | None = None, new: tuple[Message, ...] = ()) -> None:
+        self.before, self.new = before, new
+        self.hash: str = EMPTY_CHAIN if before is None else before.hash
+        for message in new:
+            self.hash = chain(self.hash, message.question())
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> Conversation:
-        return cls().add(*messages)
+        return cls(None, tuple(messages))
 
     def add(self, *messages: Message) -> Conversation:
-        last, links = self.hash, []
-        for message in messages:
-            last = chain(last, message.question())
-            links.append(last)
-        return Conversation(self.messages + messages, self.chains + tuple(links))
+        return Conversation(self, messages)
 
     @property
-    def hash(self) -> str:
-        return self.chains[-1] if self.chains else EMPTY_CHAIN
+    def messages(self) -> tuple[Message, ...]:
+        """All of them, from the first."""
+        return tuple(message for stretch in reversed(list(self.stretches())) for message in stretch.new)
+
+    def stretches(self) -> Iterator[Conversation]:
+        """This conversation, the one before it, and so on to the first."""
+        stretch: Conversation | None = self
+        while stretch is not None:
+            yield stretch
+            stretch = stretch.before
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Conversation) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def __repr__(self) -> str:
+        return f"Conversation({len(self.messages)} messages, {self.hash[:10]})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,11 @@ _ACTION = re.compile(
     r"^\s*Action\s*:\s*(?P<name>[^\n]+)\n\s*Action Input\s*:\s*(?P<input>.*)", re.DOTALL | re.MULTILINE
 )
 _FINAL = re.compile(r"^\s*Final Answer\s*:\s*(?P<answer>.*)", re.DOTALL | re.MULTILINE)
-_DEBRIS = re.compile(r"^\s*(Thought|Action|Action Input|Observation)\s*:", re.MULTILINE)
+# Only at the beginning, or as a pair: minutes of a meeting may well have a line "Action: call the client".
+_DEBRIS = re.compile(
+    r"\A\s*(Thought|Action|Action Input|Observation)\s*:|^\s*Action\s*:[^\n]*\n\s*Action Input\s*:", re.MULTILINE
+)
+_NEXT_ACTION = re.compile(r"^\s*(?:Thought\s*:[^\n]*\n\s*)?Action\s*:[^\n]*\n\s*Action Input\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ def parse(text: str) -> Action | str:
     """What a ReAct answer says: a tool to call, or the final answer's text (all of it, if it has no marks)."""
     action, final = _ACTION.search(text), _FINAL.search(text)
     if final and (not action or final.start() < action.start()):
-        return final["answer"].strip()
+        return _answer_in(final["answer"])
     if action:
         arguments = action["input"].split("\nObservation")[0].strip().removeprefix("```json").strip("`\n ")
         return Action(action["name"].strip().strip("`*\"'"), arguments)
@@ -37,4 +41,10 @@ def is_debris(text: str) -> bool:
 def without_debris(text: str) -> str:
     """The final answer in a text, without the marks of the ReAct format."""
     final = _FINAL.search(text)
-    return final["answer"].strip() if final else text.strip()
+    return _answer_in(final["answer"]) if final else text.strip()
+
+
+def _answer_in(text: str) -> str:
+    """What stands after `Final Answer:`, up to a further call that the model wrote down in the same breath."""
+    again = _NEXT_ACTION.search(text)
+    return (text[: again.start()] if again else text).strip()

@@ -20,6 +20,8 @@ T = TypeVar("T")
 Work = Callable[[Home], Coroutine[Any, Any, T]]
 STOP_WAIT_S = 5.0
 """How long a cancelled caller waits for its run to have stopped."""
+LOOK_S = 0.2
+"""How often a blocked task looks whether it was cancelled."""
 
 _warned_blocking = threading.Event()
 
@@ -78,7 +80,7 @@ def _serve_on_helper(home: PrivateHome, job: Job[T]) -> T:
             "kickoff() was called while this thread's event loop is running, which stands still until it returns; "
             "use 'await akickoff()' there",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     answer = Future[T]()
 
@@ -90,13 +92,24 @@ def _serve_on_helper(home: PrivateHome, job: Job[T]) -> T:
 
     threading.Thread(target=on_helper, name="jackstay-kickoff", daemon=True).start()
     try:
-        return answer.result()
-    except KeyboardInterrupt:
+        return _answer_or_cancel(answer)
+    except (KeyboardInterrupt, asyncio.CancelledError):
         # Ctrl-C reaches this thread only, and the run is not driven from here.
         if not answer.done():
             job.cancel()
             wait([answer], STOP_WAIT_S)
         raise
+
+
+def _answer_or_cancel(answer: Future[T]) -> T:
+    """Waits. `asyncio.run` turns Ctrl-C into a cancel of its main task, which a blocked loop cannot deliver: so the
+    blocked task looks for itself."""
+    task = asyncio.current_task()
+    cancels = task.cancelling() if task is not None else 0
+    while not wait([answer], timeout=None if task is None else LOOK_S).done:
+        if task is not None and task.cancelling() > cancels:
+            raise asyncio.CancelledError
+    return answer.result()
 
 
 def _loop_is_running() -> bool:

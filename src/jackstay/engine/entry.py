@@ -16,11 +16,14 @@ _loading: ContextVar[str | None] = ContextVar("jackstay_loading", default=None)
 
 
 def entry_point() -> dict[str, Any]:
-    """The script, its arguments and folder; empty where there is none (a console, a notebook)."""
+    """The script (under `python -m` the module's name, too), its arguments and folder; empty where there is none (a
+    console, a notebook)."""
     script = sys.argv[0] if sys.argv else ""
     if not script or script in ("-c", "-m") or not Path(script).is_file():
         return {}
-    return {"script": str(Path(script).resolve()), "arguments": sys.argv[1:], "folder": str(Path.cwd())}
+    entry = {"script": str(Path(script).resolve()), "arguments": sys.argv[1:], "folder": str(Path.cwd())}
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return entry if spec is None else entry | {"module": spec.name.removesuffix(".__main__")}
 
 
 @contextmanager

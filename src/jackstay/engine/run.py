@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
 from jackstay.core.messages import EMPTY_CHAIN, Conversation
 from jackstay.core.paths import parent_of
@@ -168,16 +169,19 @@ class Run:
 
     def conversation_blobs(self, conversation: Conversation) -> tuple[MessagesBlob, ...]:
         """The messages of a request that this run has not stored yet, as one blob behind what it has."""
-        chains = conversation.chains
-        if not chains or chains[-1] in self._stored_messages:
+        last = conversation.hash
+        if last in self._stored_messages:
             return ()
-        known = len(chains)
-        while known > 0 and chains[known - 1] not in self._stored_messages:
-            known -= 1
-        parent = chains[known - 1] if known else EMPTY_CHAIN
-        self._stored_messages.add(chains[-1])
-        text = self.runtime.codec.dumps([message.to_json() for message in conversation.messages[known:]])
-        return (MessagesBlob(chains[-1], parent, text),)
+        unknown: list[Conversation] = []
+        parent = EMPTY_CHAIN
+        for stretch in conversation.stretches():
+            if stretch.hash in self._stored_messages:
+                parent = stretch.hash
+                break
+            unknown.append(stretch)
+        self._stored_messages.add(last)
+        new = [message.to_json() for stretch in reversed(unknown) for message in stretch.new]
+        return (MessagesBlob(last, parent, canonical_json(new)),)
 
     def content_blob(self, sha256: str, data: str) -> tuple[Blob, ...]:
         if sha256 in self._stored_blobs:

@@ -253,8 +253,6 @@ def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
 
 def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
     """Classes that stored values may be rebuilt as: those named in the flow's module and its state's annotations."""
-    import dataclasses
-    import enum
     import sys
 
     from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput
@@ -265,11 +263,18 @@ def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
         if module is None or cls.__module__.startswith("jackstay"):
             continue
         names = [value for value in vars(module).values() if isinstance(value, type)]
-        runtime.vouch_for(
-            *(c for c in names if _is_storable(c))
-        )
+        runtime.vouch_for(*(c for c in names if _is_storable(c)))
     state = flow._initial()
     runtime.vouch_for(*_models_in(state if isinstance(state, type) else type(state)))
+
+
+def _is_storable(cls: type) -> bool:
+    import dataclasses
+    import enum
+
+    if issubclass(cls, BaseModel | enum.Enum | Exception) or dataclasses.is_dataclass(cls):
+        return True
+    return issubclass(cls, tuple) and hasattr(cls, "_fields")
 
 
 def _models_in(cls: Any, seen: set[Any] | None = None) -> set[type]:

@@ -24,9 +24,8 @@ OPENAI = Provider(
     base_url_variables=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     default_base_url="https://api.openai.com/v1",
     module="openai",
-    extra="openai",
 )
-COMPATIBLE = Provider("openai_compatible", (), _openai, needs_key=False, module="openai", extra="openai")
+COMPATIBLE = Provider("openai_compatible", (), _openai, needs_key=False, module="openai")
 """A server that only speaks OpenAI's language: an unknown prefix with an address."""
 
 
@@ -42,7 +41,6 @@ def _speaks_openai(
         base_url_variables=(f"{variable}_BASE_URL", f"{variable}_API_BASE"),
         default_base_url=base_url,
         module="openai",
-        extra="openai",
         needs_key=not local,
         local=local,
     )
@@ -79,7 +77,6 @@ ROWS: tuple[Provider, ...] = (
         key_variables=("AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
         base_url_variables=("AZURE_ENDPOINT", "AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"),
         module="openai",
-        extra="openai",
         prepare=prepare.azure,
     ),
     Provider(
@@ -111,7 +108,6 @@ ROWS: tuple[Provider, ...] = (
         base_url_variables=("OLLAMA_HOST", "OLLAMA_BASE_URL", "OLLAMA_API_BASE"),
         default_base_url="http://localhost:11434",
         module="openai",
-        extra="openai",
         needs_key=False,
         local=True,
         prepare=prepare.ollama,
@@ -123,7 +119,6 @@ ROWS: tuple[Provider, ...] = (
         key_variables=("SNOWFLAKE_TOKEN", "SNOWFLAKE_API_KEY"),
         base_url_variables=("SNOWFLAKE_BASE_URL",),
         module="openai",
-        extra="openai",
         prepare=prepare.snowflake,
     ),
     _speaks_openai("hosted_vllm", ("hosted_vllm", "vllm"), "VLLM", "http://localhost:8000/v1", local=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from threading import Thread
 from typing import Any
@@ -131,24 +132,27 @@ def test_a_hundred_waiting_coroutines_cost_one_wake_up(place: Place) -> None:
     assert loop.wake_ups == 2  # one for the first batch, one for the hundred
 
 
-def test_a_cancelled_waiter_does_not_undo_the_write(journal: Journal) -> None:
+def test_a_cancelled_waiter_does_not_undo_the_write(place: Place) -> None:
+    points = FaultPoints()
+    journal = place.open(fault_point=points.hit)
     lease = journal.create_run(a_run()).result(TIMEOUT_S)
+    gate = points.hold_at("journal.commit")
+
+    async def write() -> None:
+        await journal.write(Write(lease, steps=(a_step(),)))
 
     async def write_and_cancel() -> None:
-        pending = journal.write(Write(lease, steps=(a_step(),)))
-
-        async def wait() -> None:
-            await pending
-
-        task = asyncio.create_task(wait())
+        task = asyncio.create_task(write())
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await pending
 
     asyncio.run(write_and_cancel())
-    assert len(journal.steps("run-1")) == 1
+    gate.set()
+    journal.close()
+    with closing(place.open()) as other:
+        assert len(other.steps("run-1")) == 1
 
 
 def test_row_and_settlement_are_one_transaction(journal: Journal) -> None:

@@ -12,7 +12,9 @@ def next_page(number: int) -> str:
     return f"page {number}; there are more"
 
 
-reader = Agent(role="Reader", goal="Read it all", backstory="Patient.", llm="gpt-4o-mini", tools=[next_page], max_iter=3)
+reader = Agent(
+    role="Reader", goal="Read it all", backstory="Patient.", llm="gpt-4o-mini", tools=[next_page], max_iter=3
+)
 task = Task(description="Read the whole book", expected_output="What it is about", agent=reader)
 
 if __name__ == "__main__":

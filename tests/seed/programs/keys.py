@@ -1,4 +1,4 @@
-"""A program without a key in it. Every address that it connects to is told at the end."""
+"""A program without a key in it: first without `.env`, then with it. Every address that it connects to is told."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from typing import Any
 
 from dotenv import load_dotenv
 
-from jackstay import Agent, Crew, Task
+from jackstay import Agent, Crew, Runtime, Task
 
 connected: set[str] = set()
 
@@ -25,9 +25,10 @@ def ask() -> str:
 if __name__ == "__main__":
     sys.addaudithook(note)
     problem = ""
-    try:
-        ask()
-    except Exception as error:  # noqa: BLE001 - what the row is about
-        problem = f"{error}"
+    with Runtime():
+        try:
+            ask()
+        except Exception as error:  # noqa: BLE001 - what the row is about
+            problem = str(error)
     load_dotenv()
     print(json.dumps({"problem": problem, "raw": ask(), "connected": sorted(connected)}))

@@ -25,5 +25,5 @@ def serve(inputs: dict[str, str]) -> dict[str, object]:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    served = [serve({"topic": topic}) for topic in sys.argv[1:]]
-    print(json.dumps([serve({}), *served]))
+    first = serve({"subject": "a name that the crew does not ask for"})
+    print(json.dumps([first, *(serve({"topic": topic}) for topic in sys.argv[1:])]))

@@ -36,7 +36,15 @@ def test_only_plain_names_in_braces_are_placeholders(template: str, expected: st
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("x", "x"), (3, "3"), (2.5, "2.5"), (True, "True"), (None, "None"), ([1, "a"], "[1, 'a']"), ({"k": 1}, "{'k': 1}")],
+    [
+        ("x", "x"),
+        (3, "3"),
+        (2.5, "2.5"),
+        (True, "True"),
+        (None, "None"),
+        ([1, "a"], "[1, 'a']"),
+        ({"k": 1}, "{'k': 1}"),
+    ],
 )
 def test_values_are_written_with_str(value: object, text: str) -> None:
     assert filled("{v}", {"v": value}) == text

@@ -74,7 +74,9 @@ def test_what_is_not_retryable_is_not_retried(error: Exception) -> None:
     assert next_wait_s(Retry(), error, attempt=1, draw=0) is None
 
 
-@pytest.mark.parametrize("kind", [ModelRateLimited, ModelOverloaded, ModelServerError, ModelConnectionFailed, ModelTimeout])
+@pytest.mark.parametrize(
+    "kind", [ModelRateLimited, ModelOverloaded, ModelServerError, ModelConnectionFailed, ModelTimeout]
+)
 def test_the_worlds_faults_are_retried(kind: type[ModelError]) -> None:
     assert next_wait_s(Retry(), kind("x"), attempt=1, draw=0) == 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -46,8 +47,10 @@ def test_equal_conversations_get_equal_answers_and_others_do_not():
 def test_answers_are_the_same_in_every_process_and_python_version():
     # A change here breaks recorded demos: it is a new version of the simulated model.
     text = respond(task("Research AI agents", "A summary in 12 words")).text
+    long = respond(task("Write about AI agents", "A report of 400 words in markdown")).text
     call = respond(task("Research AI agents"), [SEARCH]).tool_calls[0]
 
+    assert hashlib.sha256(long.encode()).hexdigest()[:12] == "e5669d36658f"
     assert text == GOLDEN_TEXT
     assert (call.id, call.name, json.loads(call.arguments)) == GOLDEN_CALL
 

@@ -245,6 +245,8 @@ class Stub:
         server.close()
         for connection in list(connections):
             connection.close()
+        # One turn of the loop: the requests in flight are logged as ended.
+        await asyncio.sleep(0)
 
     def _on_loop(self, change: Callable[[], T]) -> T:
         """Runs a change on the stub's loop and waits for it, so that the next request sees it."""

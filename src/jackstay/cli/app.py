@@ -1,0 +1,168 @@
+"""The commands and their options. What a command does is a module beside this one, imported when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jackstay.cli.outcome import reporting
+from jackstay.cli.terminal import prepare_streams
+
+FIRST, UPKEEP = "Commands", "Upkeep"
+
+app = typer.Typer(
+    name="jackstay",
+    help="Run AI crews and flows so that nothing is lost: every call journaled, every run resumable.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+database = typer.Typer(no_args_is_help=True, help="The journal's database.")
+
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="Id, beginning of an id, run key, or a flow's state id; the latest run if not given."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.", envvar="JACKSTAY_DEBUG")]
+
+
+def main() -> None:
+    """The console script."""
+    prepare_streams()
+    app()
+
+
+@app.command(rich_help_panel=FIRST)
+def run(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH", help="A script, file.py:object, package.module, package.module:object, or a project folder."
+        ),
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]...", help="The program's own arguments, after --.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="NAME=TEXT",
+            help="An input of the kickoff (repeatable); NAME:=JSON for other values.",
+        ),
+    ] = None,
+    inputs_file: Annotated[
+        Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON or TOML file.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="This model for every agent.")] = None,
+    run_key: Annotated[
+        str | None,
+        typer.Option(
+            "--run-key", metavar="KEY", help="A name for the run: the same key goes on instead of starting again."
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Run a program as one resumable run."""
+    with reporting(debug=debug):
+        from jackstay.cli.running import Asked, run as start  # on demand: see above
+
+        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key)
+        raise typer.Exit(start(asked))
+
+
+@app.command(rich_help_panel=FIRST)
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the demo's runs in this folder's journal.")] = False,
+    debug: Debug = False,
+) -> None:
+    """See it work: a crew in a flow, then a run that is killed and resumed."""
+    with reporting(debug=debug):
+        from jackstay.cli.demo import demo as show_off  # on demand: see above
+
+        raise typer.Exit(show_off(keep=keep))
+
+
+@app.command(rich_help_panel=FIRST)
+def runs(
+    unfinished: Annotated[
+        bool,
+        typer.Option("--unfinished", help="Only runs that have not succeeded: live, waiting, interrupted, failed."),
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List runs, newest first."""
+    with reporting(debug=debug):
+        from jackstay.cli.listing import runs as list_runs  # on demand: see above
+
+        raise typer.Exit(list_runs(unfinished=unfinished, limit=limit, as_json=as_json))
+
+
+@app.command(rich_help_panel=FIRST)
+def show(run: Run = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Show a run: its steps with times, tokens and cost."""
+    with reporting(debug=debug):
+        from jackstay.cli.showing import show as show_run  # on demand: see above
+
+        raise typer.Exit(show_run(run, as_json=as_json))
+
+
+@app.command(rich_help_panel=FIRST)
+def resume(run: Run = None, debug: Debug = False) -> None:
+    """Go on with a run: what the journal has is not done again."""
+    with reporting(debug=debug):
+        from jackstay.cli.resuming import resume as go_on  # on demand: see above
+
+        raise typer.Exit(go_on(run))
+
+
+@app.command(rich_help_panel=FIRST)
+def version() -> None:
+    """Print the versions of Jackstay, Python and the platform."""
+    from jackstay.cli.version import version_line  # on demand: see above
+
+    print(version_line())
+
+
+@app.command(rich_help_panel=FIRST)
+def doctor(
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online", help="Ask each provider for its list of models with the key that is set; spends nothing."
+        ),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Check the installation: Python, database, keys, proxies, providers."""
+    with reporting(debug=debug):
+        from jackstay.cli.doctor import doctor as examine  # on demand: see above
+
+        raise typer.Exit(examine(online=online))
+
+
+app.add_typer(database, name="db", rich_help_panel=UPKEEP)
+
+
+@database.callback()
+def _database() -> None:
+    """The journal's database."""
+
+
+@database.command()
+def upgrade(debug: Debug = False) -> None:
+    """Bring the database's tables up to this version."""
+    with reporting(debug=debug):
+        from jackstay.cli.database import upgrade as bring_up  # on demand: see above
+
+        raise typer.Exit(bring_up())

@@ -1,0 +1,114 @@
+"""`jackstay runs`: the list, newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from jackstay.cli.environment import read_dotenv
+from jackstay.cli.stored import NoRunsYet, existing_journal, top_runs
+from jackstay.cli.terminal import say, stdout
+from jackstay.core.records import RunFilter, RunRow, RunStatus
+from jackstay.journal import Journal
+from jackstay.observe.figures import UNKNOWN, cost, seconds, tokens
+from jackstay.observe.runs import STYLES, State, duration_s, shortest, state_of
+
+NOT_SUCCEEDED: tuple[RunStatus, ...] = ("queued", "running", "waiting", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A run with what the list says of it."""
+
+    row: RunRow
+    state: State
+    duration_s: float | None
+    tokens: int
+    cost_usd: Decimal | None
+    lost: int
+
+    def to_json(self) -> dict[str, Any]:
+        row = self.row
+        return {
+            "id": row.id,
+            "kind": row.kind,
+            "name": row.name,
+            "status": row.status,
+            "state": self.state,
+            "reason": row.reason,
+            "created_at": row.created_at.isoformat(),
+            "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+            "duration_s": self.duration_s,
+            "tokens": self.tokens,
+            "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
+            "lost_calls": self.lost,
+            "run_key": row.run_key,
+            "model_override": row.model_override,
+        }
+
+
+def runs(*, unfinished: bool, limit: int, as_json: bool) -> int:
+    read_dotenv()
+    try:
+        with existing_journal() as journal:
+            rows = top_runs(journal, RunFilter(status=NOT_SUCCEEDED if unfinished else (), limit=limit))
+            listed = [listed_run(journal, row) for row in rows]
+            place = journal.url
+    except NoRunsYet as nothing:
+        listed, place = [], ""
+        say(str(nothing))
+    if as_json:
+        print(json.dumps([run.to_json() for run in listed], indent=2))
+    elif listed:
+        stdout().print(_table(listed))
+    elif place:
+        say(f"no {'unfinished ' if unfinished else ''}runs in {place}")
+    return 0
+
+
+def listed_run(journal: Journal, row: RunRow) -> Listed:
+    state = state_of(row, journal.lease(row.id) if row.status == "running" else None)
+    # How long an interrupted run worked is not known: nobody wrote down its end.
+    unknown = state == "interrupted" and row.finished_at is None
+    bill = journal.bill(row.id)
+    return Listed(
+        row,
+        state,
+        None if unknown else duration_s(row, datetime.now(UTC)),
+        bill.recorded.usage.total_tokens,
+        bill.recorded.cost_usd,
+        bill.lost.requests,
+    )
+
+
+def _table(listed: Sequence[Listed]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in ("run", "state", "what", "started"):
+        table.add_column(column, no_wrap=column != "what", overflow="fold")
+    for column in ("time", "tokens", "cost"):
+        table.add_column(column, justify="right", no_wrap=True)
+    ids = [run.row.id for run in listed]
+    for run in listed:
+        table.add_row(
+            shortest(run.row.id, ids),
+            Text(run.state, style=STYLES[run.state]),
+            Text(f"{run.row.kind} {run.row.name}" + (f" [{run.row.run_key}]" if run.row.run_key else "")),
+            when(run.row.created_at),
+            UNKNOWN if run.duration_s is None else seconds(run.duration_s),
+            tokens(run.tokens),
+            cost(run.cost_usd),
+        )
+    return table
+
+
+def when(moment: datetime) -> str:
+    """In the reader's own time zone."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,421 @@
+"""Which flow method runs when: by hand for each rule, and against a reference interpreter for random graphs."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import random
+from typing import Any
+
+import pytest
+
+from jackstay.core.flow_graph import (
+    AllOf,
+    AnyOf,
+    Call,
+    Condition,
+    FlowGraph,
+    FlowProgress,
+    MethodSpec,
+    Trigger,
+    label_of,
+    names_in,
+    problems,
+)
+from jackstay.errors import MaxMethodCallsExceeded
+from tests.unit.core.flow_reference import Reference, TooManyCalls
+
+
+def on(given: Any) -> Condition:
+    return Trigger(given) if isinstance(given, str) else given
+
+
+def any_of(*given: Any) -> AnyOf:
+    return AnyOf(tuple(on(one) for one in given))
+
+
+def all_of(*given: Any) -> AllOf:
+    return AllOf(tuple(on(one) for one in given))
+
+
+def start(name: str, condition: Any = None, **more: Any) -> MethodSpec:
+    return MethodSpec(name, print, start=True, condition=None if condition is None else on(condition), **more)
+
+
+def listen(name: str, condition: Any) -> MethodSpec:
+    return MethodSpec(name, print, condition=on(condition))
+
+
+def route(name: str, condition: Any, emits: tuple[str, ...] | None = None) -> MethodSpec:
+    return MethodSpec(name, print, condition=on(condition), router=True, emits=emits)
+
+
+def graph(*methods: MethodSpec, limit: int = 100) -> FlowGraph:
+    return FlowGraph({method.name: method for method in methods}, limit)
+
+
+class Driven:
+    """A flow whose methods return what they are told; the calls that may run, by name."""
+
+    def __init__(self, *methods: MethodSpec, limit: int = 100) -> None:
+        self.progress = FlowProgress(graph(*methods, limit=limit))
+        self.open: dict[str, Call] = {}
+        self.order: list[str] = []
+        self._take(self.progress.begin())
+
+    def done(self, name: str, result: Any = "result") -> list[str]:
+        """The names of the calls that may start once this one has completed."""
+        call = self.open.pop(name)
+        return self._take(self.progress.complete(name, call.number, result))
+
+    def _take(self, calls: list[Call]) -> list[str]:
+        names = [call.method for call in calls]
+        self.open.update({call.method: call for call in calls})
+        self.order += names
+        return names
+
+
+# --- starts and listeners -----------------------------------------------------------------------------------------
+
+
+def test_unconditional_starts_run_side_by_side() -> None:
+    flow = Driven(start("a"), start("b"), start("c", "label"))
+
+    assert flow.order == ["a", "b"]
+
+
+def test_without_an_unconditional_start_all_starts_are_entry_points() -> None:
+    assert Driven(start("a", "again"), start("b", "other")).order == ["a", "b"]
+
+
+def test_a_listener_is_given_the_result() -> None:
+    flow = Driven(start("a"), listen("x", "a"), listen("y", "a"))
+
+    assert flow.done("a", {"k": 1}) == ["x", "y"]
+    assert flow.open["x"].argument == flow.open["y"].argument == {"k": 1}
+
+
+def test_the_flow_is_finished_when_nothing_runs() -> None:
+    flow = Driven(start("a"), listen("x", "a"))
+    flow.done("a")
+
+    assert not flow.progress.finished
+    assert flow.done("x") == []
+    assert flow.progress.finished
+
+
+def test_completing_what_does_not_run_is_an_error() -> None:
+    flow = Driven(start("a"))
+
+    with pytest.raises(KeyError):
+        flow.progress.complete("a", 2, None)
+
+
+# --- and_, or_ ----------------------------------------------------------------------------------------------------
+
+
+def test_and_fires_once_all_are_there_with_the_last_result() -> None:
+    flow = Driven(start("a"), start("b"), listen("x", all_of("a", "b")))
+
+    assert flow.done("b", "B") == []
+    assert flow.done("a", "A") == ["x"]
+    assert flow.open["x"].argument == "A"
+
+
+def test_or_fires_once_with_the_first() -> None:
+    flow = Driven(start("a"), start("b"), listen("x", any_of("a", "b")))
+
+    assert flow.done("b", "B") == ["x"]
+    assert flow.done("a", "A") == []
+    assert flow.open["x"].argument == "B"
+
+
+def test_or_of_one_is_a_plain_listener() -> None:
+    flow = Driven(start("a"), route("r", "a"), listen("x", any_of("again")), route("r2", "x"))
+    flow.done("a")
+
+    assert flow.done("r", "again") == ["x"]
+    assert flow.done("x") == ["r2"]
+    assert flow.done("r2", "again") == ["x"]
+
+
+def test_nested_conditions() -> None:
+    flow = Driven(start("a"), start("b"), start("c"), listen("x", any_of(all_of("a", "b"), "c")))
+
+    assert flow.done("a") == []
+    assert flow.done("b") == ["x"]
+    assert flow.done("c") == []
+
+
+def test_an_and_of_ors() -> None:
+    flow = Driven(start("a"), start("b"), start("c"), listen("x", all_of(any_of("a", "b"), "c")))
+
+    assert flow.done("a") == []
+    assert flow.done("b") == []
+    assert flow.done("c") == ["x"]
+
+
+def test_an_and_can_fire_again_in_a_cycle() -> None:
+    flow = Driven(
+        start("a"),
+        route("r", "a"),
+        listen("p", "go"),
+        listen("q", "go"),
+        listen("x", all_of("p", "q")),
+        route("r2", "x"),
+    )
+    flow.done("a")
+    for _ in range(2):
+        assert flow.done("r" if "r" in flow.open else "r2", "go") == ["p", "q"]
+        assert flow.done("p") == []
+        assert flow.done("q") == ["x"]
+        assert flow.done("x") == ["r2"]
+
+
+# --- routers ------------------------------------------------------------------------------------------------------
+
+
+def test_routers_run_before_listeners_and_one_at_a_time() -> None:
+    flow = Driven(start("a"), listen("x", "a"), route("r1", "a"), route("r2", "a"), listen("y", "go"))
+
+    assert flow.done("a") == ["r1"]
+    assert flow.done("r1", "go") == ["r2"]
+    assert flow.done("r2", None) == ["x"]
+    assert flow.done("x") == ["y"]
+
+
+def test_listeners_of_a_routers_name_run_before_those_of_its_label() -> None:
+    flow = Driven(start("a"), route("r", "a"), listen("by_label", "go"), listen("by_name", "r"))
+    flow.done("a")
+
+    assert flow.done("r", "go") == ["by_name"]
+    assert flow.done("by_name") == ["by_label"]
+
+
+def test_a_label_chain_gives_routers_the_original_result_and_listeners_the_label() -> None:
+    flow = Driven(start("a"), route("r1", "a"), route("r2", "first"), listen("x", "second"))
+    flow.done("a", 1)
+
+    assert flow.done("r1", "first") == ["r2"]
+    assert flow.open["r2"].argument == 1
+    assert flow.done("r2", "second") == ["x"]
+    assert flow.open["x"].argument == "second"
+
+
+class Label(enum.Enum):
+    GO = "go"
+    SEVEN = 7
+
+
+@pytest.mark.parametrize(
+    ("returned", "label"), [("go", "go"), (Label.GO, "go"), (Label.SEVEN, "7"), (False, "False"), (3, "3"), ("", "")]
+)
+def test_what_a_router_returns_becomes_a_label(returned: Any, label: str) -> None:
+    flow = Driven(start("a"), route("r", "a"), listen("x", label))
+    flow.done("a")
+
+    assert label_of(returned) == label
+    assert flow.done("r", returned) == ["x"]
+    assert flow.open["x"].argument is returned
+
+
+def test_none_is_no_label() -> None:
+    flow = Driven(start("a"), route("r", "a"), listen("x", "None"))
+    flow.done("a")
+
+    assert flow.done("r", None) == []
+    assert flow.progress.finished
+
+
+def test_a_start_that_is_a_router_emits_its_label() -> None:
+    flow = Driven(start("a", router=True), listen("by_name", "a"), listen("by_label", "go"))
+
+    assert flow.done("a", "go") == ["by_name"]
+    assert flow.done("by_name") == ["by_label"]
+    assert flow.open["by_label"].argument == "go"
+
+
+def test_a_start_is_started_again_by_its_condition() -> None:
+    flow = Driven(start("a", "again"), route("r", "a"))
+
+    assert flow.done("a") == ["r"]
+    assert flow.done("r", "again") == ["a"]
+    assert flow.open["a"].number == 2
+
+
+def test_a_label_arms_an_or_that_had_fired_before() -> None:
+    flow = Driven(start("a"), start("b"), listen("x", any_of("a", "go")), route("r", "b"))
+
+    assert flow.done("a") == ["x"]
+    assert flow.done("b") == ["r"]
+    assert flow.done("r", "go") == ["x"]
+
+
+# --- limits -------------------------------------------------------------------------------------------------------
+
+
+def cycle(limit: int) -> Driven:
+    flow = Driven(start("a"), route("r", "a"), listen("x", "again"), route("r2", "x"), limit=limit)
+    flow.done("a")
+    flow.done("r", "again")
+    return flow
+
+
+def test_a_cycle_ends_at_max_method_calls() -> None:
+    flow = cycle(3)
+    for _ in range(2):
+        flow.done("x")
+        flow.done("r2", "again")
+    flow.done("x")
+
+    with pytest.raises(MaxMethodCallsExceeded, match="x was to be called for the 4th time") as caught:
+        flow.done("r2", "again")
+
+    assert isinstance(caught.value, RecursionError)
+    assert "max_method_calls is 3" in str(caught.value)
+
+
+def test_a_long_cycle_is_no_deep_recursion() -> None:
+    flow = cycle(5000)
+    for _ in range(3000):
+        flow.done("x")
+        flow.done("r2", "again")
+
+    assert flow.open["x"].number == 3001
+
+
+def test_starts_are_not_counted() -> None:
+    flow = Driven(start("a", "again"), route("r", "a"), limit=1000)
+    flow.progress._graph = graph(*flow.progress._graph.methods.values(), limit=1000)
+    for number in range(1, 30):
+        assert flow.open["a"].number == number
+        flow.done("a")
+        flow.done("r", "again")
+
+
+# --- definitions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("methods", "problem"),
+    [
+        ((listen("x", "y"),), "no method is decorated with @start()"),
+        ((start("a"), listen("x", "typo")), "x listens to 'typo', which is no method and no router's label (a, x)"),
+        ((start("a"), listen("x", any_of("a", all_of("a", "x")))), "x listens to itself"),
+        ((start("a"), route("r", "a", ("yes",)), listen("x", "no")), "x listens to 'no'"),
+    ],
+)
+def test_what_is_wrong_with_a_definition_is_said(methods: tuple[MethodSpec, ...], problem: str) -> None:
+    assert any(problem in found for found in problems(graph(*methods)))
+
+
+def test_a_sound_definition_has_no_problems() -> None:
+    known = graph(start("a"), route("r", "a", ("yes", "no")), listen("x", "yes"), listen("y", any_of("no", "x")))
+    dynamic = graph(start("a"), route("r", "a"), listen("x", "whatever the router may say"))
+
+    assert problems(known) == problems(dynamic) == []
+
+
+def test_names_in_a_condition() -> None:
+    assert list(names_in(any_of("a", all_of("b", any_of("c"))))) == ["a", "b", "c"]
+
+
+# --- random graphs against the reference --------------------------------------------------------------------------
+
+LABELS = ("go", "stop", "again")
+Recorded = list[tuple[str, int, Any]]
+
+
+def random_condition(draw: random.Random, names: list[str], depth: int = 0) -> Condition:
+    kind = draw.random()
+    if depth == 2 or kind < 0.55:
+        return Trigger(draw.choice(names))
+    parts = tuple(random_condition(draw, names, depth + 1) for _ in range(draw.randint(1, 3)))
+    return AnyOf(parts) if kind < 0.8 else AllOf(parts)
+
+
+def random_graph(draw: random.Random) -> FlowGraph:
+    count = draw.randint(2, 8)
+    names = [f"m{index}" for index in range(count)]
+    methods = []
+    for index, name in enumerate(names):
+        others = [other for other in names if other != name] + list(LABELS)
+        is_start = index == 0 or draw.random() < 0.2
+        condition = None if is_start and draw.random() < 0.7 else random_condition(draw, others)
+        methods.append(MethodSpec(name, print, is_start, condition, router=draw.random() < 0.35))
+    return FlowGraph({method.name: method for method in methods}, draw.randint(2, 6))
+
+
+def random_result(draw: random.Random, method: MethodSpec, number: int) -> Any:
+    if method.router:
+        return draw.choice([*LABELS, None, Label.GO, False])
+    return f"{method.name} number {number}"
+
+
+def calls_of(progress: FlowProgress) -> set[tuple[str, int, str]]:
+    return {(call.method, call.number, repr(call.argument)) for call in progress.running}
+
+
+async def compare(seed: int) -> tuple[Recorded, FlowGraph]:
+    """Drives both with the same completions in a random order; the completions that were made."""
+    draw = random.Random(seed)
+    made = random_graph(draw)
+    progress, reference, recorded = FlowProgress(made), Reference(made), []
+    progress.begin()
+    await reference.begin()
+    while progress.running and len(recorded) < 60:
+        expected = {(name, number, repr(arg)) for (name, number), (arg, _) in reference.started.items()}
+        assert calls_of(progress) == expected, f"seed {seed} after {recorded}"
+        call = draw.choice(sorted(progress.running, key=lambda c: (c.method, c.number)))
+        result = random_result(draw, made.methods[call.method], call.number)
+        recorded.append((call.method, call.number, result))
+        await reference.complete(call.method, call.number, result)
+        try:
+            progress.complete(call.method, call.number, result)
+        except MaxMethodCallsExceeded:
+            assert isinstance(reference.error, TooManyCalls), f"seed {seed} after {recorded}"
+            await reference.end()
+            return recorded, made
+        assert reference.error is None, f"seed {seed} after {recorded}: {reference.error!r}"
+    assert progress.finished == (not reference.started)
+    await reference.end()
+    return recorded, made
+
+
+def replayed(made: FlowGraph, recorded: Recorded) -> list[list[Call]]:
+    progress = FlowProgress(made)
+    steps = [progress.begin()]
+    for method, number, result in recorded:
+        try:
+            steps.append(progress.complete(method, number, result))
+        except MaxMethodCallsExceeded:
+            break
+    return steps
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_graphs_run_as_the_reference_says(block: int) -> None:
+    lengths = []
+    for seed in range(block * 100, block * 100 + 100):
+        recorded, made = asyncio.run(compare(seed))
+        lengths.append(len(recorded))
+        assert replayed(made, recorded) == replayed(made, recorded), f"seed {seed}"
+
+    assert sum(length > 8 for length in lengths) > 20, "the graphs are too small to say much"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_fed_with_recorded_completions_the_same_calls_are_ready(seed: int) -> None:
+    recorded, made = asyncio.run(compare(seed + 5000))
+    cut = random.Random(seed).randint(0, len(recorded))
+
+    whole = FlowProgress(made)
+    ready = {(call.method, call.number): call for call in whole.begin()}
+    for method, number, result in recorded[:cut]:
+        del ready[method, number]
+        try:
+            ready |= {(call.method, call.number): call for call in whole.complete(method, number, result)}
+        except MaxMethodCallsExceeded:
+            return
+
+    assert sorted(ready) == sorted((call.method, call.number) for call in whole.running)
