@@ -120,6 +120,7 @@ def _start_keeper(folder: Path, *, fsync: bool) -> None:
 
 
 def _keep(folder: Path, fsync: str) -> None:
+    os.umask(0o022)
     with (folder / "users").open("a") as users:
         try:
             run = _prepare(folder)
@@ -129,6 +130,7 @@ def _keep(folder: Path, fsync: str) -> None:
             )
             run("pg_ctl", "-w", "-D", str(folder / "data"), "-l", str(log), "-o", options, "start")
         except (OSError, subprocess.CalledProcessError) as exc:
+            shutil.rmtree(folder, ignore_errors=True)
             sys.exit(f"{exc}\n{getattr(exc, 'output', '')}")
         (folder / "ready").touch()
         print("ready", flush=True)
@@ -155,9 +157,7 @@ def _prepare(folder: Path) -> Callable[..., None]:
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
         if not _reachable_by_others(binaries):  # an environment below /root
-            shutil.copytree(binaries.parent, folder / "install", symlinks=True)
-            (folder / "install").chmod(0o755)
-            binaries = folder / "install" / "bin"
+            binaries = _copied(binaries, folder / "install")
     where = binaries
 
     def run(program: str, *arguments: str) -> None:
@@ -172,6 +172,15 @@ def _prepare(folder: Path) -> Callable[..., None]:
 
     run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
     return run
+
+
+def _copied(binaries: Path, to: Path) -> Path:
+    """The server elsewhere, with the shared libraries that the wheel keeps beside its package."""
+    server, package = binaries.parent, binaries.parent.parent
+    shutil.copytree(server, to / package.name / server.name, symlinks=True)
+    if (libraries := package.with_name(f"{package.name}.libs")).exists():
+        shutil.copytree(libraries, to / libraries.name, symlinks=True)
+    return to / package.name / server.name / binaries.name
 
 
 def _reachable_by_others(path: Path) -> bool:

@@ -17,9 +17,7 @@ from tests.seed import checks_usage as usage
 from tests.seed import excerpts
 
 Part = Literal["python", "shell", "diagram", "output", "enterprise", "practice", "pitfall", "bonus"]
-Issue = Literal[
-    "Foundation", "Model calls", "Replay", "Crews", "Flows", "Observability", "Memory", "Control plane"
-]  # fmt: skip
+Issue = Literal["Foundation", "Model calls", "Replay", "Crews", "Flows", "Observability", "Memory", "Control plane"]
 Check = Callable[[], None]
 
 
@@ -47,67 +45,52 @@ class Row:
         return [self.program, self.block] if self.block is not None and excerpts.text() else [self.program]
 
 
-def _part(part: Part, *rows: tuple[object, ...]) -> list[Row]:
-    return [Row(part, number, *row) for number, row in enumerate(rows, 1)]  # type: ignore[arg-type]
-
-
 ROWS: tuple[Row, ...] = (
-    *_part(
+    Row("python", 1, "robust flow: success and failure", "Foundation", flows.robust_flow, flows.robust_flow_block),
+    Row("python", 2, "retry with backoff", "Model calls", calls.retry_with_backoff, calls.retry_block),
+    Row("python", 3, "token usage of a run", "Foundation", usage.token_usage, usage.token_usage_block),
+    Row("python", 4, "cost estimation", "Model calls", None, usage.estimate_block),
+    Row("python", 5, "usage per task", "Foundation", usage.per_task_usage, usage.per_task_block),
+    Row(
         "python",
-        ("robust flow: success and failure", "Foundation", flows.robust_flow, flows.robust_flow_block),
-        ("retry with backoff", "Model calls", calls.retry_with_backoff, calls.retry_block),
-        ("token usage of a run", "Foundation", usage.token_usage, usage.token_usage_block),
-        ("cost estimation", "Model calls", None, usage.estimate_block),
-        ("usage per task", "Foundation", usage.per_task_usage, usage.per_task_block),
-        ("observable flow: success, failure raised", "Foundation", flows.observable_flow, flows.observable_flow_block),
-        ("verbose mode", "Observability"),
-        ("max_iter and max_rpm", "Model calls"),
-        ("batch with a semaphore", "Crews", crowds.batch_with_semaphore, crowds.batch_block),
-        ("kickoff_for_each", "Crews", crowds.for_each, crowds.for_each_block),
-        ("load_dotenv", "Foundation", calls.load_dotenv, calls.env_block),
-        ("model fallback", "Model calls"),
-        ("exercise: the solution", "Foundation", flows.exercise, flows.exercise_block),
+        6,
+        "observable flow: success, re-raise",
+        "Foundation",
+        flows.observable_flow,
+        flows.observable_flow_block,
     ),
-    *_part(
-        "shell",
-        ("log-tasks-outputs and replay", "Replay"),
-        (".env file", "Foundation", calls.env_file, calls.env_block),
-    ),
-    *_part("diagram", ("replay from the task that failed", "Replay")),
-    *_part("output", ("exercise: the three lines", "Foundation", flows.expected_result)),
-    *_part(
-        "enterprise",
-        ("crews of several agents", "Crews", usage.several_agents),
-        ("flows", "Flows"),
-        ("memory", "Memory"),
-        ("monitoring dashboard", "Control plane"),
-        ("usage analytics", "Control plane"),
-        ("team collaboration", "Control plane"),
-        ("managed deployment", "Control plane"),
-        ("service levels", "Control plane"),
-    ),
-    *_part(
-        "practice",
-        ("kickoff in try/except", "Foundation", calls.program_survives),
-        ("token usage per run", "Foundation", usage.usage_per_run),
-        ("structured logs", "Foundation", usage.structured_logs),
-        ("max_iter on agents", "Model calls", calls.iterations_bounded),
-        ("@persist", "Flows"),
-        ("the cheap model first", "Model calls", calls.small_model_first),
-    ),
-    *_part(
-        "pitfall",
-        ("no error handling", "Foundation", calls.failures_logged),
-        ("usage ignored", "Foundation", usage.usage_looked_at),
-        ("verbose in production", "Observability"),
-        ("no retries", "Model calls", calls.outage_outlasted),
-        ("keys in the source", "Foundation", calls.no_key_in_source),
-        ("a loop instead of kickoff_for_each", "Crews", crowds.items_apart),
-    ),
-    *_part(
-        "bonus",
-        ("backoff, three attempts", "Model calls", calls.three_attempts_at_most, calls.retry_block),
-        ("router that retries", "Model calls", flows.router_retry),
-        ("log to a JSON file", "Observability"),
-    ),
+    Row("python", 7, "verbose mode", "Observability"),
+    Row("python", 8, "max_iter and max_rpm", "Model calls"),
+    Row("python", 9, "batch with a semaphore", "Crews", crowds.batch_with_semaphore, crowds.batch_block),
+    Row("python", 10, "kickoff_for_each", "Crews", crowds.for_each, crowds.for_each_block),
+    Row("python", 11, "load_dotenv", "Foundation", calls.load_dotenv, calls.env_block),
+    Row("python", 12, "model fallback", "Model calls"),
+    Row("python", 13, "exercise: the solution", "Foundation", flows.exercise, flows.exercise_block),
+    Row("shell", 1, "log-tasks-outputs and replay", "Replay"),
+    Row("shell", 2, ".env file", "Foundation", calls.env_file, calls.env_block),
+    Row("diagram", 1, "replay from the task that failed", "Replay"),
+    Row("output", 1, "exercise: the three lines", "Foundation", flows.expected_result),
+    Row("enterprise", 1, "crews of several agents", "Crews", usage.several_agents),
+    Row("enterprise", 2, "flows", "Flows"),
+    Row("enterprise", 3, "memory", "Memory"),
+    Row("enterprise", 4, "monitoring dashboard", "Control plane"),
+    Row("enterprise", 5, "usage analytics", "Control plane"),
+    Row("enterprise", 6, "team collaboration", "Control plane"),
+    Row("enterprise", 7, "managed deployment", "Control plane"),
+    Row("enterprise", 8, "service levels", "Control plane"),
+    Row("practice", 1, "kickoff in try/except", "Foundation", calls.program_survives),
+    Row("practice", 2, "token usage per run", "Foundation", usage.usage_per_run),
+    Row("practice", 3, "structured logs", "Foundation", usage.structured_logs),
+    Row("practice", 4, "max_iter on agents", "Model calls", calls.iterations_bounded),
+    Row("practice", 5, "@persist", "Flows"),
+    Row("practice", 6, "the cheap model first", "Model calls", calls.small_model_first),
+    Row("pitfall", 1, "no error handling", "Foundation", calls.failures_logged),
+    Row("pitfall", 2, "usage ignored", "Foundation", usage.usage_looked_at),
+    Row("pitfall", 3, "verbose in production", "Observability"),
+    Row("pitfall", 4, "no retries", "Model calls", calls.outage_outlasted),
+    Row("pitfall", 5, "keys in the source", "Foundation", calls.no_key_in_source),
+    Row("pitfall", 6, "a loop instead of kickoff_for_each", "Crews", crowds.items_apart),
+    Row("bonus", 1, "backoff, three attempts", "Model calls", calls.three_attempts_at_most),
+    Row("bonus", 2, "router that retries", "Model calls", flows.router_retry),
+    Row("bonus", 3, "log to a JSON file", "Observability"),
 )

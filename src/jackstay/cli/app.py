@@ -73,7 +73,8 @@ def run(
 ) -> None:
     """Run a program as one resumable run."""
     with reporting(debug=debug):
-        from jackstay.cli.running import Asked, run as start  # on demand: see above
+        from jackstay.cli.running import Asked  # on demand: see above
+        from jackstay.cli.running import run as start
 
         asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key)
         raise typer.Exit(start(asked))

@@ -6,7 +6,8 @@ import os
 
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.terminal import say
-from jackstay.journal import locate, upgrade as bring_up
+from jackstay.journal import locate
+from jackstay.journal import upgrade as bring_up
 
 
 def upgrade() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ from jackstay.errors import (
 )
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
-_PLUMBING = ("asyncio", "concurrent", "threading.py", "<frozen")
+_LIBRARY = sysconfig.get_path("stdlib")
 
 
 class ExitCode(IntEnum):
@@ -67,6 +69,8 @@ def report(error: BaseException, *, debug: bool = False) -> int:
     error = _as_raised(error)
     if isinstance(error, SystemExit):
         return _exit_code_of(error)
+    if isinstance(error, BrokenPipeError) and _stdout_is_gone():
+        return ExitCode.FAILED
     if isinstance(error, KeyboardInterrupt):
         say("stopped" if isinstance(error, Terminated) else "interrupted", "yellow")
         return code_of(error)
@@ -101,6 +105,17 @@ def _as_raised(error: BaseException) -> BaseException:
     """What user code raised, where the engine has carried it: `sys.exit()` in a method of a flow."""
     original = getattr(error, "original", None)
     return original if isinstance(error, RunSignal) and isinstance(original, BaseException) else error
+
+
+def _stdout_is_gone() -> bool:
+    """Whether who read our output has left (`jackstay runs | head -1`): nothing to be said about."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else the interpreter complains when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _exit_code_of(error: SystemExit) -> int:
@@ -146,6 +161,5 @@ def _without_noise(told: traceback.TracebackException | None) -> None:
 
 
 def _is_noise(filename: str) -> bool:
-    folder = filename.startswith(_PACKAGE) and "/testing/demo/" not in filename
-    library = Path(filename).parent.name
-    return folder or library in _PLUMBING or Path(filename).name in _PLUMBING or filename.startswith("<frozen")
+    ours = filename.startswith(_PACKAGE) and "/testing/demo/" not in filename
+    return ours or filename.startswith((_LIBRARY, "<frozen"))

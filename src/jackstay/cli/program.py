@@ -156,7 +156,7 @@ def definitions(module: ModuleType) -> dict[str, Any]:
 
     named = {id(value): (name, value) for name, value in vars(module).items() if not name.startswith("_")}
     values = dict(named.values())
-    flows = {name: value for name, value in values.items() if isinstance(value, Flow)}
+    flows: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, Flow)}
     made = {type(flow) for flow in flows.values()}
     flows |= {
         name: value

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 AGENT = frozenset(
     {
         "cache",
@@ -106,6 +108,11 @@ QUIET: Mapping[str, Any] = {
     "function_calling_llm": None,
 }
 """Values that ask for nothing: no warning. None: whatever the value, it asks for nothing here."""
+
+
+def refuse_id(value: Any) -> Any:
+    """Of a field `id`: CrewAI's code for it."""
+    raise PydanticCustomError("may_not_set_field", "the id is given by Jackstay; leave id={id} out", {"id": str(value)})
 
 
 def split(kind: str, known: frozenset[str], given: dict[str, Any]) -> dict[str, Any]:

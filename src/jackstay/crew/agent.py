@@ -45,6 +45,8 @@ class Agent(BaseModel):
         # Looked at when the agent is made, so that a wrong object is reported where it was written.
         self._config: ModelConfig = as_config(self.llm, self._owner)
 
+    _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
+
     @field_validator("role", "goal", "backstory")
     @classmethod
     def _is_said(cls, text: str) -> str:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from jackstay.core.canonical import canonical_json, digest
-from jackstay.core.interpolation import check_inputs
+from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.results import CrewResult, task_from_json, task_to_json
 from jackstay.core.specs import CrewSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
-from jackstay.crew.task import Task
+from jackstay.crew.task import Task, check_order
 from jackstay.engine.batch import start_batch
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.crew import run_crew
@@ -28,6 +31,7 @@ from jackstay.engine.runtime import current_runtime
 from jackstay.errors import DefinitionError
 
 Inputs = Mapping[str, Any]
+OnError = Literal["keep", "raise"]
 
 
 class Process(StrEnum):
@@ -52,15 +56,22 @@ class Crew(BaseModel):
     def __init__(self, **given: Any) -> None:
         super().__init__(**accepted.split("Crew", accepted.CREW, given))
 
+    _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
+
     @model_validator(mode="after")
     def _can_run(self) -> Crew:
         if not self.tasks:
-            raise ValueError("a crew needs tasks; give it tasks=[…] and agents=[…]")
+            raise PydanticCustomError("missing_keys", "a crew needs tasks; give it tasks=[…] and agents=[…]")
         if self.process is Process.hierarchical:
             raise ValueError("Process.hierarchical is not available in this version; use Process.sequential")
         for task in self.tasks:
             if task.agent is None:
-                raise ValueError(f"task '{task.label}' has no agent; a sequential crew needs agent=… on every task")
+                raise PydanticCustomError(
+                    "missing_agent_in_task",
+                    "task '{task}' has no agent; a sequential crew needs agent=… on every task",
+                    {"task": task.label},
+                )
+        check_order(self.tasks)
         return self
 
     def kickoff(
@@ -88,24 +99,31 @@ class Crew(BaseModel):
         """The same as `akickoff`."""
         return await self.akickoff(inputs, run_key=run_key, resume=resume)
 
-    def kickoff_for_each(self, inputs: list[Inputs], *, concurrency: int = 8) -> list[CrewOutput]:
+    def kickoff_for_each(
+        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+    ) -> list[CrewOutput]:
         """One run per item, `concurrency` at a time, results in the order of the inputs. An item that fails is an
-        output with `ok=False` and `error`; it does not stop the others."""
+        output with `ok=False` and `error`; it does not stop the others. `on_error="raise"`: when all have ended, the
+        first item's exception is raised."""
         guard_loading()
         runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-        return [self._item(outcome) for outcome in run_sync(runtime, work)]
+        return _items(run_sync(runtime, work), on_error)
 
-    async def akickoff_for_each(self, inputs: list[Inputs], *, concurrency: int = 8) -> list[CrewOutput]:
+    async def akickoff_for_each(
+        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+    ) -> list[CrewOutput]:
         """As `kickoff_for_each`, to be awaited."""
         guard_loading()
         runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-        return [self._item(outcome) for outcome in await run_async(runtime, work)]
+        return _items(await run_async(runtime, work), on_error)
 
-    async def kickoff_for_each_async(self, inputs: list[Inputs], *, concurrency: int = 8) -> list[CrewOutput]:
+    async def kickoff_for_each_async(
+        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+    ) -> list[CrewOutput]:
         """The same as `akickoff_for_each`."""
-        return await self.akickoff_for_each(inputs, concurrency=concurrency)
+        return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error)
 
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
@@ -113,6 +131,8 @@ class Crew(BaseModel):
         tasks = []
         for task in self.tasks:
             spec = task.to_spec(inputs, self.tasks, tuple(c for c in common if c is not task.callback))
+            if spec.agent.step_callback is None and self.step_callback is not None:
+                spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
             tasks.append(spec)
         return CrewSpec(self.name, tuple(tasks))
 
@@ -131,6 +151,8 @@ class Crew(BaseModel):
     def _prepared(self, inputs: Inputs | None, run_key: str | None, resume: str | None) -> Kickoff:
         runtime = current_runtime()
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
+        if not given:
+            _warn_of_placeholders(self.tasks)
         spec = self.to_spec(given)
         runtime.vouch_for(*(m for t in self.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
 
@@ -164,10 +186,29 @@ class Crew(BaseModel):
             task.output = TaskOutput.of(result)
         return output
 
-    def _item(self, outcome: Outcome | Exception) -> CrewOutput:
-        if isinstance(outcome, Exception):
-            return CrewOutput(ok=False, error=f"{type(outcome).__name__}: {outcome}")
-        return CrewOutput.of(outcome)
+
+def _items(outcomes: list[Outcome | Exception], on_error: OnError) -> list[CrewOutput]:
+    failed = next((outcome for outcome in outcomes if isinstance(outcome, Exception)), None)
+    if failed is not None and on_error == "raise":
+        raise failed
+    return [_item(outcome) for outcome in outcomes]
+
+
+def _item(outcome: Outcome | Exception) -> CrewOutput:
+    if isinstance(outcome, Exception):
+        return CrewOutput(ok=False, error=f"{type(outcome).__name__}: {outcome}")
+    return CrewOutput.of(outcome)
+
+
+def _warn_of_placeholders(tasks: list[Task]) -> None:
+    """Without inputs they are sent as they stand, as in CrewAI; somebody forgot them more often than not."""
+    texts = [text for task in tasks for text in task.texts]
+    names = dict.fromkeys(name for text in texts for name in placeholders(text))
+    if names:
+        listed = ", ".join(f"{{{name}}}" for name in names)
+        logging.getLogger("jackstay").warning(
+            "%s stands in the definition and kickoff was given no inputs: the text is sent as it is", listed
+        )
 
 
 def _encode(result: CrewResult) -> str:

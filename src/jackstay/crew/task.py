@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from jackstay.core.interpolation import interpolate
 from jackstay.core.messages import OutputSchema
@@ -64,6 +65,8 @@ class Task(BaseModel):
     def __init__(self, **given: Any) -> None:
         super().__init__(**accepted.split("Task", accepted.TASK, given))
 
+    _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
+
     @field_validator("output_file")
     @classmethod
     def _stays_below(cls, path: str | None) -> str | None:
@@ -83,6 +86,12 @@ class Task(BaseModel):
     def label(self) -> str:
         """What messages call the task."""
         return self.name or (self.description if len(self.description) <= 60 else self.description[:57] + "…")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything that inputs are filled into."""
+        own = (self.description, self.expected_output, self.output_file or "")
+        return own if self.agent is None else (*own, self.agent.role, self.agent.goal, self.agent.backstory)
 
     @property
     def key(self) -> str:
@@ -143,6 +152,28 @@ class Task(BaseModel):
         return indexes, "\n\n----------\n\n".join(outside)
 
 
+def check_order(tasks: list[Task]) -> None:
+    """What a task waits for has to be done when it starts (CrewAI's rules). Raises `ValueError` naming both tasks."""
+    place = {id(task): index for index, task in enumerate(tasks)}
+    for index, task in enumerate(tasks):
+        for other in task.context or ():
+            at = place.get(id(other), -1)
+            if at >= index:
+                raise ValueError(f"task '{task.label}' has '{other.label}' in its context, which comes later in the crew")
+            between = tasks[at + 1 : index] if at >= 0 else ()
+            if at >= 0 and task.async_execution and other.async_execution and all(t.async_execution for t in between):
+                raise ValueError(
+                    f"task '{task.label}' has '{other.label}' in its context, but the two run side by side; put a "
+                    "synchronous task between them, or make one of them synchronous"
+                )
+    if len(tasks) > 1 and tasks[-1].async_execution and tasks[-2].async_execution:
+        raise PydanticCustomError(
+            "async_task_count",
+            "a crew has at most one asynchronous task at the end: its output is the crew's ('{task}' is another one)",
+            {"task": tasks[-2].label},
+        )
+
+
 def _output_spec(model: type[BaseModel] | None, *, json_form: bool) -> OutputSpec | None:
     if model is None:
         return None
@@ -159,15 +190,22 @@ def _output_spec(model: type[BaseModel] | None, *, json_form: bool) -> OutputSpe
         parse=parse,
         form="json" if json_form else "pydantic",
         dump=lambda value: value.model_dump(mode="json"),
-        load=model.model_validate,
+        # What was dumped has the fields' own names, whatever alias the model reads them by.
+        load=lambda data: model.model_validate(data, by_alias=True, by_name=True),
     )
 
 
 def _json_in(text: str) -> str:
-    """The JSON object in an answer that may have a code fence or a sentence around it."""
-    try:
-        json.loads(text, strict=False)
-    except ValueError:
-        found = _OBJECT.search(text)
-        return found[0] if found else text
-    return text
+    """The JSON in an answer that may have a code fence or a sentence around it, or raw line breaks in its strings."""
+    found = _OBJECT.search(text)
+    for part in (text, found[0] if found else ""):
+        try:
+            lenient = json.loads(part, strict=False)
+        except ValueError:
+            continue
+        try:
+            json.loads(part)
+        except ValueError:
+            return json.dumps(lenient, ensure_ascii=False)
+        return part  # as it was written: a Decimal's digits do not pass through a float
+    return found[0] if found else text

@@ -8,11 +8,12 @@ import logging
 import os
 import threading
 import uuid
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jackstay.core.events import Event, EventName
 from jackstay.core.retry import Retry
@@ -60,7 +61,11 @@ class Runtime:
         fault_point: Callable[[str], object] | None = None,
     ) -> None:
         given = {"JACKSTAY_DATABASE_URL": database_url, "JACKSTAY_DURABILITY": durability, "JACKSTAY_MODEL": model}
-        self.environ = {**(os.environ if environ is None else environ), **{k: v for k, v in given.items() if v}}
+        # A view, not a copy: a key that the program puts into its environment later is found.
+        self.environ: Mapping[str, str] = ChainMap(
+            {name: value for name, value in given.items() if value},
+            cast("dict[str, str]", os.environ if environ is None else environ),
+        )
         self.settings = Settings.from_environment(self.environ)
         if pool_size is not None:
             self.settings = replace(self.settings, pool_size=pool_size)

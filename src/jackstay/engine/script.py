@@ -34,9 +34,14 @@ def script_run(
     `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. `run_key`
     names a new run. The block's exception is the run's end and is raised on.
     """
-    run = _on_engine(runtime, _begin(runtime, _script(name, entry, inputs or {}, run_key), resume))
+    session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}))
+    try:
+        run = _on_engine(runtime, _begin(runtime, _script(name, entry, inputs or {}, run_key), resume))
+    except BaseException:
+        runtime.session = None
+        raise
     # A private home is never asked for: each kickoff decides on its own.
-    runtime.session = Session(run.row.session_id or run.id, Scope(run, "", _NoHome()), inputs=dict(inputs or {}))
+    session.id, session.scope = run.row.session_id or run.id, Scope(run, "", _NoHome())
     try:
         yield run
     except BaseException as error:
@@ -102,6 +107,7 @@ def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_
         body=nothing,
         encode=canonical_json,
         decode=json.loads,
+        run_key=run_key,
         entry=entry,
     )
 

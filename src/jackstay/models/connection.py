@@ -29,6 +29,7 @@ from jackstay.models import failures
 from jackstay.models.convert import OUTPUT_TOOL, to_answer, to_messages, to_parameters
 from jackstay.models.provider import Delta, Endpoint, Listener
 from jackstay.models.settings import to_settings
+from jackstay.models.turnstile import Ticket, Turnstile
 
 DEFAULT_LIMIT_S = 600.0
 """What the providers' own SDKs allow one request; used when neither the call nor the user set a limit."""
@@ -44,14 +45,25 @@ class WireConnection:
         environ: Mapping[str, str],
         models: Callable[[], Awaitable[list[str]]],
         close: Callable[[], Awaitable[None]],
+        paced: bool = True,
     ) -> None:
+        """`paced`: its requests go through our pools, where those that begin together take turns."""
         self._build, self._environ, self._list, self._close = build, environ, models, close
+        self._turnstile = Turnstile() if paced else None
         self._models: dict[str, Model] = {}
 
     async def ask(
         self, endpoint: Endpoint, question: Question, *, timeout_s: float | None, on_delta: Listener | None
     ) -> Answer:
         """One request. Raises the `Model*` errors; a cancel closes the request."""
+        if self._turnstile is None:
+            return await self._ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
+        async with Ticket(self._turnstile):
+            return await self._ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
+
+    async def _ask(
+        self, endpoint: Endpoint, question: Question, *, timeout_s: float | None, on_delta: Listener | None
+    ) -> Answer:
         model = self._model(endpoint)
         profile: Mapping[str, Any] = model.profile
         limit_s = timeout_s if timeout_s is not None else endpoint.timeout_s or DEFAULT_LIMIT_S

@@ -6,6 +6,7 @@ One place decides which proxy a request goes through, so that the client and an 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -103,6 +104,10 @@ def http_client(url: str | None, environ: Mapping[str, str]) -> httpx2.AsyncClie
 
     from jackstay.models.pools import pools
 
+    # A line at INFO for every request drowns what a program logs itself; who sets that logger's level keeps it.
+    log = logging.getLogger("httpx2")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.WARNING)
     plain = (url or "").startswith("http://")
     # No CA is read for a plain address; were it to redirect to https, verification would fail, not pass.
     verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else ssl_context(environ)

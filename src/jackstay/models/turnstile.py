@@ -2,7 +2,7 @@
 
 Building a request takes the wire library about a millisecond without a pause, reading its answer another one. Two
 hundred that begin together would hold the loop, and with it lease renewal, for a quarter of a second, and their
-answers once more. So only a few are built, sent or read per turn of the loop.
+answers once more. So only a few are built, or read, per turn of the loop.
 
 Those that began together are still sent together, when the last of them is built, just as they would be without a
 turnstile: else the answers to the first would come in while the others are being built, and delay them.
@@ -15,13 +15,22 @@ from collections import deque
 from contextvars import ContextVar
 
 BUILT_PER_TURN = 4
-SENT_PER_TURN = 32
 READ_PER_TURN = 4
 MOST_HELD = 512
 """Built requests that wait for others to be built: under a steady stream of new ones, nobody waits longer."""
+MOST_HOLD_S = 2.0
+"""An SDK may do more before it sends than build (fetch a cloud's token): the others do not wait for that."""
 
 TICKET: ContextVar[Ticket | None] = ContextVar("jackstay_wire_ticket", default=None)
 """The request that the current task is making: the HTTP transport is called by an SDK, which passes nothing on."""
+
+
+def _release(waiting: asyncio.Future[None]) -> bool:
+    """False: nobody waits any more (cancelled)."""
+    if waiting.done():
+        return False
+    waiting.set_result(None)
+    return True
 
 
 class Lane:
@@ -48,19 +57,17 @@ class Lane:
     def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._passed = 0
         while self._waiting and self._passed < self._per_turn:
-            turn = self._waiting.popleft()
-            if not turn.done():  # done: cancelled while it waited
-                turn.set_result(None)
+            if _release(self._waiting.popleft()):
                 self._passed += 1
         if self._passed:
             loop.call_soon(self._next_turn, loop)
 
 
 class Turnstile:
-    """What the requests of one wire pass through."""
+    """What the requests of one connection pass through."""
 
     def __init__(self) -> None:
-        self.building, self.sending, self.reading = Lane(BUILT_PER_TURN), Lane(SENT_PER_TURN), Lane(READ_PER_TURN)
+        self.building, self.reading = Lane(BUILT_PER_TURN), Lane(READ_PER_TURN)
         self.unbuilt = 0
         self._held: list[asyncio.Future[None]] = []
 
@@ -70,15 +77,20 @@ class Turnstile:
         if self.unbuilt == 0 or len(self._held) >= MOST_HELD:
             held, self._held = self._held, []
             for future in held:
-                if not future.done():
-                    future.set_result(None)
+                _release(future)
 
     async def hold(self) -> None:
         """Until those that began together are built."""
-        if self.unbuilt:
-            held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._held.append(held)
+        if not self.unbuilt:
+            return
+        loop = asyncio.get_running_loop()
+        held: asyncio.Future[None] = loop.create_future()
+        self._held.append(held)
+        timer = loop.call_later(MOST_HOLD_S, _release, held)
+        try:
             await held
+        finally:
+            timer.cancel()
 
 
 class Ticket:
@@ -109,7 +121,6 @@ class Ticket:
             return  # a redirect, or another request of the same call
         self._mark()
         await self._turnstile.hold()
-        await self._turnstile.sending.pass_through()
 
     async def read(self) -> None:
         """Called by the transport when the answer has begun."""

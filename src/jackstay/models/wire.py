@@ -15,7 +15,6 @@ from jackstay.models.prices import PriceList
 from jackstay.models.provider import Connection, Cost, Endpoint, Listener, Provider, Worst
 from jackstay.models.routing import Routes
 from jackstay.models.table import providers as table
-from jackstay.models.turnstile import Ticket, Turnstile
 
 
 class Wire:
@@ -26,7 +25,6 @@ class Wire:
         self._routes = Routes({**table(), **(providers or {})}.values())
         self._prices = PriceList()
         self._connections: dict[object, asyncio.Task[Connection]] = {}
-        self._turnstile = Turnstile()
         self._inherited: list[object] = []
 
     def resolve(self, config: ModelConfig, *, owner: str = "") -> Endpoint:
@@ -50,8 +48,7 @@ class Wire:
         Raises the `Model*` errors of `jackstay.errors`. A cancel closes the request.
         """
         connection = await self._connection(endpoint)
-        async with Ticket(self._turnstile):
-            return await connection.ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
+        return await connection.ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
 
     async def list_models(self, endpoint: Endpoint) -> list[str]:
         """The models that the endpoint's key may use; spends nothing."""
@@ -85,12 +82,12 @@ class Wire:
     async def close(self) -> None:
         """Closes all connections; the wire can be used again."""
         tasks, self._connections = list(self._connections.values()), {}
-        for task in tasks:
-            connection = await task
-            await connection.close()
+        for made in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(made, BaseException):  # one that could not be made needs no closing
+                await made.close()
 
     def forget_in_child(self) -> None:
         """After a fork: the parent's connections are forgotten but kept, since even their collection as garbage would
         write to sockets (TLS) and an event loop that belong to the parent."""
-        self._inherited.append((self._connections, self._turnstile))
-        self._connections, self._turnstile = {}, Turnstile()
+        self._inherited.append(self._connections)
+        self._connections = {}

@@ -24,7 +24,9 @@ def cost(usd: Decimal | None) -> str:
 
 
 def seconds(duration_s: float) -> str:
-    """`0.3s`, `12s`, `3m 05s`, `2h 07m`."""
+    """`8ms`, `0.3s`, `12s`, `3m 05s`, `2h 07m`."""
+    if 0 < duration_s < 0.0995:
+        return f"{max(1, round(duration_s * 1000))}ms"
     if duration_s < 9.95:
         return f"{duration_s:.1f}s"
     whole = round(duration_s)

@@ -33,8 +33,9 @@ class Progress:
         # Taken now: once the region has begun, the console would find the region's own stream in `sys.stderr`.
         self._terminal = cast("TextIO", console.file)
         self._doing = Doing(time.monotonic)
-        self._region = Region(self._terminal)
+        self._region = Region(self._terminal, before_output=self._tell_news)
         self._news: deque[Text] = deque()
+        self._telling = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._draw_until_ended, name="jackstay-progress", daemon=True)
 
@@ -75,8 +76,10 @@ class Progress:
         return [self._rendered(text) for text in [*shown, Text(f"  {sums}", style="dim")]]
 
     def _tell_news(self) -> None:
-        while self._news:
-            self._region.write(self._terminal, self._rendered(self._news.popleft()) + "\n")
+        # Several threads may come here: the drawing one, and those that print.
+        with self._telling:
+            while self._news:
+                self._region.write(self._terminal, self._rendered(self._news.popleft()) + "\n")
 
     def _rendered(self, text: Text) -> str:
         """One line with the terminal's colours, cut to its width."""

@@ -19,8 +19,10 @@ _UP = "\x1b[1A"
 class Region:
     """`start` puts it under the program's streams, `stop` takes it away. Thread-safe."""
 
-    def __init__(self, terminal: TextIO) -> None:
+    def __init__(self, terminal: TextIO, *, before_output: Callable[[], None]) -> None:
         self._terminal = terminal
+        self.before_output = before_output
+        """Called before each output of the program's: what happened earlier is to stand above it."""
         self._lock = threading.RLock()
         self._lines: list[str] = []
         self._drawn = 0
@@ -54,8 +56,7 @@ class Region:
         with self._lock:
             self._erase()
             written = stream.write(text)
-            if text:
-                self._at_line_start = text.endswith("\n")
+            self._at_line_start = text.endswith("\n")
             stream.flush()
             self._show()
             return written
@@ -109,6 +110,9 @@ class _Passing:
         self._stream, self._region = stream, region
 
     def write(self, text: str) -> int:
+        if not text:
+            return 0
+        self._region.before_output()
         return self._region.write(self._stream, text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, PydanticUserError, ValidationError, create_model
 
 from jackstay.core.messages import ToolSpec
 from jackstay.core.specs import ToolDef
@@ -54,9 +54,7 @@ class BaseTool(BaseModel):
     def to_def(self) -> ToolDef:
         """The tool as the engine sees it."""
         function = self._function()
-        schema = self.args_schema or _schema_of(function, self.name)
-        parameters = schema.model_json_schema()
-        parameters.pop("title", None)
+        schema, parameters = _parameters_of(function, self.args_schema, self.name)
         spec = ToolSpec(tool_name(self.name), self.description, parameters)
         return ToolDef(
             spec,
@@ -151,17 +149,34 @@ def tool_name(name: str) -> str:
     return _NOT_ALLOWED.sub("_", name.strip().lower()).strip("_")[:MAX_NAME] or "tool"
 
 
+def _parameters_of(
+    function: Callable[..., Any], given: type[BaseModel] | None, name: str
+) -> tuple[type[BaseModel], dict[str, Any]]:
+    """The model that checks the arguments, and its JSON Schema."""
+    try:
+        schema = given or _schema_of(function, name)
+        parameters = schema.model_json_schema()
+    except (NameError, PydanticUserError) as error:
+        problem = str(error).partition("\n")[0]
+        raise DefinitionError(
+            f"the tool {name!r}: no JSON Schema can be made of its arguments ({problem}); annotate them with plain "
+            "types or pydantic models, or give args_schema"
+        ) from error
+    parameters.pop("title", None)
+    return schema, parameters
+
+
 def _schema_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
     fields: dict[str, Any] = {}
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except NameError as error:
-        raise DefinitionError(f"the tool {name!r}: an annotation cannot be resolved ({error})") from error
-    for parameter in signature.parameters.values():
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
         if parameter.name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         default = ... if parameter.default is parameter.empty else parameter.default
+        if parameter.name.startswith("_"):
+            if default is ...:
+                raise DefinitionError(f"the tool {name!r}: no model can give its argument {parameter.name!r}; rename it")
+            continue
         fields[parameter.name] = (annotation, default)
     return create_model(f"{tool_name(name)}_arguments", **fields)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from jackstay.errors import ConfigurationError, DatabaseTooNew, MigrationNeeded, StorageUnavailable
+from jackstay.errors import ConfigurationError, DatabaseTooNew, MigrationNeeded, MissingExtraError, StorageUnavailable
 from jackstay.journal import Journal, from_url, locate, open_journal, upgrade
 from jackstay.journal.database import Database
 from jackstay.journal.schema import SCHEMA_VERSION
@@ -23,14 +23,12 @@ from tests.contract.journal.rows import TIMEOUT_S, Place, a_run, write_step
 from tests.postgres import Server
 
 
-def test_a_new_database_and_a_migrated_one_have_the_same_tables(place: Place, tmp_path: Path) -> None:
-    if place.dialect == "postgresql":
-        pytest.skip("on PostgreSQL there is only one way: migrations")
+def test_a_new_database_and_a_migrated_one_have_the_same_tables(sqlite_place: Place, tmp_path: Path) -> None:
     migrated = from_url(f"sqlite:///{tmp_path / 'migrated.db'}")
     upgrade(migrated)
-    place.open().close()
+    sqlite_place.open().close()
 
-    assert _tables(place.url) == _tables(str(migrated.url.render_as_string()))
+    assert _tables(sqlite_place.url) == _tables(str(migrated.url.render_as_string()))
 
 
 # SQLite's expression indexes cannot be read back; the test above compares their SQL.
@@ -190,6 +188,13 @@ def test_another_programs_tables_are_not_touched(sqlite_place: Place) -> None:
         sqlite_place.open()
 
     assert sqlite_place.execute("select name from sqlite_master") == [("run",)]
+
+
+def test_a_missing_driver_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(MissingExtraError, match=r"pip install 'jackstay\[postgres\]'"):
+        open_journal(from_url("postgresql://localhost/runs"))
 
 
 def test_a_password_is_never_shown(postgres_server: Server) -> None:

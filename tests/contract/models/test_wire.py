@@ -122,6 +122,7 @@ def test_a_failed_connecting_is_tried_again_by_the_next_call() -> None:
         for _ in range(2):
             with pytest.raises(ConfigurationError):
                 await wire.ask(endpoint, question())
+        await wire.close()
 
     asyncio.run(run())
 

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pasting import paste
+from pasting import paste  # type: ignore[import-not-found]
 
 from jackstay import Agent, Crew, Task
 

@@ -34,7 +34,7 @@ def look_up(term: str) -> str:
 class ProductionFlow(Flow[Progress]):
     @start()
     def run_it(self):
-        log.info(f"Flow started: topic={self.state.topic}, run_id={self.state.id}")  # noqa: G004 - the seed's way
+        log.info(f"Flow started: topic={self.state.topic}, run_id={self.flow_id}")  # noqa: G004 - the seed's way
         try:
             result = self.crew().kickoff(inputs={"topic": self.state.topic})
         except Exception as error:

@@ -2,7 +2,7 @@
 
 import json
 
-from pasting import paste
+from pasting import paste  # type: ignore[import-not-found]
 
 from jackstay import Agent, Crew, Task
 

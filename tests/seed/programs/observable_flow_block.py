@@ -3,7 +3,7 @@
 import json
 import sys
 
-from pasting import paste
+from pasting import paste  # type: ignore[import-not-found]
 
 from jackstay import Agent, Crew, Task
 from jackstay.flow.flow import Flow, start  # noqa: F401 - the block uses them

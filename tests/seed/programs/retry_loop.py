@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-from pasting import paste
+from pasting import paste  # type: ignore[import-not-found]
 
 from jackstay import Agent, Crew, Task
 

@@ -3,14 +3,14 @@
 import json
 import sys
 
-from pasting import paste
+from pasting import paste  # type: ignore[import-not-found]
 
 from jackstay import Agent, Crew, Task
 
 seed = paste(1, globals())
 
 
-class Built(seed.RobustFlow):
+class Built(seed.RobustFlow):  # type: ignore[name-defined,misc]
     def _build_crew(self) -> Crew:
         reporter = Agent(role="Reporter", goal="Report on {topic}", backstory="Brief and exact.", llm="gpt-4o-mini")
         report = Task(description="Write a report on {topic}", expected_output="One paragraph", agent=reporter)

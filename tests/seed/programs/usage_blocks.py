@@ -1,6 +1,6 @@
 """The seed's three blocks on usage, one after the other; each asks the crew anew."""
 
-from pasting import paste
+from pasting import paste  # type: ignore[import-not-found]
 
 from jackstay import Agent, Crew, Task
 

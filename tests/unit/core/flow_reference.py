@@ -107,11 +107,8 @@ class Reference:
         return result
 
     def _triggered(self, event: str, *, routers: bool) -> list[MethodSpec]:
-        found = []
-        for method in self._methods():
-            if method.router is routers and method.condition is not None and self._sees(method, event):
-                found.append(method)
-        return found
+        candidates = [m for m in self._methods() if m.router is routers and m.condition is not None]
+        return [method for method in candidates if self._sees(method, event)]
 
     def _sees(self, method: MethodSpec, event: str) -> bool:
         """Whether this event completes the method's condition."""

@@ -72,7 +72,7 @@ class Pair(NamedTuple):
     right: str
 
 
-Old = namedtuple("Old", ["a"])  # noqa: PYI024 - the form that older code has
+Old = namedtuple("Old", ["a"])
 
 
 class MyStr(str):
@@ -186,9 +186,9 @@ def test_a_dict_that_looks_like_a_tag_stays_a_dict() -> None:
 
 
 def test_a_set_has_one_text_whatever_its_order() -> None:
-    words = [f"word{n}" for n in range(50)]
+    words = {f"word{n}" for n in range(50)}
 
-    assert CODEC.dumps(set(words)) == CODEC.dumps(set(reversed(words)))
+    assert json.loads(CODEC.dumps(words))["v"] == sorted(words)
 
 
 @pytest.mark.parametrize(

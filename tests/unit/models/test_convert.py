@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import json
 
-from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ThinkingPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.messages import (
+    ModelRequest,
+    ModelResponse,
+    ModelResponsePart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
 from pydantic_ai.usage import RequestUsage
 
 from jackstay.core.messages import Conversation, Message, Question, ToolCall
@@ -46,7 +54,10 @@ def test_a_plain_answer_keeps_nothing_raw() -> None:
 
 
 def test_a_raw_answer_survives_the_journal_and_comes_back_as_it_was() -> None:
-    parts = [ThinkingPart("hm", signature="s", provider_name="openai", provider_details={"k": [1]}), TextPart("a")]
+    parts: list[ModelResponsePart] = [
+        ThinkingPart("hm", signature="s", provider_name="openai", provider_details={"k": [1]}),
+        TextPart("a"),
+    ]
     response = ModelResponse(parts, usage=USED, provider_name="openai", model_name="m", finish_reason="stop")
     answer = to_answer(response, ASKED, HERE)
 

@@ -79,7 +79,7 @@ def test_a_provider_s_own_price_is_used_and_marked() -> None:
 
     assert PriceList().cost(own, endpoint("own", "x"), Usage(10, output_tokens=5)) == Cost(
         Decimal("0.00002"), "sim 1", True
-    )  # noqa: FBT003
+    )
 
 
 def test_the_worst_case_takes_max_tokens_or_the_model_s_longest_answer() -> None:

@@ -82,6 +82,21 @@ def test_a_cancelled_or_failed_request_holds_nobody_back() -> None:
     asyncio.run(asyncio.wait_for(run(), 5))
 
 
+def test_a_request_that_does_something_else_before_it_sends_does_not_hold_the_others_for_long() -> None:
+    async def slow(turnstile: Turnstile) -> None:
+        async with Ticket(turnstile):
+            await asyncio.Event().wait()
+
+    async def run() -> None:
+        turnstile = Turnstile()
+        stuck = asyncio.create_task(slow(turnstile))
+        async with Ticket(turnstile) as ticket:
+            await ticket.send()
+        stuck.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
 def test_a_ticket_may_be_used_without_a_transport_that_knows_of_it() -> None:
     async def run() -> int:
         turnstile = Turnstile()

@@ -68,4 +68,4 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> WireConnection:
     async def close() -> None:
         client.close()
 
-    return WireConnection(build, environ=environ, models=models, close=close)
+    return WireConnection(build, environ=environ, models=models, close=close, paced=False)

@@ -1,0 +1,160 @@
+"""How flows are written: decorators, labels, what is refused, what is inherited."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Literal
+
+import pytest
+
+from jackstay import Flow, and_, listen, or_, router, start
+from jackstay.core.flow_graph import AllOf, AnyOf, Trigger
+from jackstay.errors import DefinitionError, JackstayError
+from jackstay.flow.decorators import mark_of
+
+
+class Verdict(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Base(Flow):
+    @start()
+    def first(self) -> int:
+        return 1
+
+    @listen(first)
+    def second(self, value: int) -> int:
+        return value + 1
+
+
+def test_conditions_take_methods_names_labels_enums_and_nest() -> None:
+    def method(self: Any) -> None: ...
+
+    assert or_(method, "label", Verdict.GOOD) == AnyOf((Trigger("method"), Trigger("label"), Trigger("good")))
+    assert and_("a", or_("b", "c")) == AllOf((Trigger("a"), AnyOf((Trigger("b"), Trigger("c")))))
+
+
+def test_labels_come_from_emit_a_literal_or_an_enum() -> None:
+    @router("x", emit=["a", "b"])
+    def by_emit(self: Any) -> str: ...
+
+    @router("x")
+    def by_literal(self: Any) -> Literal["a", "b"]: ...
+
+    @router("x")
+    def by_enum(self: Any) -> Verdict: ...
+
+    @router("x")
+    def unknown(self: Any) -> str: ...
+
+    labels = [getattr(mark_of(method), "emits", "no mark") for method in (by_emit, by_literal, by_enum, unknown)]
+    assert labels == [("a", "b"), ("a", "b"), ("good", "bad"), None]
+
+
+def test_a_subclass_inherits_methods() -> None:
+    class Child(Base):
+        @listen("second")
+        def third(self, value: int) -> int:
+            return value * 10
+
+    assert Child().kickoff() == 20
+
+
+def test_a_subclass_overrides_with_a_decorator() -> None:
+    class Child(Base):
+        @listen("first")
+        def second(self, value: int) -> int:
+            return value + 100
+
+    assert Child().kickoff() == 101
+
+
+def test_a_subclass_overrides_without_a_decorator_and_the_method_is_none_of_the_flow() -> None:
+    class Child(Base):
+        def second(self, value: int) -> int:  # type: ignore[override]
+            raise AssertionError("not a flow method any more")
+
+    assert Child().kickoff() == 1
+
+
+def nothing_to_start() -> type[Flow]:
+    class Idle(Flow):
+        @listen("x")
+        def method(self) -> None: ...
+
+    return Idle
+
+
+def typo() -> type[Flow]:
+    class Typo(Flow):
+        @start()
+        def begin(self) -> None: ...
+
+        @listen("begn")
+        def after(self) -> None: ...
+
+    return Typo
+
+
+def itself() -> type[Flow]:
+    class Itself(Flow):
+        @start()
+        def begin(self) -> None: ...
+
+        @listen(or_("begin", "after"))
+        def after(self) -> None: ...
+
+    return Itself
+
+
+def wrong_label() -> type[Flow]:
+    class Wrong(Flow):
+        @start()
+        def begin(self) -> None: ...
+
+        @router(begin)
+        def choose(self) -> Verdict:
+            return Verdict.GOOD
+
+        @listen("goood")
+        def after(self) -> None: ...
+
+    return Wrong
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (nothing_to_start, "flow Idle: no method is decorated with @start()"),
+        (typo, "flow Typo: after listens to 'begn', which is no method and no router's label (after, begin)"),
+        (itself, "flow Itself: after listens to itself"),
+        (wrong_label, "after listens to 'goood'"),
+    ],
+)
+def test_a_definition_that_cannot_run_is_refused_when_the_flow_is_made(make: Any, told: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        make()()
+
+    assert told in str(caught.value)
+    assert isinstance(caught.value, JackstayError)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_decorators_without_parentheses_are_refused_where_they_stand() -> None:
+    with pytest.raises(DefinitionError, match=r"@start\(\) above begin"):
+
+        class Forgot(Flow):
+            @start
+            def begin(self) -> None: ...
+
+    with pytest.raises(DefinitionError, match="give a method, its name, a label"):
+        listen(3)  # type: ignore[arg-type]
+
+
+def test_a_state_that_is_none_is_refused() -> None:
+    class Odd(Base):
+        initial_state = [1]
+
+    with pytest.raises(DefinitionError, match="a dict or a pydantic model"):
+        Odd()
