@@ -28,15 +28,30 @@ _warned_blocking = threading.Event()
 
 def run_sync(runtime: Runtime, work: Work[T]) -> T:
     """Runs engine work for a caller who blocks. On a thread whose loop is running, a helper thread is the home."""
-    home = PrivateHome()
+    home, blocks_a_loop = PrivateHome(), _loop_is_running()
+    if blocks_a_loop:
+        _warn_once()
     job = runtime.engine_loop.submit(lambda: work(home))
     try:
         with runtime.pool.slot_given_back():
-            if _loop_is_running():
-                return _serve_on_helper(home, job)
-            return _serve(home, job)
+            if blocks_a_loop:
+                _serve_on_helper(home, job)
+            else:
+                home.serve(job.future)
+        return job.future.result()
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        # Ctrl-C comes to the main thread, wherever that is just now; the run goes on until it is told.
+        job.cancel()
+        if blocks_a_loop:
+            wait([job.future], STOP_WAIT_S)
+        else:
+            home.serve_stopping(job.future, STOP_WAIT_S)
+        raise
     except UserExit as error:
         raise error.original from None
+    finally:
+        if not blocks_a_loop:
+            home.close()
 
 
 async def run_async(runtime: Runtime, work: Work[T]) -> T:
@@ -60,56 +75,39 @@ async def run_async(runtime: Runtime, work: Work[T]) -> T:
         raise error.original from None
 
 
-def _serve(home: PrivateHome, job: Job[T]) -> T:
-    try:
-        try:
-            home.serve(job.future)
-        except KeyboardInterrupt:
-            job.cancel()
-            home.serve_stopping(job.future, STOP_WAIT_S)
-            raise
-        return job.future.result()
-    finally:
-        home.close()
+def _warn_once() -> None:
+    if _warned_blocking.is_set():
+        return
+    _warned_blocking.set()
+    warnings.warn(
+        "kickoff() was called while this thread's event loop is running, which stands still until it returns; "
+        "use 'await akickoff()' there",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
-def _serve_on_helper(home: PrivateHome, job: Job[T]) -> T:
-    if not _warned_blocking.is_set():
-        _warned_blocking.set()
-        warnings.warn(
-            "kickoff() was called while this thread's event loop is running, which stands still until it returns; "
-            "use 'await akickoff()' there",
-            RuntimeWarning,
-            stacklevel=4,
-        )
-    answer = Future[T]()
+def _serve_on_helper(home: PrivateHome, job: Job[Any]) -> None:
+    """Returns when the job is done, or when the calling task was cancelled.
+
+    `asyncio.run` turns Ctrl-C into a cancel of its main task, which a blocked loop cannot deliver: so the blocked task
+    looks for itself.
+    """
+    served = Future[None]()
 
     def on_helper() -> None:
         try:
-            answer.set_result(_serve(home, job))
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-            answer.set_exception(error)
+            home.serve(job.future)
+            home.close()
+        finally:
+            served.set_result(None)
 
     threading.Thread(target=on_helper, name="jackstay-kickoff", daemon=True).start()
-    try:
-        return _answer_or_cancel(answer)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        # Ctrl-C reaches this thread only, and the run is not driven from here.
-        if not answer.done():
-            job.cancel()
-            wait([answer], STOP_WAIT_S)
-        raise
-
-
-def _answer_or_cancel(answer: Future[T]) -> T:
-    """Waits. `asyncio.run` turns Ctrl-C into a cancel of its main task, which a blocked loop cannot deliver: so the
-    blocked task looks for itself."""
     task = asyncio.current_task()
     cancels = task.cancelling() if task is not None else 0
-    while not wait([answer], timeout=None if task is None else LOOK_S).done:
+    while not wait([served], timeout=None if task is None else LOOK_S).done:
         if task is not None and task.cancelling() > cancels:
             raise asyncio.CancelledError
-    return answer.result()
 
 
 def _loop_is_running() -> bool:

@@ -250,7 +250,8 @@ async def _claim_key(run: Run, kickoff: Kickoff) -> None:
 
 async def take_up(runtime: Runtime, run_id: str) -> Run:
     """Takes an unfinished run over: its lease, its rows, what it may have lost. Raises `AlreadyRunning`."""
-    takeover = await runtime.journal.take_up(run_id)
+    takeover = await runtime.journal.take_up(run_id, force=run_id in runtime.left_behind)
+    runtime.left_behind.discard(run_id)
     run = Run(runtime, takeover.run, lease=takeover.lease, is_new=False)
     run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
     if runtime.settings.model and runtime.settings.model != run.row.model_override:
@@ -306,8 +307,9 @@ async def end_failed(run: Run, error: BaseException) -> None:
     try:
         await run.end(RunEnd(status, run.now(), reason=reason, error=failure.to_json()))
     except StorageUnavailable:
-        # The row stays 'running' without a live lease, which is shown as interrupted and can be resumed.
-        return
+        # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
+        # process at once, since it knows that it does not drive the run any more.
+        run.runtime.left_behind.add(run.id)
 
 
 def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:

@@ -84,6 +84,8 @@ class Runtime:
         self.session_id = uuid.uuid4().hex
         """Shared by this process's runs, so that a program that is started again finds them."""
         self.kickoffs = 0
+        self.left_behind: set[str] = set()
+        """Runs that this process drove and whose end it could not write."""
         self._override_said = False
         self._classes: dict[str, type] = {}
         self._lock = threading.Lock()

@@ -108,13 +108,21 @@ class Routes:
         """Looked up once per SDK: a search along the path costs 0.1 ms."""
         if provider.module is None or provider.module in self._installed:
             return
-        if importlib.util.find_spec(provider.module.partition(".")[0]) is None:
+        if not _installed(provider.module):
             what = f"jackstay[{provider.extra}]" if provider.extra else provider.module
             raise MissingExtraError(
                 f"model {model}{_of(owner)} needs the SDK of {provider.name}, which is not installed: "
                 f"pip install '{what}'"
             )
         self._installed.add(provider.module)
+
+
+def _installed(module: str) -> bool:
+    """Looks without importing; of a dotted name the parent is (`google`, shared by many distributions, is empty)."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _default_model(config: ModelConfig, environ: Mapping[str, str]) -> ModelConfig:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from jackstay.core.messages import Answer, Conversation, Message, OutputSchema, Question, Sampling, ToolCall, ToolSpec
 from jackstay.core.specs import ModelConfig
 from jackstay.models import Delta
@@ -27,6 +29,23 @@ ENVIRON = {
         "TOGETHER",
     ]
 } | {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION_NAME": "us-east-1"}
+
+NEEDS = {
+    "claude": "anthropic",
+    "anthropic": "anthropic",
+    "gemini": "google.genai",
+    "bedrock": "boto3",
+    "mistral": "mistralai",
+}
+"""Starts of models' names, and the SDK that the provider's extra brings."""
+
+
+def needed(model: str) -> None:
+    """Skips the test where the provider's extra is not installed."""
+    for start, module in NEEDS.items():
+        if model.startswith(start):
+            pytest.importorskip(module, reason=f"the extra that brings {module} is not installed")
+
 
 ADD = ToolSpec("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})
 CITY = OutputSchema("City", {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]})
@@ -58,6 +77,7 @@ def ask(
     **config: Any,
 ) -> Answer:
     """One answer from the server at `url`, with a wire of its own."""
+    needed(model)
 
     async def once() -> Answer:
         wire = Wire(environ)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ import pytest
 
 from jackstay import errors
 from jackstay.core.messages import Answer
-from tests.contract.models.asking import ask, question
+from tests.contract.models.asking import ask, needed, question
 from tests.contract.models.loopback import Loopback, Reply
 
 FOLDER = Path(os.environ.get("JACKSTAY_RECORDED") or Path(__file__).parents[4] / "shared" / "recorded")
-NEEDS = {"anthropic": "anthropic", "gemini": "google.genai", "bedrock": "boto3"}
 ERRORS = {
     400: errors.ModelRejected,
     401: errors.ModelAuthenticationFailed,
@@ -48,9 +46,7 @@ def events(raw: str) -> list[Row]:
 
 
 def answer_to(row: Row, model: str, path: str, **config: Any) -> Answer:
-    name = row["path"].partition("/")[0]
-    if find_spec(NEEDS.get(name, "json").partition(".")[0]) is None:
-        pytest.skip(f"the extra for {name} is not installed")
+    needed(model)
     recorded = row["response"]
     body = recorded if isinstance(recorded, str) else json.dumps(recorded)
     reply = Reply(body, row["status"], content_type=row["content_type"])

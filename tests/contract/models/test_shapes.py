@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -11,11 +10,10 @@ from jackstay.core.messages import Message, Sampling, ToolCall
 from jackstay.core.usage import Usage
 from jackstay.models import Delta
 from tests.contract.models import shapes
-from tests.contract.models.asking import ADD, AFTER_A_TOOL, CITY, KEY, ask, question
+from tests.contract.models.asking import ADD, AFTER_A_TOOL, CITY, KEY, ask, needed, question
 from tests.contract.models.loopback import Loopback, Reply
 
 OPENAI = Usage(1000, 400, 0, 50, 30)
-NEEDS = {"claude": "anthropic", "gemini": "google.genai", "bedrock": "boto3", "mistral": "mistralai"}
 TEXTS: dict[str, tuple[str, str, Any, Usage]] = {
     "openai": ("gpt-4o-mini", "/v1", shapes.chat("hello"), OPENAI),
     "anthropic": (
@@ -42,12 +40,6 @@ TEXTS: dict[str, tuple[str, str, Any, Usage]] = {
     "vllm": ("hosted_vllm/qwen", "/v1", shapes.chat("hello"), OPENAI),
     "compatible": ("meta-llama/Llama-3", "/v1", shapes.chat("hello"), OPENAI),
 }
-
-
-def needed(model: str) -> None:
-    for start, module in NEEDS.items():
-        if model.startswith(start) and find_spec(module.partition(".")[0]) is None:
-            pytest.skip(f"the extra with {module} is not installed")
 
 
 @pytest.mark.parametrize("provider", TEXTS)

@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import threading
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,11 +45,19 @@ def test_workers_of_a_prefork_server_and_their_parent_all_serve(warm, tmp_path, 
 def in_child(work: Any) -> Any:
     """What `work()` gives in a forked child."""
     queue = forking.SimpleQueue()
-    child = forking.Process(target=lambda: queue.put(work()))
+    child = forking.Process(target=lambda: queue.put(_tried(work)))
     child.start()
+    got = queue.get()
     child.join(60)
-    assert child.exitcode == 0
-    return queue.get()
+    assert child.exitcode == 0, got
+    return got
+
+
+def _tried(work: Any) -> Any:
+    try:
+        return work()
+    except BaseException:
+        return traceback.format_exc()
 
 
 def kicked_off_in_child() -> tuple[str, str]:

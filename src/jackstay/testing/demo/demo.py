@@ -48,6 +48,10 @@ def perform(console: Console, environ: Mapping[str, str], *, keep: bool = False)
             _announce(console, choice)
             _title(console, "1. A flow with a crew of two, a tool, logs and cost")
             _real_run(stage, choice, environ)
+            _say(
+                console,
+                "\nWhat follows happens at a local stub server: its texts, tokens and prices are simulated, it costs nothing.",
+            )
             undisturbed = _quiet_run(stage)
         killed = _kill_and_resume(console, stage)
         _compare(console, undisturbed, killed)

@@ -1,0 +1,96 @@
+"""`jackstay` as a user has it: a process of its own, a folder of its own, an environment without anybody's keys."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from jackstay.cli.app import app
+
+PROGRAM = """
+    from jackstay import Agent, Crew, Task
+    from jackstay.tools import tool
+
+    @tool
+    def look_up(name: str) -> str:
+        "Looks a name up."
+        return f"{name} was found"
+
+    analyst = Agent(role="Analyst", goal="Know {topic}", backstory="Thorough.", llm="gpt-4o-mini", tools=[look_up])
+    writer = Agent(role="Writer", goal="Explain {topic}", backstory="Brief.", llm="gpt-4o-mini")
+    crew = Crew(
+        agents=[analyst, writer],
+        tasks=[
+            Task(name="research", description="Research {topic}", expected_output="Three facts", agent=analyst),
+            Task(name="write", description="Write about {topic}", expected_output="One sentence", agent=writer),
+        ],
+    )
+"""
+"""Three model calls and a tool call with `sim/demo`."""
+
+KICKOFF = """
+    if __name__ == "__main__":
+        print("begin", flush=True)
+        print("answer:", crew.kickoff(inputs={"topic": "boats"}).raw)
+"""
+
+
+class Folder:
+    """A project folder with the command line in it."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.path, self.environ = path, dict(environ)
+
+    def write(self, name: str, *parts: str) -> Path:
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(textwrap.dedent(part) for part in parts), encoding="utf-8")
+        return file
+
+    def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """`jackstay ARGUMENTS` to its end."""
+        process = self.start(*arguments, **environ)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def start(self, *arguments: str, python: bool = False, **environ: str) -> subprocess.Popen[str]:
+        command = [sys.executable, *([] if python else ["-m", "jackstay"]), *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def here(self, *arguments: str) -> Result:
+        """The same in this process: for commands that run no program, which need not pay for a process."""
+        return CliRunner(env=self.environ).invoke(app, list(arguments))
+
+
+@pytest.fixture
+def environ(tmp_path) -> dict[str, str]:
+    kept = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+    own = {name: value for name, value in os.environ.items() if name in kept}
+    return {**own, "HOME": str(tmp_path / "home"), "JACKSTAY_MODEL": "sim/demo", "PYTHONWARNDEFAULTENCODING": ""}
+
+
+@pytest.fixture
+def folder(tmp_path, environ, monkeypatch) -> Iterator[Folder]:
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in set(os.environ) - set(environ):
+        if name.startswith(("JACKSTAY_", "OPENAI_", "ANTHROPIC_")) or name.endswith(("_API_KEY", "_PROXY", "_proxy")) or name == "CI":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(project)
+    yield Folder(project, environ)

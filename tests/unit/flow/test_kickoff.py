@@ -1,0 +1,396 @@
+"""Flows that run: state, inputs, order, arguments, failures, many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import threading
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from jackstay import Agent, Crew, Flow, Runtime, Task, and_, listen, or_, router, start
+from jackstay.core.records import RunFilter
+from jackstay.errors import InputsError, JackstayError, MaxMethodCallsExceeded
+from jackstay.testing import ScriptedModel
+
+
+class Address(BaseModel):
+    city: str = ""
+
+
+class State(BaseModel):
+    topic: str = ""
+    count: int = 0
+    where: Address = Address()
+
+
+class Typed(Flow[State]):
+    @start()
+    def begin(self) -> str:
+        self.state.count += 1
+        self.state.where.city = "Rome"
+        return self.state.topic
+
+    @listen(begin)
+    async def end(self, topic: str) -> tuple[str, int, str]:
+        await asyncio.sleep(0)
+        return (topic, self.state.count, self.state.id)
+
+
+class Untyped(Flow):
+    @start()
+    def begin(self) -> None:
+        self.state["seen"] = [*self.state.get("seen", []), "begin"]
+
+    @listen(begin)
+    def end(self) -> list[str]:
+        self.state["seen"].append("end")
+        return list(self.state["seen"])
+
+
+def calling(function: Any, name: str) -> Any:
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+# --- state and inputs ---------------------------------------------------------------------------------------------
+
+
+def test_typed_state_takes_inputs_and_its_id_is_the_runs() -> None:
+    flow = Typed()
+
+    topic, count, state_id = flow.kickoff(inputs={"topic": "bees"})
+
+    assert (topic, count, state_id) == ("bees", 1, flow.run_id)
+    assert flow.state.where.city == "Rome"
+    assert flow.flow_id == flow.state.id == flow.run_id
+
+
+def test_an_id_that_is_given_is_kept() -> None:
+    flow = Typed()
+
+    assert flow.kickoff(inputs={"id": "mine"})[2] == "mine"
+    assert flow.state.id == "mine" != flow.run_id
+
+
+def test_dict_state() -> None:
+    flow = Untyped()
+
+    assert flow.kickoff(inputs={"seen": ["before"]}) == ["before", "begin", "end"]
+    assert flow.state["id"] == flow.run_id
+
+
+def test_a_flow_that_is_kicked_off_again_keeps_its_state() -> None:
+    flow = Typed()
+
+    first, second = flow.kickoff(), flow.kickoff()
+
+    assert (first[1], second[1]) == (1, 2)
+    assert first[2] == second[2]
+
+
+def test_state_set_before_the_kickoff_is_its_input() -> None:
+    flow = Typed()
+    flow.state.topic = "set before"
+
+    assert flow.kickoff()[0] == "set before"
+
+
+def test_an_initial_state_instance_is_not_shared() -> None:
+    class WithInstance(Typed):
+        initial_state = State(count=10)
+        _state_type = None
+
+    assert WithInstance().kickoff()[1] == WithInstance().kickoff()[1] == 11
+    assert WithInstance.initial_state.count == 10
+
+
+def test_unknown_inputs_are_ignored_by_a_typed_state() -> None:
+    assert Typed().kickoff(inputs={"topic": "x", "nonsense": 1})[0] == "x"
+
+
+def test_an_input_of_the_wrong_type_is_named(runtime: Runtime) -> None:
+    with pytest.raises(InputsError, match="Invalid inputs for structured state: count: Input should be a valid integer"):
+        Typed().kickoff(inputs={"count": "many"})
+
+    assert runtime.journal.runs(RunFilter()) == []
+
+
+@pytest.mark.parametrize("flow", [Typed, Untyped])
+def test_inputs_that_cannot_be_stored_are_refused_before_anything_runs(flow: Any, runtime: Runtime) -> None:
+    with pytest.raises(InputsError, match="client is a builtins.object, which cannot be stored"):
+        flow().kickoff(inputs={"client": object()})
+
+    assert runtime.journal.runs(RunFilter()) == []
+
+
+def test_refused_inputs_leave_no_trace_in_the_flow() -> None:
+    flow = Untyped()
+    with pytest.raises(InputsError):
+        flow.kickoff(inputs={"client": object()})
+
+    assert flow.kickoff() == ["begin", "end"]
+
+
+def test_a_state_that_cannot_be_stored_is_named() -> None:
+    flow = Untyped()
+    flow.state["lock"] = threading.Lock()
+
+    with pytest.raises(InputsError, match="the state of flow Untyped cannot be stored: lock is a _thread.lock"):
+        flow.kickoff()
+
+
+def test_each_method_records_the_fields_that_it_changed(runtime: Runtime) -> None:
+    flow = Typed()
+    flow.kickoff()
+
+    steps = {step.path: step.result or "" for step in runtime.journal.steps(flow.run_id or "")}
+
+    assert '"count":1' in steps["begin#1"]
+    assert '"topic"' not in steps["begin#1"].partition('"state":')[2].partition('"value"')[0]
+    assert '"state":{}' in steps["end#1"]
+
+
+# --- routers ------------------------------------------------------------------------------------------------------
+
+
+class Verdict(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Routed(Flow):
+    """A router on top of the start, one by annotation, one by label chain."""
+
+    @router()
+    @start()
+    def begin(self) -> Literal["one", "two"]:
+        return self.state.get("go", "one")  # type: ignore[no-any-return]
+
+    @listen("two")
+    def nobody(self) -> str:
+        return "two"
+
+    @router("one")
+    def judge(self, label: str) -> Verdict:
+        self.state["label"] = label
+        return Verdict.GOOD
+
+    @listen(Verdict.GOOD)
+    def good(self, verdict: Verdict) -> Any:
+        return (self.state["label"], verdict)
+
+
+def test_routers_on_a_start_and_in_a_chain() -> None:
+    assert Routed().kickoff() == ("one", Verdict.GOOD)
+    assert Routed().kickoff(inputs={"go": "two"}) == "two"
+
+
+class Loop(Flow):
+    @start()
+    def begin(self) -> None:
+        self.state["n"] = 0
+
+    @router(or_(begin, "again"))
+    def count(self) -> str:
+        self.state["n"] += 1
+        return "again" if self.state["n"] < self.state.get("until", 3) else "done"
+
+    @listen("done")
+    def end(self) -> int:
+        return int(self.state["n"])
+
+
+def test_a_cycle_of_labels() -> None:
+    assert Loop().kickoff() == 3
+
+
+def test_a_cycle_without_an_end_is_stopped() -> None:
+    flow = Loop(max_method_calls=5)
+
+    with pytest.raises(MaxMethodCallsExceeded, match="max_method_calls is 5") as caught:
+        flow.kickoff(inputs={"until": 100})
+
+    assert isinstance(caught.value, RecursionError | JackstayError)
+
+
+# --- arguments and results ----------------------------------------------------------------------------------------
+
+
+class Joined(Flow):
+    @start()
+    def a(self) -> str:
+        return "A"
+
+    @listen(a)
+    def b(self, given: str) -> str:
+        return given + "B"
+
+    @listen(and_(a, b))
+    def both(self, last: str) -> str:
+        return f"both after {last}"
+
+    @listen(both)
+    def without_parameter(self) -> None:
+        return None
+
+
+def test_arguments_are_what_completed_last_and_the_result_is_the_last_methods() -> None:
+    assert Joined().kickoff() is None
+
+    class Shorter(Joined):
+        def without_parameter(self) -> None: ...
+
+    assert Shorter().kickoff() == "both after AB"
+
+
+def test_the_same_flow_awaited() -> None:
+    class Shorter(Joined):
+        def without_parameter(self) -> None: ...
+
+    assert asyncio.run(Shorter().akickoff()) == asyncio.run(Shorter().kickoff_async()) == "both after AB"
+
+
+# --- failures -----------------------------------------------------------------------------------------------------
+
+
+class Broken(Exception):
+    def __init__(self, *, part: str) -> None:
+        super().__init__(f"{part} broke")
+        self.part = part
+
+
+class Siblings(Flow):
+    cancelled: threading.Event
+    waiting: threading.Event
+
+    @start()
+    async def waits(self) -> None:
+        self.waiting.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    @start()
+    def breaks(self) -> None:
+        assert self.waiting.wait(20)
+        raise Broken(part="this")
+
+    @listen(breaks)
+    def never(self) -> None:
+        raise AssertionError("ran after a failure")
+
+
+def test_an_exception_reaches_the_caller_as_raised_and_siblings_are_cancelled(runtime: Runtime) -> None:
+    flow = Siblings()
+    flow.cancelled, flow.waiting = threading.Event(), threading.Event()
+
+    with pytest.raises(Broken) as caught:
+        flow.kickoff()
+
+    assert flow.cancelled.is_set()
+    assert caught.value.part == "this"
+    (run,) = runtime.journal.runs(RunFilter())
+    assert (run.status, run.reason) == ("failed", "error")
+    assert [note for note in caught.value.__notes__ if f"jackstay resume {run.id[:13]}" in note]
+
+
+class TwoSteps(Flow):
+    broken = True
+    ran: list[str]
+
+    @start()
+    def one(self) -> str:
+        self.ran.append("one")
+        self.state["field"] = [1]
+        return "ONE"
+
+    @listen(one)
+    def two(self, given: str) -> str:
+        self.ran.append("two")
+        self.state["field"].append(2)
+        if self.broken:
+            raise ValueError("two broke")
+        return f"{given} {self.state['field']}"
+
+
+def test_a_failed_flow_goes_on_with_the_method_that_failed_and_the_state_before_it() -> None:
+    flow = TwoSteps()
+    flow.ran = []
+    with pytest.raises(ValueError, match="two broke"):
+        flow.kickoff(run_key="k")
+
+    flow = TwoSteps()
+    flow.broken, flow.ran = False, []
+
+    assert flow.kickoff(run_key="k") == "ONE [1, 2]"
+    assert flow.ran == ["two"]
+
+
+def test_a_finished_run_key_gives_result_and_state_without_running() -> None:
+    flow = Typed()
+    first = flow.kickoff(inputs={"topic": "x"}, run_key="k")
+
+    other = Typed()
+    again = other.kickoff(inputs={"topic": "x"}, run_key="k")
+
+    assert again == first
+    assert (other.state.count, other.state.where) == (1, Address(city="Rome"))
+
+
+# --- many at once -------------------------------------------------------------------------------------------------
+
+
+class Meeting(Flow):
+    """Two kickoffs of one object have to be inside at the same time."""
+
+    barrier: threading.Barrier
+
+    @start()
+    def begin(self) -> Any:
+        self.state["mine"] = self.state["n"]
+        self.barrier.wait(20)
+        return (self.state["n"], self.state["mine"], self.state["id"])
+
+
+def test_one_flow_object_runs_many_times_at_once() -> None:
+    flow = Meeting()
+    flow.barrier = threading.Barrier(5)
+
+    async def together() -> list[Any]:
+        return await asyncio.gather(*(flow.akickoff(inputs={"n": n}) for n in range(5)))
+
+    results = asyncio.run(together())
+
+    assert [(n, mine) for n, mine, _ in results] == [(n, n) for n in range(5)]
+    assert len({state_id for _, _, state_id in results}) == 5
+
+
+# --- usage --------------------------------------------------------------------------------------------------------
+
+
+class WithCrew(Flow):
+    model: ScriptedModel
+
+    @start()
+    def begin(self) -> Any:
+        worker = Agent(role="R", goal="G", backstory="B", llm=self.model)
+        return Crew(agents=[worker], tasks=[Task(description="D", expected_output="E", agent=worker)]).kickoff()
+
+
+def test_usage_covers_everything_inside() -> None:
+    flow = WithCrew()
+    flow.model = ScriptedModel(["said", "said more"])
+
+    first = flow.kickoff()
+    one = flow.usage_metrics
+    flow.kickoff()
+
+    assert one == first.token_usage == flow.usage_metrics.model_copy(update={"completion_tokens": 1, "total_tokens": one.total_tokens})
+    assert (one.successful_requests, flow.usage_metrics.successful_requests) == (1, 1)
+    assert (first.run_id, bool(first.path)) == (first.run_id, True)
+    assert flow.cost_usd is None
