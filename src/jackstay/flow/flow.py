@@ -170,6 +170,7 @@ class _Running:
     ) -> Kickoff:
         flow = self.flow
         given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
+        plain = _plain(given, runtime)  # refused before the state has any of it
         flow._state = with_inputs(flow._state, given)
         flow._id_given = flow._id_given or "id" in given
         _vouch(runtime, flow)
@@ -184,7 +185,7 @@ class _Running:
         return Kickoff(
             kind="flow",
             name=flow._name,
-            inputs=_plain(given, runtime),
+            inputs=plain,
             fingerprint=flow.fingerprint,
             body=body,
             encode=lambda value: _encoded(value, box, runtime),

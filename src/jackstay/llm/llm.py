@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import Conversation, Message, OutputSchema, Question, Role, Sampling, ToolCall, ToolSpec
 from jackstay.core.specs import ModelConfig, Secret
 from jackstay.errors import ConfigurationError
@@ -56,6 +57,7 @@ class LLM(BaseLLM):
         if extra.pop("n", 1) not in (None, 1):
             raise ConfigurationError("LLM(n=…): one answer per call is all that an agent can use; leave n out")
         _drop_meaningless(extra)
+        _check_sendable(extra)
         options = {"organization": organization, "project": project}
         self._config = ModelConfig(
             model=model or "",
@@ -173,6 +175,18 @@ def message_of(body: Mapping[str, Any]) -> Message:
     content = body.get("content") or ""
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     return Message(role, text, calls, body.get("tool_call_id", ""), body.get("name", ""))
+
+
+def _check_sendable(extra: Mapping[str, Any]) -> None:
+    for name, value in extra.items():
+        try:
+            canonical_json(value)
+        except (TypeError, ValueError) as error:
+            hint = "; for a structured answer use output_pydantic of a task, or llm.call(…, response_model=…)"
+            raise ConfigurationError(
+                f"LLM({name}=…) is a {type(value).__name__}, which cannot be sent in a request: {error}"
+                f"{hint if name == 'response_format' else ''}"
+            ) from error
 
 
 def _drop_meaningless(extra: dict[str, Any]) -> None:

@@ -66,7 +66,9 @@ def test_what_is_passed_as_llm() -> None:
 
 
 def test_messages_and_tools_become_a_question() -> None:
-    tools = [{"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}}]
+    tools = [
+        {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}}
+    ]
     messages = [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "add", "arguments": "{}"}}]},
@@ -93,7 +95,9 @@ def test_a_message_with_an_unknown_role_is_refused() -> None:
 class Plain(BaseLLM):
     """CrewAI's least: the constructor's arguments and `call`."""
 
-    def call(self, messages: Any, tools: Any = None, callbacks: Any = None, available_functions: Any = None, **_: Any) -> str:
+    def call(
+        self, messages: Any, tools: Any = None, callbacks: Any = None, available_functions: Any = None, **_: Any
+    ) -> str:
         return f"{self.model} {self.temperature}: {len(messages)} messages"
 
 
