@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,7 +98,7 @@ def undisturbed(warm: Warm, program: str, folder: Path) -> Undisturbed:
         child = _started(warm, program, stub, killing, folder, {}, None)
         assert child.wait() == 0, child.output
         requests = stub.requests
-    follows = [_is_next_turn(one, other) for one, other in zip(requests, requests[1:], strict=False)]
+    follows = [_is_next_turn(one, other) for one, other in pairwise(requests)]
     return Undisturbed(
         result=child.result,
         asked=Counter(map(_question, requests)),

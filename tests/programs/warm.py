@@ -24,6 +24,7 @@ PRELOADED = (
     "jackstay.models.wire",
     "psycopg",
     "tests.programs.crew_of_five",
+    "tests.programs.flow_at_once",
     "tests.programs.flow_of_five",
 )
 
@@ -48,7 +49,7 @@ def _fork(wish: dict[str, Any]) -> int:
         return pid
     try:
         _child(wish)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the child of a fork must not return
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)

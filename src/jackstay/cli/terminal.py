@@ -40,4 +40,6 @@ def _console(*, stderr: bool) -> Console:
     # Files and pipes get no wrapping at 80 columns: who reads them, reads lines.
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else max(int(os.environ.get("COLUMNS") or 0), 160)
-    return Console(stderr=stderr, highlight=False, width=width)
+    # Rich itself would still write bold and dim under NO_COLOR.
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(stderr=stderr, highlight=False, width=width, color_system=None if plain else "auto")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,19 @@ _loading: ContextVar[str | None] = ContextVar("jackstay_loading", default=None)
 def entry_point() -> dict[str, Any]:
     """The script (under `python -m` the module's name, too), its arguments and folder; empty where there is none (a
     console, a notebook)."""
-    script = sys.argv[0] if sys.argv else ""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    module = None if spec is None else str(spec.name).removesuffix(".__main__")
+    return dict(_entry(tuple(sys.argv), str(Path.cwd()), module))
+
+
+@lru_cache(maxsize=4)
+def _entry(argv: tuple[str, ...], folder: str, module: str | None) -> Mapping[str, Any]:
+    """The same for every kickoff of a program that changes neither: a few calls to the file system saved each time."""
+    script = argv[0] if argv else ""
     if not script or script in ("-c", "-m") or not Path(script).is_file():
         return {}
-    entry = {"script": str(Path(script).resolve()), "arguments": sys.argv[1:], "folder": str(Path.cwd())}
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return entry if spec is None else entry | {"module": spec.name.removesuffix(".__main__")}
+    entry = {"script": str(Path(script).resolve()), "arguments": list(argv[1:]), "folder": folder}
+    return entry if module is None else entry | {"module": module}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from jackstay.core.flow_graph import AllOf, AnyOf, Condition, MethodSpec, Trigge
 from jackstay.errors import DefinitionError
 
 F = TypeVar("F", bound=Callable[..., Any])
-Given = str | Callable[..., Any] | AnyOf | AllOf | Trigger
+Given = str | enum.Enum | Callable[..., Any] | AnyOf | AllOf | Trigger
 _MARK = "__jackstay_flow__"
 
 

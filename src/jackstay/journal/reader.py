@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, liter
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Message
-from jackstay.core.records import TERMINAL, LeaseState, Reservation, RunFilter, RunRow, StepRow
+from jackstay.core.records import LeaseState, Reservation, RunFilter, RunRow, StepRow
 from jackstay.core.usage import Bill, Usage, from_pico
 from jackstay.errors import NotFoundError
 from jackstay.journal import schema
@@ -242,7 +242,7 @@ def _filtered(wanted: RunFilter) -> Select[Any]:
     if wanted.kind:
         query = query.where(run.c.kind.in_(wanted.kind))
     if wanted.unfinished:
-        query = query.where(run.c.status.not_in(TERMINAL))
+        query = query.where(schema.UNFINISHED)
     if wanted.before is not None:
         mark = select(run.c.created_at).where(run.c.id == wanted.before).scalar_subquery()
         query = query.where(or_(run.c.created_at < mark, and_(run.c.created_at == mark, run.c.id < wanted.before)))

@@ -1,4 +1,4 @@
-"""Sampling to the wire library's model settings (the table in `model-layer.md`, section 6)."""
+"""Sampling to the wire library's model settings; docs/models.md says which arguments there are."""
 
 from __future__ import annotations
 

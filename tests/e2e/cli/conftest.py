@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -86,11 +86,15 @@ def environ(tmp_path) -> dict[str, str]:
 
 
 @pytest.fixture
-def folder(tmp_path, environ, monkeypatch) -> Iterator[Folder]:
+def folder(tmp_path, environ, monkeypatch) -> Folder:
     project = tmp_path / "project"
     project.mkdir()
     for name in set(os.environ) - set(environ):
-        if name.startswith(("JACKSTAY_", "OPENAI_", "ANTHROPIC_")) or name.endswith(("_API_KEY", "_PROXY", "_proxy")) or name == "CI":
+        if (
+            name.startswith(("JACKSTAY_", "OPENAI_", "ANTHROPIC_"))
+            or name.endswith(("_API_KEY", "_PROXY", "_proxy"))
+            or name == "CI"
+        ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(project)
-    yield Folder(project, environ)
+    return Folder(project, environ)

@@ -45,7 +45,11 @@ def test_runs_are_listed_and_found_by_prefix_state_id_and_default(with_runs):
     unfinished = json.loads(with_runs.here("runs", "--unfinished", "--json").stdout)
     table = with_runs.here("runs").stdout
 
-    assert [(run["kind"], run["state"]) for run in listed] == [("crew", "failed"), ("flow", "succeeded"), ("crew", "succeeded")]
+    assert [(run["kind"], run["state"]) for run in listed] == [
+        ("crew", "failed"),
+        ("flow", "succeeded"),
+        ("crew", "succeeded"),
+    ]
     assert [run["id"] for run in unfinished] == [listed[0]["id"]]
     assert json.loads(with_runs.here("runs", "-n", "1", "--json").stdout) == listed[:1]
     assert all(run["id"][:13] in table for run in listed)
@@ -97,7 +101,12 @@ def test_database_of_a_newer_version_is_refused_and_upgrade_says_what_it_found(f
     assert folder.run("run", "crews.py").returncode == 0
     same = folder.here("db", "upgrade")
     with closing(sqlite3.connect(folder.path / ".jackstay/jackstay.db")) as connection:
-        [table] = [name for (name,) in connection.execute("select name from sqlite_master where name like '%version%' and type='table'")]
+        [table] = [
+            name
+            for (name,) in connection.execute(
+                "select name from sqlite_master where name like '%version%' and type='table'"
+            )
+        ]
         connection.execute(f"update {table} set version_num = '9999'")
         connection.commit()
 

@@ -80,7 +80,9 @@ def test_crew_of_plain_python_is_resumed_by_starting_its_program_again(crews, st
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGTERM, 5, "stopped"), (signal.SIGINT, 130, "interrupted")], ids=["term", "int"]
+    ("number", "code", "word"),
+    [(signal.SIGTERM, 5, "stopped"), (signal.SIGINT, 130, "interrupted")],
+    ids=["term", "int"],
 )
 def test_signal_ends_the_run_in_order_and_it_can_be_resumed(crews, stub, number, code, word):
     _hold_second(stub)
@@ -93,12 +95,16 @@ def test_signal_ends_the_run_in_order_and_it_can_be_resumed(crews, stub, number,
     assert process.returncode == code
     [run] = json.loads(crews.here("runs", "--json").stdout)
     assert run["state"] == "interrupted"
-    assert said.splitlines()[-1] == f"{word}: run {run['id']} can go on where it stopped: jackstay resume {run['id'][:13]}"
+    assert (
+        said.splitlines()[-1] == f"{word}: run {run['id']} can go on where it stopped: jackstay resume {run['id'][:13]}"
+    )
     assert "Traceback" not in said
 
 
 def test_run_of_a_console_is_not_guessed_at(crews, stub):
-    code = "from crews import crew\ncrew.tasks[0].callback = lambda output: 1 / 0\ncrew.kickoff(inputs={'topic': 'boats'})"
+    code = (
+        "from crews import crew\ncrew.tasks[0].callback = lambda output: 1 / 0\ncrew.kickoff(inputs={'topic': 'boats'})"
+    )
     process = crews.start("-c", code, python=True)
     process.communicate(timeout=60)
 

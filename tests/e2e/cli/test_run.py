@@ -40,7 +40,9 @@ def test_object_is_kicked_off_with_the_command_lines_inputs_and_its_result_print
     folder.write("crews.py", PROGRAM, KICKOFF)
     folder.write("in.json", json.dumps({"topic": "trains", "depth": 1}))
 
-    ended = folder.run("run", "crews.py:crew", "--inputs", "in.json", "-i", "topic=kites", "-i", "depth:=2", "--model", "sim/pro")
+    ended = folder.run(
+        "run", "crews.py:crew", "--inputs", "in.json", "-i", "topic=kites", "-i", "depth:=2", "--model", "sim/pro"
+    )
 
     assert "kites" in ended.stdout.lower()
     assert "begin" not in ended.stdout
@@ -93,7 +95,12 @@ def test_script_that_kicks_nothing_off_starts_the_one_flow_it_defines_and_its_st
 
 
 def test_users_exception_shows_their_frames_and_how_to_resume_and_a_changed_program_can_go_on(folder):
-    folder.write("bad.py", PROGRAM, "def fails(output):\n    raise LookupError('no such [thing]')\ncrew.tasks[0].callback = fails\n", KICKOFF)
+    folder.write(
+        "bad.py",
+        PROGRAM,
+        "def fails(output):\n    raise LookupError('no such [thing]')\ncrew.tasks[0].callback = fails\n",
+        KICKOFF,
+    )
 
     ended = folder.run("run", "bad.py")
 
@@ -124,7 +131,9 @@ def test_missing_key_is_one_message_that_names_the_agent_and_costs_nothing(folde
     ended = folder.run("run", "crews.py")
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("error: OPENAI_API_KEY is not set (model gpt-4o-mini of agent 'Analyst'); put it in .env")
+    assert ended.stderr.startswith(
+        "error: OPENAI_API_KEY is not set (model gpt-4o-mini of agent 'Analyst'); put it in .env"
+    )
     assert "crews.py, line" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "Traceback" in folder.run("run", "crews.py", "--debug").stderr

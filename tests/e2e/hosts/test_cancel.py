@@ -31,6 +31,10 @@ def in_flight(stub: Stub) -> Any:
     return lambda: stub.wait_for(lambda s: s.in_flight == 1)
 
 
+def in_second_task(stub: Stub) -> Any:
+    return lambda: stub.wait_for(lambda s: s.in_flight == 1 and len(s.requests) == 2)
+
+
 def test_cancelled_akickoff_closes_its_request_within_a_second(runtime, stub):
     stub.hold()
 
@@ -44,23 +48,14 @@ def test_cancelled_akickoff_closes_its_request_within_a_second(runtime, stub):
 
 
 def test_cancelled_run_goes_on_where_it_stopped(runtime, stub):
-    stub.script([None, lambda request: stub._close_gate()])  # the second answer closes the gate behind itself
-    stub.script([None])
-    held: list[str] = []
+    stub.rule(lambda request: _never(), user="crew 1", times=1)
+    crew = crew_of(tasks=3)
 
-    async def program() -> str:
-        crew = crew_of(tasks=3)
-        running = asyncio.create_task(crew.akickoff({"topic": "t"}, run_key="k"))
-        await asyncio.to_thread(stub.wait_for, lambda s: s.in_flight == 1 and len(s.requests) >= 2)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        held.append(Ledger.of(runtime).runs[0].status)
-        stub.release()
-        return str((await crew.akickoff({"topic": "t"}, run_key="k")).raw)
+    asyncio.run(cancelled_when(crew.akickoff({"topic": "t"}, run_key="k"), in_second_task(stub)))
+    status = Ledger.of(runtime).runs[0].status
+    output = crew.kickoff({"topic": "t"}, run_key="k")
 
-    assert asyncio.run(program()) == "t"
-    assert held == ["cancelled"]
+    assert (status, output.raw) == ("cancelled", "t")
     questions = [request.last_user for request in stub.requests if not request.client_left]
     assert len(questions) == len(set(questions)) == 3
 

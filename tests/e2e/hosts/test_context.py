@@ -140,9 +140,13 @@ def test_kickoffs_in_to_thread_and_gather_belong_to_the_run_around_them(runtime)
         @start()
         async def begin(self) -> list[str]:
             inner = crew_of(name="inner")
-            sync = [asyncio.to_thread(lambda n=n: inner.kickoff({"topic": f"s{n}"}).raw) for n in range(3)]
+
+            def blocking(topic: str) -> Any:
+                return inner.kickoff({"topic": topic})
+
+            sync = [asyncio.to_thread(blocking, f"s{n}") for n in range(3)]
             outputs = await asyncio.gather(*(inner.akickoff({"topic": f"a{n}"}) for n in range(3)), *sync)
-            return [getattr(output, "raw", output) for output in outputs]
+            return [output.raw for output in outputs]
 
     assert Spread().kickoff() == ["a0", "a1", "a2", "s0", "s1", "s2"]
     assert len(Ledger.of(runtime).runs) == 1

@@ -56,7 +56,7 @@ def in_child(work: Any) -> Any:
 def _tried(work: Any) -> Any:
     try:
         return work()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - told to the parent
         return traceback.format_exc()
 
 
@@ -127,5 +127,6 @@ def _fork_and_wait() -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-async def _until(event: threading.Event) -> None:
+async def _until(event: threading.Event) -> str:
     await asyncio.to_thread(event.wait, 30)
+    return "parent"

@@ -37,7 +37,7 @@ def test_interrupted_kickoff_raises_soon_and_its_run_can_be_resumed(warm, tmp_pa
 
         os.kill(child.pid, signal.SIGINT)
         sent_s = time.monotonic()
-        stub.wait_for(lambda s: s.other_requests and s.other_requests[-1].path == "/stopped", timeout_s=30)
+        stub.wait_for(lambda s: bool(s.other_requests) and s.other_requests[-1].path == "/stopped", timeout_s=30)
         took_s = time.monotonic() - sent_s
         assert child.wait() == 0, child.output
         assert child.result["raised"] == "KeyboardInterrupt"

@@ -17,7 +17,7 @@ from tests.chaos.processes import ROOT
 from tests.e2e.hosts.crews import answer
 
 SETUP = """
-import os, warnings
+import asyncio, os, warnings
 warnings.simplefilter("ignore", RuntimeWarning)
 from jackstay import Flow, start, listen
 from jackstay.tools import tool
@@ -36,6 +36,16 @@ class Greeting(Flow):
     def end(self, said):
         return said + "!"
 print(Greeting().kickoff(), await Greeting().akickoff())
+"""
+
+
+# (ipykernel 7 does not pass an interrupt on to an awaiting cell, not even to one that awaits `asyncio.sleep`.)
+CANCEL = """
+task.cancel()
+try:
+    await task
+except asyncio.CancelledError:
+    print("cancelled")
 """
 
 
@@ -93,13 +103,23 @@ def test_notebook_runs_crews_and_flows_and_goes_on_after_an_interrupt(notebook, 
     assert notebook.printed(FLOW % "three") == "three! three!"
     assert notebook.printed(FLOW % "four") == "four! four!"  # the class defined again
 
-    for kick_off in ('crew.kickoff({"topic": "held"})', 'await crew.akickoff({"topic": "held"})'):
-        _interrupted(notebook, stub, pid, kick_off)
-        assert notebook.printed('print(crew.kickoff({"topic": "five"}).raw)') == "five"
-        assert notebook.printed('print((await crew.akickoff({"topic": "six"})).raw)') == "six"
+    _interrupted(notebook, stub, pid, 'crew.kickoff({"topic": "held"})')
+    assert notebook.printed('print(crew.kickoff({"topic": "five"}).raw)') == "five"
+    assert notebook.printed('print((await crew.akickoff({"topic": "six"})).raw)') == "six"
 
-    kept = "from jackstay.engine.runtime import current_runtime as runtime\nfrom jackstay.core.records import RunFilter\n"
-    assert notebook.printed(kept + "print([r.status for r in runtime().journal.runs(RunFilter())].count('cancelled'))") == "2"
+    with stub.held():
+        notebook.run('task = asyncio.ensure_future(crew.akickoff({"topic": "held"}))')
+        stub.wait_for(lambda s: s.in_flight == 1)
+        assert notebook.printed(CANCEL) == "cancelled"
+    assert notebook.printed('print(crew.kickoff({"topic": "seven"}).raw)') == "seven"
+
+    kept = (
+        "from jackstay.engine.runtime import current_runtime as runtime\nfrom jackstay.core.records import RunFilter\n"
+    )
+    assert (
+        notebook.printed(kept + "print([r.status for r in runtime().journal.runs(RunFilter())].count('cancelled'))")
+        == "2"
+    )
 
 
 def _interrupted(notebook: Notebook, stub: Stub, pid: int, kick_off: str) -> None:
@@ -113,8 +133,7 @@ def _interrupted(notebook: Notebook, stub: Stub, pid: int, kick_off: str) -> Non
     watcher = threading.Thread(target=interrupt, daemon=True)
     watcher.start()
     cell = notebook.run(kick_off)
-    print(cell.outputs)
     watcher.join(30)
     stub.wait_for(lambda s: s.in_flight == 0, timeout_s=5)
     stub.release()
-    assert [one.ename for one in cell.outputs if one.output_type == "error"] in (["KeyboardInterrupt"], ["CancelledError"])
+    assert [one.ename for one in cell.outputs if one.output_type == "error"] == ["KeyboardInterrupt"]

@@ -32,7 +32,7 @@ def test_swallowed_loss_of_the_journal_stops_the_run_all_the_same(points, stub):
             points.raise_at("journal.commit", StorageUnavailable("the disk is gone"))
             try:
                 crew_of(name="first").kickoff({"topic": "first"})
-            except Exception:  # as users do
+            except Exception:  # noqa: BLE001 - as users do
                 went_on.append("swallowed")
             try:
                 crew_of(name="second").kickoff({"topic": "second"})
@@ -57,7 +57,7 @@ def test_run_stopped_by_the_journal_goes_on_when_it_is_back(points, stub):
         def begin(self) -> str:
             try:
                 return str(crew_of(name="only").kickoff({"topic": "only"}).raw)
-            except Exception:
+            except Exception:  # noqa: BLE001 - as users do
                 return "swallowed"
 
     points.raise_at("journal.commit", StorageUnavailable("the disk is gone"), skip=2)

@@ -48,10 +48,10 @@ class Reference:
             await asyncio.wait([self.whole])
 
     async def _until_still(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(0)
-            if not loop._ready:  # type: ignore[attr-defined] - nothing else can run
+            if not loop._ready:  # nothing else can run
                 break
         if self.whole is not None and self.whole.done() and not self.whole.cancelled():
             self.error = self.whole.exception()

@@ -55,7 +55,8 @@ async def compare(seed: int) -> tuple[Recorded, FlowGraph]:
     """Drives both with the same completions in a random order; the completions that were made."""
     draw = random.Random(seed)
     made = random_graph(draw)
-    progress, reference, recorded = FlowProgress(made), Reference(made), []
+    progress, reference = FlowProgress(made), Reference(made)
+    recorded: Recorded = []
     progress.begin()
     await reference.begin()
     while progress.running and len(recorded) < 60:

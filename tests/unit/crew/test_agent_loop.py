@@ -199,7 +199,7 @@ class TextModel(BaseLLM):
         super().__init__("text-only")
         self.answers, self.asked = list(answers), []  # type: ignore[var-annotated]
 
-    def call(self, messages: Any, tools: Any = None, **_: Any) -> str:
+    def call(self, messages: Any, tools: Any = None, **_: Any) -> str:  # type: ignore[override]
         assert not tools
         self.asked.append(messages)
         return self.answers.pop(0)

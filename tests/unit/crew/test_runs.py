@@ -119,7 +119,7 @@ def test_the_usage_of_a_resumed_run_is_that_of_all_its_calls() -> None:
 
 
 def test_resuming_what_does_not_exist_says_so() -> None:
-    with pytest.raises(NotFoundError, match="no run 'nope'.*jackstay runs"):
+    with pytest.raises(NotFoundError, match=r"no run 'nope'.*jackstay runs"):
         one_task(ScriptedModel()).kickoff(resume="nope")
 
 

@@ -37,16 +37,20 @@ def test_conditions_take_methods_names_labels_enums_and_nest() -> None:
 
 def test_labels_come_from_emit_a_literal_or_an_enum() -> None:
     @router("x", emit=["a", "b"])
-    def by_emit(self: Any) -> str: ...
+    def by_emit(self: Any) -> str:
+        return "a"
 
     @router("x")
-    def by_literal(self: Any) -> Literal["a", "b"]: ...
+    def by_literal(self: Any) -> Literal["a", "b"]:
+        return "a"
 
     @router("x")
-    def by_enum(self: Any) -> Verdict: ...
+    def by_enum(self: Any) -> Verdict:
+        return Verdict.GOOD
 
     @router("x")
-    def unknown(self: Any) -> str: ...
+    def unknown(self: Any) -> str:
+        return "a"
 
     labels = [getattr(mark_of(method), "emits", "no mark") for method in (by_emit, by_literal, by_enum, unknown)]
     assert labels == [("a", "b"), ("a", "b"), ("good", "bad"), None]
@@ -142,10 +146,11 @@ def test_a_definition_that_cannot_run_is_refused_when_the_flow_is_made(make: Any
 
 
 def test_decorators_without_parentheses_are_refused_where_they_stand() -> None:
+    forgotten: Any = start
     with pytest.raises(DefinitionError, match=r"@start\(\) above begin"):
 
         class Forgot(Flow):
-            @start
+            @forgotten
             def begin(self) -> None: ...
 
     with pytest.raises(DefinitionError, match="give a method, its name, a label"):
@@ -154,7 +159,7 @@ def test_decorators_without_parentheses_are_refused_where_they_stand() -> None:
 
 def test_a_state_that_is_none_is_refused() -> None:
     class Odd(Base):
-        initial_state = [1]
+        initial_state = 3
 
     with pytest.raises(DefinitionError, match="a dict or a pydantic model"):
         Odd()

@@ -69,7 +69,7 @@ def test_messages_and_tools_become_a_question() -> None:
     tools = [
         {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}}
     ]
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "add", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "1", "content": "2"},
@@ -102,7 +102,7 @@ class Plain(BaseLLM):
 
 
 class Awaited(BaseLLM):
-    def call(self, messages: Any, **_: Any) -> str:
+    def call(self, messages: Any, **_: Any) -> str:  # type: ignore[override]
         raise AssertionError("acall is there")
 
     async def acall(self, messages: Any, **_: Any) -> str:  # type: ignore[override]

@@ -88,6 +88,7 @@ def upgrade() -> None:
         _text("owner"),
         _big("expires_at"),
         _text("activity"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "reservation",
@@ -105,6 +106,7 @@ def upgrade() -> None:
         _big("cost_pico", null=True),
         _text("outcome"),
         _big("settled_at", null=True),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "blob",
@@ -138,12 +140,11 @@ def upgrade() -> None:
         _text("answer"),
     )
     op.create_index("run_by_created", "run", ["created_at", "id"])
-    op.create_index("run_by_status", "run", ["status", "created_at"])
+    _index_where("run_unfinished", "run", ["created_at"], "status IN ('queued', 'running', 'waiting')")
     _index_where("run_by_parent", "run", ["parent_run"], "parent_run IS NOT NULL")
     _index_where("run_by_session", "run", ["session_id"], "session_id IS NOT NULL")
     of_project = sa.text("coalesce(project_id, '')")
     _index_where("run_by_key", "run", [of_project, "run_key"], "run_key IS NOT NULL", unique=True)
-    op.create_index("step_by_seq", "step", ["run_id", "seq"], unique=True)
     _index_where("wait_open", "wait", ["created_at"], "answered_at IS NULL")
 
 

@@ -1,0 +1,143 @@
+"""Flows that fail and go on, flows that run at the same time, and what a flow costs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from jackstay import Agent, Crew, Flow, Runtime, Task, listen, start
+from jackstay.core.records import RunFilter
+from jackstay.testing import ScriptedModel
+
+
+class Broken(Exception):
+    def __init__(self, *, part: str) -> None:
+        super().__init__(f"{part} broke")
+        self.part = part
+
+
+class Siblings(Flow):
+    cancelled: threading.Event
+    waiting: threading.Event
+
+    @start()
+    async def waits(self) -> None:
+        self.waiting.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    @start()
+    def breaks(self) -> None:
+        assert self.waiting.wait(20)
+        raise Broken(part="this")
+
+    @listen(breaks)
+    def never(self) -> None:
+        raise AssertionError("ran after a failure")
+
+
+def test_an_exception_reaches_the_caller_as_raised_and_siblings_are_cancelled(runtime: Runtime) -> None:
+    flow = Siblings()
+    flow.cancelled, flow.waiting = threading.Event(), threading.Event()
+
+    with pytest.raises(Broken) as caught:
+        flow.kickoff()
+
+    assert flow.cancelled.is_set()
+    assert caught.value.part == "this"
+    (run,) = runtime.journal.runs(RunFilter())
+    assert (run.status, run.reason) == ("failed", "error")
+    assert [note for note in caught.value.__notes__ if f"jackstay resume {run.id[:13]}" in note]
+
+
+class TwoSteps(Flow):
+    broken = True
+    ran: list[str]
+
+    @start()
+    def one(self) -> str:
+        self.ran.append("one")
+        self.state["field"] = [1]
+        return "ONE"
+
+    @listen(one)
+    def two(self, given: str) -> str:
+        self.ran.append("two")
+        self.state["field"].append(2)
+        if self.broken:
+            raise ValueError("two broke")
+        return f"{given} {self.state['field']}"
+
+
+def test_a_failed_flow_goes_on_with_the_method_that_failed_and_the_state_before_it() -> None:
+    flow = TwoSteps()
+    flow.ran = []
+    with pytest.raises(ValueError, match="two broke"):
+        flow.kickoff(run_key="k")
+
+    flow = TwoSteps()
+    flow.broken, flow.ran = False, []
+
+    assert flow.kickoff(run_key="k") == "ONE [1, 2]"
+    assert flow.ran == ["two"]
+
+
+# --- many at once -------------------------------------------------------------------------------------------------
+
+
+class Meeting(Flow):
+    """Two kickoffs of one object have to be inside at the same time."""
+
+    barrier: threading.Barrier
+
+    @start()
+    def begin(self) -> Any:
+        self.state["mine"] = self.state["n"]
+        self.barrier.wait(20)
+        return (self.state["n"], self.state["mine"], self.state["id"])
+
+
+def test_one_flow_object_runs_many_times_at_once() -> None:
+    flow = Meeting()
+    flow.barrier = threading.Barrier(5)
+
+    async def together() -> list[Any]:
+        return await asyncio.gather(*(flow.akickoff(inputs={"n": n}) for n in range(5)))
+
+    results = asyncio.run(together())
+
+    assert [(n, mine) for n, mine, _ in results] == [(n, n) for n in range(5)]
+    assert len({state_id for _, _, state_id in results}) == 5
+
+
+# --- usage --------------------------------------------------------------------------------------------------------
+
+
+class WithCrew(Flow):
+    model: ScriptedModel
+
+    @start()
+    def begin(self) -> Any:
+        worker = Agent(role="R", goal="G", backstory="B", llm=self.model)
+        return Crew(agents=[worker], tasks=[Task(description="D", expected_output="E", agent=worker)]).kickoff()
+
+
+def test_usage_covers_everything_inside() -> None:
+    flow = WithCrew()
+    flow.model = ScriptedModel(["said", "said more"])
+
+    first = flow.kickoff()
+    of_first, run_of_first = flow.usage_metrics, flow.run_id
+    second = flow.kickoff()
+
+    assert of_first == first.token_usage
+    assert flow.usage_metrics == second.token_usage
+    assert (of_first.successful_requests, flow.usage_metrics.successful_requests) == (1, 1)
+    assert (first.run_id, first.path[:8]) == (run_of_first, "begin#1/")
+    assert flow.cost_usd is None
