@@ -12,7 +12,7 @@ from jackstay.cli import checkup
 from jackstay.cli.checkup import Check, bad, good
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.outcome import ExitCode
-from jackstay.cli.terminal import say, stdout
+from jackstay.cli.terminal import print_table, say
 from jackstay.engine.runtime import Runtime
 from jackstay.errors import JackstayError
 from jackstay.models.provider import Endpoint
@@ -30,7 +30,7 @@ def doctor(*, online: bool) -> int:
     checks = list(_checks())
     if online:
         checks += _online()
-    stdout().print(_table(checks))
+    print_table(_table(checks))
     wrong = sum(check.ok is False for check in checks)
     if wrong:
         say(f"{plural(wrong, 'thing')} to put right", "red")

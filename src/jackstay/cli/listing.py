@@ -15,7 +15,7 @@ from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.stored import NoRunsYet, existing_journal, top_runs
-from jackstay.cli.terminal import say, stdout
+from jackstay.cli.terminal import print_table, say
 from jackstay.core.records import RunFilter, RunRow, RunStatus
 from jackstay.journal import Journal
 from jackstay.observe.figures import UNKNOWN, cost, seconds, tokens
@@ -68,7 +68,7 @@ def runs(*, unfinished: bool, limit: int, as_json: bool) -> int:
     if as_json:
         print(json.dumps([run.to_json() for run in listed], indent=2))
     elif listed:
-        stdout().print(_table(listed))
+        print_table(_table(listed))
     elif place:
         say(f"no {'unfinished ' if unfinished else ''}runs in {place}")
     return 0

@@ -132,8 +132,9 @@ def _print_message(error: BaseException) -> None:
         say(f"  at {place}", "dim")
     if isinstance(error, MissingVariableError):
         say(f"  on the command line: --input {error.variable}=…")
-    for note in getattr(error, "__notes__", ()):
-        say(note)
+    if not isinstance(error, UsageError):  # what was asked for cannot be resumed either
+        for note in getattr(error, "__notes__", ()):
+            say(note)
 
 
 def _place_in_program(error: BaseException) -> str:

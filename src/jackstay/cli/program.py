@@ -34,24 +34,28 @@ class Kickoffs:
         self.seen = self.seen or not (event.name.startswith("run_") and event.data.get("kind") == "script")
 
 
-def start(target: Target, kickoffs: Kickoffs) -> None:
-    """Executes the program; if it names an object, or defines something and kicks nothing off, kicks that off."""
-    _prepare(target)
-    if target.object is not None:
-        _present(_kick_off(_named_object(target), target.name))
-        return
-    module = _execute_script(target) if target.script is not None else _execute_module(target)
-    if not kickoffs.seen:
-        _start_definition(module, target)
-
-
-def _prepare(target: Target) -> None:
+def prepare(target: Target) -> None:
+    """Makes this process the program's: folder, path, arguments. Raises `UsageError` for a module that does not exist,
+    before there is a run."""
     if target.folder:
         os.chdir(target.folder)
     # Python has put the folder of `jackstay` itself there, which is nothing to this program.
     first = 0 if sys.flags.safe_path else 1
     sys.path[:first] = list(target.search)
     sys.argv = [target.script or target.name, *target.arguments]
+    if target.module is not None:
+        _spec_of(target.module)
+
+
+def start(target: Target, kickoffs: Kickoffs) -> None:
+    """Executes the program, once prepared; if it names an object, or defines something and kicks nothing off, kicks that
+    off."""
+    if target.object is not None:
+        _present(_kick_off(_named_object(target), target.name))
+        return
+    module = _execute_script(target) if target.script is not None else _execute_module(target)
+    if not kickoffs.seen:
+        _start_definition(module, target)
 
 
 def _execute_script(target: Target) -> ModuleType:
@@ -110,7 +114,9 @@ def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
 
 def _named_object(target: Target) -> Any:
     assert target.object is not None
-    module: Any = _import_file(target.script) if target.script is not None else _import_module(str(target.module))
+    module: Any = (
+        _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
+    )
     found = module
     for name in target.object.split("."):
         try:
@@ -119,11 +125,6 @@ def _named_object(target: Target) -> Any:
             offered = ", ".join(definitions(module)) or "no crew and no flow"
             raise UsageError(f"{target.name}: there is no {name!r}; the module defines {offered}") from None
     return found
-
-
-def _import_module(name: str) -> ModuleType:
-    _spec_of(name)
-    return importlib.import_module(name)
 
 
 def _import_file(script: str) -> ModuleType:

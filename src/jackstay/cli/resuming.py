@@ -8,7 +8,7 @@ from pathlib import Path
 from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.outcome import ExitCode, UsageError
-from jackstay.cli.program import Kickoffs, start
+from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.running import execute, stopped, told
 from jackstay.cli.stored import chosen, existing_runtime
 from jackstay.cli.target import Target
@@ -18,6 +18,7 @@ from jackstay.core.records import RunRow
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.script import resumed_session
 from jackstay.errors import AlreadyRunning
+from jackstay.observe.figures import plural
 
 
 def resume(wanted: str | None) -> int:
@@ -69,14 +70,19 @@ def _program_of(row: RunRow) -> Target:
 
 def _announce(runtime: Runtime, row: RunRow, target: Target) -> None:
     recorded = sum(step.status == "succeeded" and step.kind == "llm" for step in runtime.journal.steps(row.id))
+    calls = (
+        f"{plural(recorded, 'recorded model call')} will not be made again"
+        if recorded
+        else "no model call is recorded yet"
+    )
     say(
-        f"resuming run {row.id[:SHORT]}: starts {target.shown} again in {target.folder}; {recorded} recorded model "
-        f"call{'' if recorded == 1 else 's'} will not be made again, code outside steps runs again"
+        f"resuming run {row.id[:SHORT]}: starts {target.shown} again in {target.folder}; {calls}, code outside steps runs again"
     )
 
 
 def _start_again(runtime: Runtime, target: Target, row: RunRow) -> int:
     """A run that a program made under plain `python`: the program is started again, and its kickoffs find their runs."""
+    prepare(target)
     with stopping_in_order(), told(runtime), resumed_session(runtime, row):
         try:
             start(target, Kickoffs(seen=True))

@@ -14,7 +14,7 @@ from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.outcome import Terminated, code_of
-from jackstay.cli.program import Kickoffs, start
+from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.target import Target, resolve
 from jackstay.cli.terminal import is_live, say, stderr
 from jackstay.core.events import Event
@@ -78,6 +78,7 @@ def execute(
     run_key: str | None = None,
 ) -> int:
     """The program as that run, with progress on a terminal. Its exceptions are raised on, once the run has ended."""
+    prepare(target)
     kickoffs = Kickoffs()
     run_id = ""
     with stopping_in_order(), told(runtime, kickoffs):

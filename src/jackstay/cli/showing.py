@@ -16,7 +16,7 @@ from rich.text import Text
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.listing import Listed, listed_run, when
 from jackstay.cli.stored import chosen, existing_journal
-from jackstay.cli.terminal import stdout
+from jackstay.cli.terminal import print_table, stdout
 from jackstay.cli.tree import Node, changed_paths, flat, tree_of
 from jackstay.core.ids import SHORT
 from jackstay.core.records import Reservation, RunRow, StepRow
@@ -61,7 +61,7 @@ def show(wanted: str | None, *, as_json: bool) -> int:
         console.print(line, soft_wrap=True)
     if shown.root.children:
         console.print()
-        console.print(_tree_table(shown))
+        print_table(_tree_table(shown))
     for line in _foot(shown):
         console.print(line, soft_wrap=True)
     return 0

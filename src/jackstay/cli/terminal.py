@@ -7,6 +7,7 @@ import os
 import sys
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 
@@ -34,6 +35,18 @@ def is_live() -> bool:
 def say(text: str, style: str = "") -> None:
     """One line on stderr, as it is: brackets in it are not markup."""
     stderr().print(Text(text, style=style), soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """On stdout; away from a terminal without the blanks that fill its last column."""
+    console = stdout()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def _console(*, stderr: bool) -> Console:

@@ -7,6 +7,7 @@ rebuilt only if their class is among those that the caller vouches for.
 from __future__ import annotations
 
 import base64
+import collections
 import dataclasses
 import datetime as dt
 import enum
@@ -75,13 +76,18 @@ class Codec:
                 return set(self.decode(value))
             case "frozenset":
                 return frozenset(self.decode(value))
+            case "counter":
+                return collections.Counter(self.decode(value))
+            case "defaultdict" if data["factory"] in _FACTORIES:
+                return collections.defaultdict(_FACTORIES[data["factory"]], self.decode(value))
             case "namedtuple" if data["class"] in self.classes:
                 return self.classes[data["class"]](*self.decode(value))
             case "dict":
                 return {self.decode(key): self.decode(item) for key, item in value}
-        cls = self.classes.get(data["class"])
+        name = data.get("class", f"value with the tag {tag!r}")
+        cls = self.classes.get(name)
         if cls is None:
-            raise UnknownClass(f"the stored value is a {data['class']}, which this program does not define any more")
+            raise UnknownClass(f"the stored value is a {name}, which this program does not define any more")
         match tag:
             case "enum":
                 return cls(self.decode(value))
@@ -113,6 +119,14 @@ def encode(value: Any, where: str) -> Any:
 
 
 def _encode_dict(value: Mapping[Any, Any], where: str) -> Any:
+    if isinstance(value, collections.Counter):
+        return {_TAG: "counter", "v": encode(dict(value), where)}
+    if isinstance(value, collections.defaultdict):
+        # As a plain dict it would come back without what its user relies on.
+        factory = next((name for name, kind in _FACTORIES.items() if kind is value.default_factory), None)
+        if factory is None:
+            raise NotStorable(value, where)
+        return {_TAG: "defaultdict", "factory": factory, "v": encode(dict(value), where)}
     if all(type(key) is str for key in value) and _TAG not in value:
         return {key: encode(item, f"{where}.{key}" if where else key) for key, item in value.items()}
     pairs = [[encode(key, f"{where} (a key)"), encode(item, f"{where}[{key!r}]")] for key, item in value.items()]
@@ -185,6 +199,9 @@ _SCALARS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
     (bytes, "bytes", lambda v: base64.b64encode(v).decode("ascii")),
     (pathlib.PurePath, "path", str),
 )
+_FACTORIES: dict[str, Any] = {
+    "none": None, "list": list, "dict": dict, "set": set, "int": int, "float": float, "str": str, "bool": bool,
+}  # fmt: skip
 _SIMPLE: dict[str, Callable[[Any], Any]] = {
     "float": float,
     "datetime": dt.datetime.fromisoformat,

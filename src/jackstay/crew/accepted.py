@@ -102,10 +102,8 @@ QUIET: Mapping[str, Any] = {
     "cache": None,
     "allow_delegation": False,
     "memory": False,
-    "max_retry_limit": None,
+    "max_retry_limit": 2,
     "respect_context_window": True,
-    "security_config": None,
-    "function_calling_llm": None,
 }
 """Values that ask for nothing: no warning. None: whatever the value, it asks for nothing here."""
 

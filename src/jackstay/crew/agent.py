@@ -12,7 +12,7 @@ from jackstay.core.interpolation import interpolate
 from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.crew import accepted
 from jackstay.llm.llm import as_config
-from jackstay.tools.base_tool import as_tool_def
+from jackstay.tools.base_tool import as_tool_def, tool_defs
 
 
 class Agent(BaseModel):
@@ -76,7 +76,7 @@ class Agent(BaseModel):
             goal=filled("goal"),
             backstory=filled("backstory"),
             model=self._config,
-            tools=tuple(as_tool_def(tool, self._owner) for tool in self.tools),
+            tools=tool_defs(self.tools, self._owner),
             max_iter=self.max_iter,
             max_execution_time_s=self.max_execution_time,
             use_system_prompt=self.use_system_prompt,

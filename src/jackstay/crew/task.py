@@ -19,7 +19,7 @@ from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.output import TaskOutput
 from jackstay.errors import DefinitionError
-from jackstay.tools.base_tool import as_tool_def
+from jackstay.tools.base_tool import as_tool_def, tool_defs
 
 _OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 _UNSAFE_PATH = re.compile(r"[|;&<>`!*?\x00-\x1f]")
@@ -120,7 +120,7 @@ class Task(BaseModel):
             output=_output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None),
             output_file=filled("output_file") if self.output_file else None,
             create_directory=self.create_directory,
-            tools=tuple(as_tool_def(tool, owner) for tool in self.tools),
+            tools=tool_defs(self.tools, owner),
             markdown=self.markdown,
             callbacks=tuple(c for c in (self.callback, *extra_callbacks) if c is not None),
             present=TaskOutput.of,
@@ -159,7 +159,9 @@ def check_order(tasks: list[Task]) -> None:
         for other in task.context or ():
             at = place.get(id(other), -1)
             if at >= index:
-                raise ValueError(f"task '{task.label}' has '{other.label}' in its context, which comes later in the crew")
+                raise ValueError(
+                    f"task '{task.label}' has '{other.label}' in its context, which comes later in the crew"
+                )
             between = tasks[at + 1 : index] if at >= 0 else ()
             if at >= 0 and task.async_execution and other.async_execution and all(t.async_execution for t in between):
                 raise ValueError(

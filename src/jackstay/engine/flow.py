@@ -90,10 +90,11 @@ class _FlowRun:
             try:
                 body = json.loads(row.result or "{}")
                 value = self.run.runtime.codec.decode(body["value"])
-            except UnknownClass as error:
+                self.flow.state.apply(body["state"], body["removed"])
+            except (UnknownClass, ValueError) as error:
+                # The program has changed: a class is gone, or what was stored does not pass its validation any more.
                 self.run.tell("warning", row.path, text=f"{row.path} is executed again: {error}")
                 continue
-            self.flow.state.apply(body["state"], body["removed"])
             self.run.tell("reused", row.path, kind="method", method=name)
             del waiting[(name, int(number))]
             self.last = value
@@ -106,7 +107,7 @@ class _FlowRun:
         scope.touched = set()
         started_at, started = self.run.now(), self.run.runtime.clock.monotonic()
         self.run.tell("method_started", scope.path, method=call.method)
-        before, alone = self.flow.state.fields(), len(self.live) == 1
+        before, alone = self._fields(), len(self.live) == 1
         try:
             result = await _call(scope, method, call)
             # A method that swallowed a stop and returned is not recorded: the run has stopped.
@@ -124,6 +125,12 @@ class _FlowRun:
         duration_s = self.run.runtime.clock.monotonic() - started
         self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s)
         return result
+
+    def _fields(self) -> dict[str, str]:
+        try:
+            return self.flow.state.fields()
+        except NotStorable:
+            return {}  # the method that put it there has said so, and nothing after it is recorded either
 
     def _outcome(self, scope: Scope, result: Any, before: dict[str, str], *, alone: bool) -> tuple[StepStatus, str]:
         """The method's value and the top-level state fields that it used and changed.

@@ -29,6 +29,7 @@ from jackstay.errors import (
     AlreadyRunning,
     BudgetExceeded,
     DeadlineExceeded,
+    DefinitionError,
     LeaseLost,
     NoFinalAnswer,
     NotFoundError,
@@ -183,7 +184,9 @@ def _with_environment(runtime: Runtime, kickoff: Kickoff) -> Kickoff:
 async def _earlier(runtime: Runtime, kickoff: Kickoff) -> RunRow | None:
     """The run that this kickoff was asked to go on with, if it was asked."""
     if kickoff.resume is not None:
-        return await find_run(runtime, kickoff.resume)
+        row = await find_run(runtime, kickoff.resume)
+        _check_resumable(runtime, kickoff, row)
+        return row
     if kickoff.run_key is not None:
         row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
         if row is not None:
@@ -204,6 +207,16 @@ async def find_run(runtime: Runtime, prefix: str) -> RunRow:
         listed = ", ".join(row.id for row in rows[:5])
         raise NotFoundError(f"{prefix!r} is the beginning of {len(rows)} runs ({listed}); give more of the id")
     return rows[0]
+
+
+def _check_resumable(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> None:
+    if (row.kind, row.name) != (kickoff.kind, kickoff.name):
+        raise DefinitionError(
+            f"run {row.id[:SHORT]} is of {row.kind} '{row.name}' and cannot be resumed by {kickoff.kind} '{kickoff.name}'"
+        )
+    if row.fingerprint != kickoff.fingerprint:
+        text = f"the definition of {row.kind} '{row.name}' has changed since the run; steps whose question differs are asked anew"
+        runtime.tell("warning", row.id, "", {"text": text})
 
 
 def _check_key(kickoff: Kickoff, row: RunRow) -> None:

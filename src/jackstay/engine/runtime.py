@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jackstay.core.events import Event, EventName
+from jackstay.core.ids import SHORT
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.core.values import Codec, class_name
@@ -147,6 +148,8 @@ class Runtime:
     def tell(self, name: EventName, run_id: str, path: str, data: Mapping[str, Any]) -> None:
         """Tells the observers; what they raise is reported once and changes nothing."""
         if not self.observers:
+            if name == "warning":
+                _log().warning("run %s: %s", run_id[:SHORT], data["text"])
             return
         event = Event(name, run_id, path, self.clock.now(), data)
         for observer in tuple(self.observers):

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems
 from jackstay.core.specs import FlowSpec
-from jackstay.core.values import NotStorable
+from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.crew.output import UsageMetrics
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.entry import entry_point, guard_loading
@@ -35,7 +35,7 @@ class Flow(Generic[T]):
     """An event-driven program over one state.
 
     `Flow[Model]` or `initial_state = …` says what the state is; else it is a dict. The state has an `id`: the run's,
-    unless the inputs give one. One object may be kicked off several times at once: each further run has a copy of it.
+    unless the inputs give one; kicked off again, an object keeps its state and so its id. One object may be kicked off several times at once: each further run has a copy of it.
     """
 
     initial_state: ClassVar[Any] = None
@@ -121,12 +121,13 @@ class Flow(Generic[T]):
 
     @property
     def fingerprint(self) -> str:
-        """The methods, what they listen to, and the state's fields; no source text."""
+        """The methods, what they listen to, and the names of the state's fields; no source text."""
         graph = self._graph()
         methods = {
             name: [m.start, _outline(m.condition), m.router, list(m.emits or ())] for name, m in graph.methods.items()
         }
-        return digest(["flow", self._name, methods])
+        state = sorted(getattr(type(self._state), "model_fields", ()))
+        return digest(["flow", self._name, methods, state])
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
@@ -237,10 +238,17 @@ def _encoded(value: Any, box: StateBox, runtime: Runtime) -> str:
 
 def _decoded(text: str, box: StateBox, runtime: Runtime) -> Any:
     body = json.loads(text)
-    box.apply(body["state"], ())
     if body["value"] == {"$": "opaque"}:
-        raise DefinitionError("the recorded result of this flow could not be stored; run it anew with another run_key")
-    return runtime.codec.decode(body["value"])
+        raise DefinitionError(
+            "the result of this flow could not be stored when it ran; run it anew with another run_key"
+        )
+    try:
+        box.apply(body["state"], ())
+        return runtime.codec.decode(body["value"])
+    except (UnknownClass, ValueError) as error:
+        raise DefinitionError(
+            f"the recorded result of this flow does not fit the program any more: {error}; run it anew with another run_key"
+        ) from error
 
 
 def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:

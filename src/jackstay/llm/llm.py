@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +13,9 @@ from jackstay.core.specs import ModelConfig, Secret
 from jackstay.errors import ConfigurationError
 from jackstay.llm.base_llm import BaseLLM
 
+_CLIENT_OPTIONS = ("account", "location", "profile_name", "region_name")
+"""Of the client, not of the question: not sent with it and not stored."""
+_CREDENTIAL = re.compile(r"(^|_)(key|secret|token|password|credential|credentials)(_|$)")
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 
 
@@ -57,8 +61,9 @@ class LLM(BaseLLM):
         if extra.pop("n", 1) not in (None, 1):
             raise ConfigurationError("LLM(n=…): one answer per call is all that an agent can use; leave n out")
         _drop_meaningless(extra)
-        _check_sendable(extra)
         options = {"organization": organization, "project": project}
+        options |= {name: extra.pop(name) for name in _CLIENT_OPTIONS if name in extra}
+        _check_sendable(extra)
         self._config = ModelConfig(
             model=model or "",
             sampling=Sampling(
@@ -178,7 +183,13 @@ def message_of(body: Mapping[str, Any]) -> Message:
 
 
 def _check_sendable(extra: Mapping[str, Any]) -> None:
+    """What is passed on in a request's body is stored with it: it has to be JSON, and no secret may be among it."""
     for name, value in extra.items():
+        if _CREDENTIAL.search(name.lower()):
+            raise ConfigurationError(
+                f"LLM({name}=…) looks like a credential, and arguments that are passed on are stored with the question; "
+                "put it into api_key=, default_headers= or the provider's environment variable"
+            )
         try:
             canonical_json(value)
         except (TypeError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, PydanticUserError, ValidationError, create_model
@@ -144,6 +144,17 @@ def as_tool_def(given: Any, owner: str) -> ToolDef:
     ).to_def()
 
 
+def tool_defs(given: Iterable[Any], owner: str) -> tuple[ToolDef, ...]:
+    """All of an agent's or task's tools. Two that a model could not tell apart are refused (`DefinitionError`)."""
+    named: dict[str, tuple[Any, ToolDef]] = {}
+    for one in given:
+        made = as_tool_def(one, owner)
+        known = named.setdefault(made.spec.name, (one, made))
+        if known[0] is not one:
+            raise DefinitionError(f"{owner} has two tools that models see as {made.spec.name!r}; rename one of them")
+    return tuple(made for _, made in named.values())
+
+
 def tool_name(name: str) -> str:
     """The name as models accept it: `[a-z0-9_]`, at most 64 characters."""
     return _NOT_ALLOWED.sub("_", name.strip().lower()).strip("_")[:MAX_NAME] or "tool"
@@ -175,7 +186,9 @@ def _schema_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
         default = ... if parameter.default is parameter.empty else parameter.default
         if parameter.name.startswith("_"):
             if default is ...:
-                raise DefinitionError(f"the tool {name!r}: no model can give its argument {parameter.name!r}; rename it")
+                raise DefinitionError(
+                    f"the tool {name!r}: no model can give its argument {parameter.name!r}; rename it"
+                )
             continue
         fields[parameter.name] = (annotation, default)
     return create_model(f"{tool_name(name)}_arguments", **fields)

@@ -56,16 +56,18 @@ class Folder:
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """`jackstay ARGUMENTS` to its end."""
-        process = self.start(*arguments, **environ)
+        process = self.start(*arguments, environ=environ)
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def start(self, *arguments: str, python: bool = False, **environ: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, python: bool = False, environ: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         command = [sys.executable, *([] if python else ["-m", "jackstay"]), *arguments]
         return subprocess.Popen(
             command,
             cwd=self.path,
-            env=self.environ | environ,
+            env=self.environ | dict(environ or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -97,4 +99,7 @@ def folder(tmp_path, environ, monkeypatch) -> Folder:
         ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(project)
+    # What `here` runs may make this process the program's.
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
     return Folder(project, environ)

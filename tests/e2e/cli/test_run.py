@@ -183,3 +183,4 @@ def test_bad_input_is_named_with_its_place_and_a_remedy(folder, arguments, said)
     assert said in ended.stderr.replace(f"{folder.path}/", "")
     assert ended.exit_code == 2
     assert "Traceback" not in ended.stderr
+    assert not (folder.path / ".jackstay").exists()

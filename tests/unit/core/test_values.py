@@ -9,7 +9,7 @@ import json
 import math
 import pathlib
 import uuid
-from collections import namedtuple
+from collections import Counter, defaultdict, namedtuple
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
@@ -168,6 +168,16 @@ def test_root_models_come_back() -> None:
 def test_namedtuples_keep_their_names() -> None:
     assert there_and_back(Pair(1, "x")).right == "x"
     assert there_and_back([Old({1})])[0].a == {1}
+
+
+def test_counters_and_default_dicts_keep_what_they_do() -> None:
+    back = there_and_back({"count": Counter("aab"), "lists": defaultdict(list, {1: ["x"]})})
+
+    back["lists"]["new"].append("y")
+    assert back["lists"] == {1: ["x"], "new": ["y"]}
+    assert back["count"].most_common(1) == [("a", 2)]
+    with pytest.raises(NotStorable, match="defaultdict"):
+        CODEC.dumps(defaultdict(lambda: 7))
 
 
 def test_enums_made_of_other_types_stay_enums() -> None:

@@ -95,7 +95,7 @@ def test_a_message_with_an_unknown_role_is_refused() -> None:
 class Plain(BaseLLM):
     """CrewAI's least: the constructor's arguments and `call`."""
 
-    def call(
+    def call(  # type: ignore[override]
         self, messages: Any, tools: Any = None, callbacks: Any = None, available_functions: Any = None, **_: Any
     ) -> str:
         return f"{self.model} {self.temperature}: {len(messages)} messages"

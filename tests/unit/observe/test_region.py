@@ -55,7 +55,8 @@ def test_lines_wait_for_the_program_to_end_its_own():
 
 
 def test_question_of_the_program_is_not_drawn_over(monkeypatch):
-    terminal, seen = Terminal(), []
+    terminal = Terminal()
+    seen: list[list[str]] = []
 
     def answers(prompt: object = "") -> str:
         region.draw(["at work"])

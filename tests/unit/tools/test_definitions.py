@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from jackstay.errors import DefinitionError, JackstayError
 from jackstay.tools import BaseTool, tool
-from jackstay.tools.base_tool import MAX_NAME, as_tool_def, tool_name
+from jackstay.tools.base_tool import MAX_NAME, as_tool_def, tool_defs, tool_name
 
 
 @tool
@@ -197,3 +197,14 @@ def test_an_argument_that_the_schema_cannot_name_is_refused_clearly() -> None:
 
     with pytest.raises(DefinitionError, match=r"the tool 'private'.*_a"):
         private.to_def()
+
+
+def test_two_tools_of_one_name_are_refused_and_one_given_twice_is_one() -> None:
+    @tool("web search")
+    def other(query: str) -> str:
+        """Searches elsewhere."""
+        return query
+
+    assert len(tool_defs([add, search, add], "agent 'A'")) == 2
+    with pytest.raises(DefinitionError, match="agent 'A' has two tools that models see as 'web_search'"):
+        tool_defs([search, other], "agent 'A'")
