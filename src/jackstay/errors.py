@@ -17,6 +17,9 @@ class JackstayError(Exception):
     retryable: ClassVar[bool] = False
 
 
+NOT_SENT = "the model's request had not been sent yet"
+"""A note on a `CancelledError`: nothing went out, so nothing is billed."""
+
 # --- the caller's fault ------------------------------------------------------------------------------------------
 
 

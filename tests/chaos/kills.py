@@ -37,8 +37,9 @@ class Moment:
 
     @property
     def in_flight(self) -> int:
-        """How many calls are in flight then: both programs make one call at a time."""
-        return int(self.kind in ("asked", "answering"))
+        """How many calls of a program that makes one at a time are in flight then, or not on disk yet: an answer is
+        stored with what the run does next, within the same turn of its loop."""
+        return int(self.kind in ("asked", "answering", "after the turn"))
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,7 @@ def kill_and_resume(
     with Stub(killing.answer, rounds=ROUNDS, on_finished=killing.finished) as stub:
         child = _started(warm, program, stub, killing, folder / "killed", environ, key)
         assert child.wait() == -signal.SIGKILL, f"{moment} was not met:\n{child.output}"
-        # A later instant allows less: the end of a process that killed itself is seen a little after.
-        killed_s = killing.killed_s or time.time()
+        killed_s = killing.killed_s or child.last_hit_s
         stub.wait_for(lambda s: s.in_flight == 0)
         before = stub.requests
         open_calls = [r for r in before if r.client_left or (r.finished_s or 0) > killed_s - JUST_ANSWERED_S]

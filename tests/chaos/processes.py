@@ -38,6 +38,11 @@ class Child:
         return int(self._warm.ask({"wait": self.pid})["status"])
 
     @property
+    def last_hit_s(self) -> float:
+        """When it last passed one of its FAULT_POINTS: of a process that killed itself, when it did."""
+        return float((self.folder / "hit").read_text())
+
+    @property
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
 

@@ -70,9 +70,7 @@ def test_branches_side_by_side_get_their_own_answers_back_after_a_kill(warm, nor
     normal, (seed, rng) = normal_runs[AT_ONCE], seeded(None)
     moments = [Moment("asked", number) for number in sorted(rng.sample(range(normal.requests), 3))]
 
-    check_kills(
-        warm, AT_ONCE, normal, moments, seed=seed, database_url=database_url, folder=tmp_path, one_at_a_time=False
-    )
+    check_kills(warm, AT_ONCE, normal, moments, seed=seed, database_url=database_url, folder=tmp_path, at_once=6)
 
 
 def test_program_killed_and_started_again_by_hand_goes_on(normal_runs, tmp_path):
@@ -108,6 +106,8 @@ def test_ten_kills_ask_nothing_again_and_end_alike(warm, normal_runs, program, d
         folder=tmp_path,
     )
 
+    for outcome in outcomes:  # not in the samples: on a starved machine an answer takes 50 ms to reach the program
+        assert outcome.reissued <= outcome.allowed, outcome.row()
     record_property("kills", len(outcomes))
     record_property("calls issued again", sum(outcome.reissued for outcome in outcomes))
     record_property("of these allowed", sum(outcome.allowed for outcome in outcomes))
@@ -128,7 +128,7 @@ def check_kills(
     for outcome in outcomes:
         requests = outcome.before + outcome.after
         # The stub answers so fast that rule 43 alone would allow more than the calls that can be in flight.
-        assert outcome.reissued <= min(outcome.allowed, at_once * outcome.moment.in_flight), outcome.row()
+        assert outcome.reissued <= at_once * outcome.moment.in_flight, outcome.row()
         assert requests == normal.requests + outcome.reissued, outcome.row()
         # A call that was reserved and, at the kill, not yet sent counts as lost, too: nobody can know.
         assert outcome.attempts + (outcome.lost if at_once == 1 else 0) <= requests, outcome.row()

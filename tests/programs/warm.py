@@ -11,10 +11,13 @@ import json
 import os
 import sys
 import threading
+import time
 import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from jackstay.testing import FaultPoints
 
 PRELOADED = (
     "jackstay.crew",
@@ -69,12 +72,20 @@ def _child(wish: dict[str, Any]) -> None:
     (folder / "result.json").write_text(json.dumps(result))
 
 
+class StampedPoints(FaultPoints):
+    """Notes the time of every hit of a point that is named in FAULT_POINTS: the last one is the kill's."""
+
+    def hit(self, name: str) -> None:
+        if f"{name}:" in os.environ.get("FAULT_POINTS", ""):
+            Path("hit").write_text(repr(time.time()))
+        super().hit(name)
+
+
 def run_program(name: str, key: str | None) -> dict[str, Any]:
     """Runs `tests.programs.NAME` in a runtime whose events, commits and tools are fault points."""
     from jackstay import Runtime
-    from jackstay.testing import FaultPoints
 
-    points = FaultPoints.from_environ(os.environ)
+    points = StampedPoints.from_environ(os.environ)
     with Runtime(observers=(lambda event: points.hit(event.name),), fault_point=points.hit):
         result: dict[str, Any] = import_module(f"tests.programs.{name}").run(points, key)
     return result

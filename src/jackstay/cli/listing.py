@@ -17,6 +17,7 @@ from jackstay.cli.environment import read_dotenv
 from jackstay.cli.stored import NoRunsYet, existing_journal, top_runs
 from jackstay.cli.terminal import print_table, say
 from jackstay.core.records import RunFilter, RunRow, RunStatus
+from jackstay.core.usage import NO_BILL
 from jackstay.journal import Journal
 from jackstay.observe.figures import UNKNOWN, cost, seconds, tokens
 from jackstay.observe.runs import STYLES, State, duration_s, shortest, state_of
@@ -78,15 +79,21 @@ def listed_run(journal: Journal, row: RunRow) -> Listed:
     state = state_of(row, journal.lease(row.id) if row.status == "running" else None)
     # How long an interrupted run worked is not known: nobody wrote down its end.
     unknown = state == "interrupted" and row.finished_at is None
-    bill = journal.bill(row.id)
+    bills = [journal.bill(row.id), *(journal.bill(child.id) for child in _items(journal, row))]
+    recorded = sum((bill.recorded for bill in bills), NO_BILL)
     return Listed(
         row,
         state,
         None if unknown else duration_s(row, datetime.now(UTC)),
-        bill.recorded.usage.total_tokens,
-        bill.recorded.cost_usd,
-        bill.lost.requests,
+        recorded.usage.total_tokens,
+        recorded.cost_usd,
+        sum(bill.lost.requests for bill in bills),
     )
+
+
+def _items(journal: Journal, row: RunRow) -> list[RunRow]:
+    """A batch's runs: what they used, the batch used."""
+    return journal.children(row.id) if row.kind == "batch" else []
 
 
 def _table(listed: Sequence[Listed]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -25,6 +26,8 @@ from jackstay.journal import BillOfRun, Journal
 from jackstay.observe.figures import UNKNOWN, cost, plural, seconds, tokens
 from jackstay.observe.runs import STYLES
 
+_HASH = re.compile(r"~[0-9a-f]+(?=#)")
+"""Of the question, in the path of a step that user code started: right for telling steps apart, nothing to read."""
 _MARKS = {
     "succeeded": ("✓", "green"),
     "opaque": ("✓", "green"),
@@ -117,7 +120,7 @@ def _foot(shown: Shown) -> Iterator[Text]:
         yield Text(
             f"changed: {path} was asked anew, because the program asked another question than before", style="yellow"
         )
-    if row.error:
+    if row.error and shown.run.state != "interrupted":  # that it was cancelled is not an error of the program's
         yield Text(f"error: {_said(row.error)}", style="red")
     if shown.run.state in ("failed", "interrupted", "cancelled"):
         yield Text(f"go on with it: jackstay resume {row.id[:SHORT]}")
@@ -165,7 +168,7 @@ def _label(node: Node, *, live: bool) -> list[tuple[str, str]]:
 
 def _unfinished(node: Node, *, live: bool) -> list[tuple[str, str]]:
     """A step without a row: it is being done, or was when the process died."""
-    name = node.path.rpartition("/")[2]
+    name = _HASH.sub("", node.path.rpartition("/")[2])
     asked = next((reservation.model for reservation in node.lost), None)
     mark, style = _MARKS["open" if live else "lost"]
     said = "in flight" if live else "in flight when it stopped"

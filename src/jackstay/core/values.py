@@ -69,21 +69,15 @@ class Codec:
     def _decode_tagged(self, tag: str, value: Any, data: Mapping[str, Any]) -> Any:
         if tag in _SIMPLE:
             return _SIMPLE[tag](value)
+        if tag == "defaultdict":
+            return collections.defaultdict(_FACTORIES[data["factory"]], self.decode(value))
+        if tag in _COLLECTIONS:
+            return _COLLECTIONS[tag](self.decode(value))
         match tag:
-            case "tuple":
-                return tuple(self.decode(value))
-            case "set":
-                return set(self.decode(value))
-            case "frozenset":
-                return frozenset(self.decode(value))
-            case "counter":
-                return collections.Counter(self.decode(value))
-            case "defaultdict" if data["factory"] in _FACTORIES:
-                return collections.defaultdict(_FACTORIES[data["factory"]], self.decode(value))
-            case "namedtuple" if data["class"] in self.classes:
-                return self.classes[data["class"]](*self.decode(value))
             case "dict":
                 return {self.decode(key): self.decode(item) for key, item in value}
+            case "namedtuple" if data["class"] in self.classes:
+                return self.classes[data["class"]](*self.decode(value))
         name = data.get("class", f"value with the tag {tag!r}")
         cls = self.classes.get(name)
         if cls is None:
@@ -201,6 +195,9 @@ _SCALARS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
 )
 _FACTORIES: dict[str, Any] = {
     "none": None, "list": list, "dict": dict, "set": set, "int": int, "float": float, "str": str, "bool": bool,
+}  # fmt: skip
+_COLLECTIONS: dict[str, Callable[[Any], Any]] = {
+    "tuple": tuple, "set": set, "frozenset": frozenset, "counter": collections.Counter,
 }  # fmt: skip
 _SIMPLE: dict[str, Callable[[Any], Any]] = {
     "float": float,

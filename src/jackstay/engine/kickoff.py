@@ -184,9 +184,9 @@ def _with_environment(runtime: Runtime, kickoff: Kickoff) -> Kickoff:
 async def _earlier(runtime: Runtime, kickoff: Kickoff) -> RunRow | None:
     """The run that this kickoff was asked to go on with, if it was asked."""
     if kickoff.resume is not None:
-        row = await find_run(runtime, kickoff.resume)
-        _check_resumable(runtime, kickoff, row)
-        return row
+        asked = await find_run(runtime, kickoff.resume)
+        _check_resumable(runtime, kickoff, asked)
+        return asked
     if kickoff.run_key is not None:
         row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
         if row is not None:

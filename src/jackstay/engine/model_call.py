@@ -22,6 +22,7 @@ from jackstay.engine.asker import Ask, Asker
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
 from jackstay.errors import (
+    NOT_SENT,
     DeadlineExceeded,
     JackstayError,
     LeaseLost,
@@ -87,15 +88,15 @@ class _Call:
                     raise
                 settled = (self._settlement(error.code),)
                 await self._wait(wait_s, error, settled)
-            except asyncio.CancelledError:
-                await self._cancelled()
+            except asyncio.CancelledError as cancel:
+                await self._cancelled(asker, sent=NOT_SENT not in getattr(cancel, "__notes__", ()))
                 raise
             except Exception as error:
                 # A custom model's own exception: it reaches the caller as it was raised, with a row that says so.
                 await self._fail(error)
                 raise
             else:
-                await self._succeed(asker, answer)
+                self._succeed(asker, answer)
                 return answer
 
     async def _reserve(self, asker: Asker, settled: tuple[Settlement, ...]) -> None:
@@ -154,7 +155,7 @@ class _Call:
             await self.run.commit(self._row("cancelled", error=failure_of(error)), settlements=settled)
             raise
 
-    async def _succeed(self, asker: Asker, answer: Answer) -> None:
+    def _succeed(self, asker: Asker, answer: Answer) -> None:
         cost_usd, price_version, simulated = asker.cost(answer)
         flags = [word for word, on in _flags(answer, self.ask, simulated=simulated) if on]
         cost_pico = to_pico(cost_usd)
@@ -166,7 +167,7 @@ class _Call:
             cost_pico=cost_pico,
             price_version=price_version,
         )
-        await self._commit(row, self._settlement("answered", cost_pico))
+        self.run.defer(row, settlements=(self._settlement("answered", cost_pico),), blobs=self._blobs())
         self.run.tell(
             "model_call_finished",
             self.path,
@@ -189,20 +190,30 @@ class _Call:
             )
             raise limit from error
 
-    async def _cancelled(self) -> None:
-        """The request was on its way: the provider may bill it, so the row has what it may have used at least."""
+    async def _cancelled(self, asker: Asker, *, sent: bool) -> None:
+        """A request that was on its way may be billed, so the row has what it may have used at least."""
+        if not sent:
+            self.attempt -= 1
+            await self._commit(self._row("cancelled", flags=["cancelled"]), self._settlement("not_sent"))
+            return
         words = sum(len(m.content) for m in self.ask.question.conversation.messages)
         usage = Usage(input_tokens=words // 4, estimated=True)
+        cost_usd, price_version, _ = asker.cost(Answer("", usage=usage))
+        cost_pico = to_pico(cost_usd)
         row = self._row("cancelled", usage=usage, flags=["cancelled", "estimated"])
-        await self._commit(row, self._settlement("cancelled"))
+        row = replace(row, cost_pico=cost_pico, price_version=price_version)
+        await self._commit(row, self._settlement("cancelled", cost_pico))
 
     async def _commit(self, row: StepRow, settlement: Settlement) -> None:
+        await self.run.commit(row, settlements=(settlement,), blobs=self._blobs())
+
+    def _blobs(self) -> tuple[Blob | MessagesBlob, ...]:
+        """What was asked, as far as the run has not stored it yet."""
         question = self.ask.question
-        blobs: tuple[Blob | MessagesBlob, ...] = (
+        return (
             *self.run.conversation_blobs(question.conversation),
             *self.run.content_blob(self.settings, canonical_json(question.settings())),
         )
-        await self.run.commit(row, settlements=(settlement,), blobs=blobs)
 
     def _settlement(self, outcome: str, cost_pico: int | None = None) -> Settlement:
         return Settlement(self.run.id, self.path, self.rev, self.number, outcome, self.run.now(), cost_pico)

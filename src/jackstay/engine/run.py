@@ -51,7 +51,8 @@ class Run:
         self.visible = not is_new
         """Its row is in the database."""
         self._unsaved = row if is_new else None
-        self._deferred: list[StepRow] = []
+        self._deferred: Write | None = None
+        self._flushing: asyncio.Task[None] | None = None
         self._recorded: dict[str, StepRow] = {}
         self._attempts: dict[tuple[str, int], int] = {}
         self._reserved: dict[tuple[str, int], int] = {}
@@ -132,14 +133,45 @@ class Run:
         if self._unsaved is not None:
             await self._commit(Write(self.lease))
 
-    def defer(self, row: StepRow) -> None:
-        """A row that goes into the next commit: only for a step on which nothing depends before that commit."""
-        self._deferred.append(row)
+    def defer(
+        self,
+        row: StepRow,
+        *,
+        settlements: tuple[Settlement, ...] = (),
+        blobs: tuple[Blob | MessagesBlob, ...] = (),
+    ) -> None:
+        """Rows that go into the run's next commit, or into one of their own at the end of this turn of the loop.
+
+        What the engine does next is decided in the same turn and begins with a commit (a reservation, a flush before
+        user code, the run's end), so that nothing starts before these rows are on disk; two commits become one.
+        """
         self.note(row)
+        if self._deferred is None:
+            self._deferred = Write(self.lease)
+            asyncio.get_running_loop().call_soon(self._end_of_turn)
+        waiting = self._deferred
+        self._deferred = replace(
+            waiting,
+            steps=(*waiting.steps, row),
+            settlements=waiting.settlements + settlements,
+            blobs=waiting.blobs + blobs,
+        )
 
     async def flush(self) -> None:
-        """Has to be awaited before user code runs."""
-        if self._deferred or self._unsaved is not None:
+        """Has to be awaited before user code runs: what it may depend on is on disk then."""
+        if self._deferred is not None or self._unsaved is not None:
+            await self._commit(Write(self.lease))
+        elif self._flushing is not None:
+            await asyncio.wait([self._flushing])
+            self.check()
+
+    def _end_of_turn(self) -> None:
+        if self._deferred is not None:
+            self._flushing = asyncio.get_running_loop().create_task(self._flush_alone())
+
+    async def _flush_alone(self) -> None:
+        # Nobody waits here who could be told: the run is stopped, and its next step says why.
+        with contextlib.suppress(StorageUnavailable, LeaseLost):
             await self._commit(Write(self.lease))
 
     async def commit(
@@ -190,9 +222,14 @@ class Run:
         return (Blob(sha256, data.encode()),)
 
     async def _commit(self, write: Write) -> None:
-        if self._deferred:
-            write = replace(write, steps=(*self._deferred, *write.steps))
-            self._deferred = []
+        waiting, self._deferred = self._deferred, None
+        if waiting is not None:
+            write = replace(
+                write,
+                steps=waiting.steps + write.steps,
+                settlements=waiting.settlements + write.settlements,
+                blobs=waiting.blobs + write.blobs,
+            )
         try:
             if self._unsaved is not None:
                 row, self._unsaved = self._unsaved, None

@@ -172,17 +172,21 @@ class Runtime:
             except TimeoutError:
                 pass  # a provider that does not close in time does not keep the program
         self.engine_loop.close()
-        if self._journal is not None:
-            self._journal.close(timeout_s=2.0)
-            self._journal = None
+        with self._lock:
+            journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close(timeout_s=2.0)
 
     def before_fork(self) -> None:
+        # Held over the fork: a journal that another thread opened meanwhile would be woken without having rested.
+        self._lock.acquire()
         if self._journal is not None:
             self._journal.before_fork()
 
     def after_fork_in_parent(self) -> None:
         if self._journal is not None:
             self._journal.after_fork_in_parent()
+        self._lock.release()
 
     def forget_in_child(self) -> None:
         """After a fork: threads are gone and connections are the parent's. Nothing is closed, all is made anew."""
@@ -207,6 +211,8 @@ class Runtime:
 
 _stack: list[Runtime] = []
 _stack_lock = threading.Lock()
+_fork_lock = threading.Lock()
+_resting: list[Runtime] = []
 _hooked = threading.Event()
 
 
@@ -242,18 +248,22 @@ def _close_all() -> None:
 
 
 def _rest_before_fork() -> None:
-    for runtime in _stack:
+    _fork_lock.acquire()  # two threads may fork at once, and runtimes come and go meanwhile
+    for runtime in _stack.copy():
         runtime.before_fork()
+        _resting.append(runtime)
 
 
 def _go_on_in_parent() -> None:
-    for runtime in _stack:
-        runtime.after_fork_in_parent()
+    while _resting:
+        _resting.pop().after_fork_in_parent()
+    _fork_lock.release()
 
 
 def _forget_all_in_child() -> None:
-    global _stack_lock  # the parent may have held it at the fork
-    _stack_lock = threading.Lock()
+    global _stack_lock, _fork_lock  # the parent may have held them at the fork
+    _stack_lock, _fork_lock = threading.Lock(), threading.Lock()
+    _resting.clear()
     for runtime in _stack:
         runtime.forget_in_child()
 

@@ -85,7 +85,13 @@ async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
 async def _end(run: Run, error: BaseException | None) -> None:
     run.runtime.leases.let_go(run)
     bill = run.bill()
-    news = {"kind": "script", "name": run.row.name, "tokens": bill.usage.total_tokens, "cost_usd": bill.cost_usd}
+    news = {
+        "kind": "script",
+        "name": run.row.name,
+        "tokens": bill.usage.total_tokens,
+        "cost_usd": bill.cost_usd,
+        "requests": bill.requests,
+    }
     error = error or run.stop
     if error is None:
         await run.end(RunEnd("succeeded", run.now()))

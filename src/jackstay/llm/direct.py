@@ -37,7 +37,10 @@ async def _ask(runtime: Runtime, home: Home, llm: LLM, question: Question) -> An
         mine = scope.run.model_for(config)
         asked = Question((scope.run.asker(mine, owner="LLM.call").requested,), *_rest(question))
         path = scope.hashed("llm", asked.hash())
-        return await call_model(scope, Ask(mine, asked), path=path)
+        answer = await call_model(scope, Ask(mine, asked), path=path)
+        # The answer goes to user code, which may act on it at once.
+        await scope.run.flush()
+        return answer
 
     if scope is not None:
         with belonging_to(scope):

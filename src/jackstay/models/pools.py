@@ -34,6 +34,7 @@ class Pools(httpx2.AsyncBaseTransport):
         ticket = TICKET.get()
         if ticket is not None:
             await ticket.send()
+            request.extensions = {**request.extensions, "trace": ticket.trace}
         index = self._take()
         try:
             response = await self._pools[index].handle_async_request(request)

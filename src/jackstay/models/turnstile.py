@@ -14,6 +14,8 @@ import asyncio
 from collections import deque
 from contextvars import ContextVar
 
+from jackstay.errors import NOT_SENT
+
 BUILT_PER_TURN = 4
 READ_PER_TURN = 4
 MOST_HELD = 512
@@ -99,21 +101,28 @@ class Ticket:
     def __init__(self, turnstile: Turnstile) -> None:
         self._turnstile = turnstile
         self._built = False
+        self._sent = False
 
     async def __aenter__(self) -> Ticket:
         self._turnstile.unbuilt += 1
         try:
             await asyncio.sleep(0)  # so that all that begin in this turn of the loop are counted
             await self._turnstile.building.pass_through()
-        except BaseException:
+        except BaseException as exc:
             self._turnstile.built()
+            self._note_on(exc)
             raise
         self._token = TICKET.set(self)
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         TICKET.reset(self._token)
         self._mark()
+        self._note_on(exc)
+
+    def _note_on(self, exc: BaseException | None) -> None:
+        if isinstance(exc, asyncio.CancelledError) and not self._sent:
+            exc.add_note(NOT_SENT)
 
     async def send(self) -> None:
         """Called by the transport, with the request in its hands."""
@@ -121,6 +130,12 @@ class Ticket:
             return  # a redirect, or another request of the same call
         self._mark()
         await self._turnstile.hold()
+
+    async def trace(self, event: str, info: object) -> None:
+        """Called by the transport with what it does (httpcore's `trace` extension). Until the headers go out the
+        request has cost nothing, whatever happens."""
+        if event.endswith("send_request_headers.started"):
+            self._sent = True
 
     async def read(self) -> None:
         """Called by the transport when the answer has begun."""

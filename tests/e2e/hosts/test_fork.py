@@ -19,7 +19,10 @@ from tests.chaos.processes import Warm, warm_process
 from tests.e2e.hosts.crews import answer, crew_of
 from tests.e2e.ledger import Ledger
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 forking = multiprocessing.get_context("fork")
 
 
@@ -118,6 +121,28 @@ def test_many_forks_during_many_runs_lose_nothing(runtime, stub):
     assert result == [f"t{n}" for n in range(30)]
     assert statuses == [0] * 6
     assert len(stub.requests) == 30
+
+
+def test_forks_at_the_very_moment_of_a_first_kickoff_do_not_break_it(make_runtime, tmp_path):
+    for number in range(12):
+        (tmp_path / str(number)).mkdir()
+        make_runtime(folder=tmp_path / str(number))
+        gate = threading.Barrier(4)
+        statuses: list[int] = []
+
+        def fork(gate: threading.Barrier = gate, statuses: list[int] = statuses) -> None:
+            gate.wait(10)
+            statuses.extend(_fork_and_wait() for _ in range(3))
+
+        threads = [threading.Thread(target=fork, daemon=True) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        gate.wait(10)
+
+        assert crew_of().kickoff({"topic": f"t{number}"}).raw == f"t{number}"
+        for thread in threads:
+            thread.join(30)
+        assert statuses == [0] * 9
 
 
 def _fork_and_wait() -> int:
