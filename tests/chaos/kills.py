@@ -120,8 +120,8 @@ def draw_moments(run: Undisturbed, rng: random.Random) -> list[Moment]:
         Moment("asked", flying[1]),
         Moment("answering", flying[2]),
         Moment(rng.choice(("asked", "answering")), rng.choice(run.crew_requests), in_crew=True),
-        *(Moment("after the turn", run.turns[n]) for n in between[:2]),
-        *(Moment("after the tool", n) for n in between[2:]),
+        *(Moment("after the turn", run.turns[n]) for n in between[:1]),
+        *(Moment("after the tool", n) for n in between[1:]),
         *(Moment("in the tool", n) for n in tools),
     ]
 

@@ -196,7 +196,8 @@ def _items(outcomes: list[Outcome | Exception], on_error: OnError) -> list[CrewO
 
 def _item(outcome: Outcome | Exception) -> CrewOutput:
     if isinstance(outcome, Exception):
-        return CrewOutput(ok=False, error=f"{type(outcome).__name__}: {outcome}")
+        error = f"{type(outcome).__name__}: {outcome}"
+        return CrewOutput(ok=False, error=error, run_id=getattr(outcome, "run_id", ""))
     return CrewOutput.of(outcome)
 
 

@@ -62,9 +62,12 @@ class _Loop:
             calls = self._calls(answer)
             self.conversation = self.conversation.add(answer.message())
             if calls:
-                final = await self._use(calls)
-                if final is not None:
-                    return AgentResult(final, None, self.conversation)
+                said = await self._use(calls)
+                if said is not None and self.output is None:
+                    return AgentResult(said, None, self.conversation)
+                result = await self._final(said) if said is not None else None
+                if result is not None:
+                    return result
                 continue
             text = answer.text if self.native else react.without_debris(answer.text)
             result = await self._final(text)

@@ -89,4 +89,7 @@ class PrivateHome:
 
 
 async def _done(future: Future[Any], timeout_s: float | None = None) -> None:
-    await asyncio.wait([asyncio.wrap_future(future)], timeout=timeout_s)
+    waiting = asyncio.wrap_future(future)
+    await asyncio.wait([waiting], timeout=timeout_s)
+    if waiting.done() and not waiting.cancelled():
+        waiting.exception()  # looked at: who called has the original, and asyncio must not report it as lost

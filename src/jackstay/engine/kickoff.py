@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import traceback
@@ -311,7 +312,9 @@ async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseExc
 
 async def end_failed(run: Run, error: BaseException) -> None:
     """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
-    if not isinstance(error, asyncio.CancelledError):
+    with contextlib.suppress(AttributeError):  # a class of the user's may have no room for it
+        error.run_id = run.id  # type: ignore[attr-defined]
+    if run.visible and not isinstance(error, asyncio.CancelledError):
         error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
     if isinstance(error, LeaseLost | AlreadyRunning):
         return
@@ -319,7 +322,7 @@ async def end_failed(run: Run, error: BaseException) -> None:
     failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
     try:
         await run.end(RunEnd(status, run.now(), reason=reason, error=failure.to_json()))
-    except StorageUnavailable:
+    except (StorageUnavailable, LeaseLost):
         # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
         # process at once, since it knows that it does not drive the run any more.
         run.runtime.left_behind.add(run.id)

@@ -233,7 +233,11 @@ class Run:
         try:
             if self._unsaved is not None:
                 row, self._unsaved = self._unsaved, None
-                await _to_the_end(self.runtime.journal.create_run(row, write=write))
+                try:
+                    await _to_the_end(self.runtime.journal.create_run(row, write=write))
+                except StorageUnavailable:
+                    self._unsaved = row
+                    raise
                 self.visible = True
             else:
                 await _to_the_end(self.runtime.journal.write(write))

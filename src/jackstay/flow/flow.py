@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import enum
 import json
+import sys
 import threading
+import typing
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -14,7 +18,7 @@ from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
-from jackstay.crew.output import UsageMetrics
+from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.entry import entry_point, guard_loading
 from jackstay.engine.flow import run_flow
@@ -262,10 +266,6 @@ def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
 
 def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
     """Classes that stored values may be rebuilt as: those named in the flow's module and its state's annotations."""
-    import sys
-
-    from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput
-
     runtime.vouch_for(CrewOutput, TaskOutput, OutputFormat, UsageMetrics)
     for cls in type(flow).__mro__:
         module = sys.modules.get(cls.__module__)
@@ -278,9 +278,6 @@ def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
 
 
 def _is_storable(cls: type) -> bool:
-    import dataclasses
-    import enum
-
     if issubclass(cls, BaseModel | enum.Enum | Exception) or dataclasses.is_dataclass(cls):
         return True
     return issubclass(cls, tuple) and hasattr(cls, "_fields")
@@ -288,8 +285,6 @@ def _is_storable(cls: type) -> bool:
 
 def _models_in(cls: Any, seen: set[Any] | None = None) -> set[type]:
     """The classes that a model's annotations reach."""
-    import typing
-
     seen = set() if seen is None else seen
     for part in (cls, *typing.get_args(cls)):
         if isinstance(part, type) and part not in seen:

@@ -102,7 +102,7 @@ def http_client(url: str | None, environ: Mapping[str, str]) -> httpx2.AsyncClie
     limit of its own but for connecting: the call's time limit is enforced around the whole request."""
     import httpx2  # function-level, like `pools`: not wanted before the first call
 
-    from jackstay.models.pools import pools
+    from jackstay.models.pools import pools  # with it comes httpx2
 
     # A line at INFO for every request drowns what a program logs itself; who sets that logger's level keeps it.
     log = logging.getLogger("httpx2")

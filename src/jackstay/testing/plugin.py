@@ -1,7 +1,8 @@
 """The pytest plugin of Jackstay: fixtures with a Runtime of their own, and a check that nothing was left behind.
 
-pytest loads this module in every run of everybody who has Jackstay installed: it imports nothing of ours until a test
-asks for a fixture.
+A project asks for it in its `conftest.py`: `pytest_plugins = ["jackstay.testing.plugin"]`. It is no entry point, which
+pytest would load in every run of everybody who has Jackstay installed. Nothing of ours is imported until a test asks
+for a fixture.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class LeftBehind(AssertionError):
 @contextmanager
 def own_runtime(folder: Path, *, environ: Mapping[str, str] | None = None, **given: Any) -> Iterator[Runtime]:
     """A current `Runtime` whose journal is in `folder`; closed at the end. Raises `LeftBehind`."""
-    from jackstay.engine.runtime import Runtime
+    from jackstay.engine.runtime import Runtime  # not loaded by a pytest run that does not use the fixture
 
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,7 @@ def leaks(runtime: Runtime) -> list[str]:
 
 
 def _rows_left(runtime: Runtime) -> Iterator[str]:
-    from jackstay.core.records import RunFilter
+    from jackstay.core.records import RunFilter  # as above
 
     if runtime._journal is None:
         return

@@ -21,7 +21,6 @@ from tests.e2e.ledger import Ledger
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
 forking = multiprocessing.get_context("fork")
 
@@ -143,6 +142,7 @@ def test_forks_at_the_very_moment_of_a_first_kickoff_do_not_break_it(make_runtim
         for thread in threads:
             thread.join(30)
         assert statuses == [0] * 9
+        assert crew_of().kickoff({"topic": "after"}).raw == "after"
 
 
 def _fork_and_wait() -> int:

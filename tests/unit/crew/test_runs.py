@@ -252,9 +252,6 @@ def test_an_exception_of_a_custom_model_passes_as_raised(runtime: Runtime) -> No
     assert (run.status, run.reason) == ("failed", "error")
 
 
-@pytest.mark.xfail(
-    reason="engine/home.py: _done never looks at the exception of the future that it waits for", strict=False
-)
 def test_a_failed_kickoff_leaves_no_exception_that_nobody_retrieved(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="broke"):
         one_task(ScriptedModel([ValueError("broke")])).kickoff()

@@ -33,7 +33,9 @@ def _finished(path: str, usd: str) -> Event:
 def test_call_whose_worst_price_does_not_fit_is_not_sent():
     cap = Cap(Decimal("0.05"))
     _admit(cap, "llm#1", "0.04")
-    with pytest.raises(BudgetExceeded, match=r"cap of 0.05 USD is reached: this call could cost 0.0200, 0.0100 is left"):
+    with pytest.raises(
+        BudgetExceeded, match=r"cap of 0.05 USD is reached: this call could cost 0.0200, 0.0100 is left"
+    ):
         _admit(cap, "llm#2", "0.02")
 
     cap.hear(_finished("llm#1", "0.001"))

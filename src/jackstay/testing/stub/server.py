@@ -227,7 +227,7 @@ class Stub:
 
     def _run(self, ready: Future[None]) -> None:
         # A loop of its own: a stub on the tested program's loop would be slowed down, or blocked, by what it measures.
-        with asyncio.Runner() as runner:  # noqa: TID251
+        with asyncio.Runner() as runner:  # noqa: TID251 - on the stub's own thread
             runner.run(self._serve(ready))
 
     async def _serve(self, ready: Future[None]) -> None:
