@@ -19,9 +19,7 @@ from tests.chaos.processes import Warm, warm_process
 from tests.e2e.hosts.crews import answer, crew_of
 from tests.e2e.ledger import Ledger
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 forking = multiprocessing.get_context("fork")
 
 
@@ -122,7 +120,16 @@ def test_many_forks_during_many_runs_lose_nothing(runtime, stub):
     assert len(stub.requests) == 30
 
 
-def test_forks_at_the_very_moment_of_a_first_kickoff_do_not_break_it(make_runtime, tmp_path):
+@pytest.fixture
+def every_thread_ends_well(monkeypatch) -> Iterator[None]:
+    """Asked for before the runtime: it looks when that is closed."""
+    errors: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: errors.append(told.exc_value))
+    yield
+    assert errors == []
+
+
+def test_forks_at_the_very_moment_of_a_first_kickoff_do_not_break_it(every_thread_ends_well, make_runtime, tmp_path):
     for number in range(12):
         (tmp_path / str(number)).mkdir()
         make_runtime(folder=tmp_path / str(number))

@@ -38,6 +38,7 @@ TEST = """
 
 
 def test_what_a_test_leaves_behind_fails_it(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["jackstay.testing.plugin"]')
     (tmp_path / "test_users.py").write_text(textwrap.dedent(TEST))
 
     done = subprocess.run(
