@@ -42,7 +42,7 @@ async def _batch_run(
     batch = new_run(runtime, _batch_kickoff(name, kickoffs))
     runtime.leases.keep(batch, asyncio.current_task())
     try:
-        await batch.begin()
+        await batch.writer.begin()
         outcomes = await _all(
             kickoffs, concurrency, lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id))
         )

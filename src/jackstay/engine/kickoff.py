@@ -259,7 +259,7 @@ def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
 async def _claim_key(run: Run, kickoff: Kickoff) -> None:
     """A run with a key is made visible before it works, so that of two that start at once one is refused."""
     if kickoff.run_key is not None:
-        await run.begin()
+        await run.writer.begin()
 
 
 async def take_up(runtime: Runtime, run_id: str) -> Run:
@@ -314,7 +314,7 @@ async def end_failed(run: Run, error: BaseException) -> None:
     """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
     with contextlib.suppress(AttributeError):  # a class of the user's may have no room for it
         error.run_id = run.id  # type: ignore[attr-defined]
-    if run.visible and not isinstance(error, asyncio.CancelledError):
+    if run.writer.visible and not isinstance(error, asyncio.CancelledError):
         error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
     if isinstance(error, LeaseLost | AlreadyRunning):
         return

@@ -39,7 +39,7 @@ class LeaseKeeper:
         while self._runs:
             await asyncio.sleep(RENEW_S)
             # A run that is not in the database yet has no lease there to be renewed.
-            kept = {run_id: kept for run_id, kept in self._runs.items() if kept[0].visible}
+            kept = {run_id: kept for run_id, kept in self._runs.items() if kept[0].writer.visible}
             if not kept:
                 continue
             try:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.messages import Answer
-from jackstay.core.records import Blob, MessagesBlob, Reservation, Settlement, StepRow, StepStatus
+from jackstay.core.records import Reservation, Settlement, StepRow, StepStatus
 from jackstay.core.retry import next_wait_s
 from jackstay.core.usage import NO_USAGE, Usage, from_pico, to_pico
 from jackstay.engine.admission import Candidate
 from jackstay.engine.asker import Ask, Asker
 from jackstay.engine.run import Run
+from jackstay.engine.run_writer import Blobs
 from jackstay.engine.scope import Scope
 from jackstay.errors import (
     NOT_SENT,
@@ -159,8 +160,10 @@ class _Call:
         cost_usd, price_version, simulated = asker.cost(answer)
         flags = [word for word, on in _flags(answer, self.ask, simulated=simulated) if on]
         cost_pico = to_pico(cost_usd)
-        row = replace(
-            self._row("succeeded", usage=answer.usage, flags=flags),
+        row = self._row(
+            "succeeded",
+            usage=answer.usage,
+            flags=flags,
             result=canonical_json(answer.to_json()),
             answered_by=answer.model or None,
             provider=answer.provider or asker.provider,
@@ -200,19 +203,19 @@ class _Call:
         usage = Usage(input_tokens=words // 4, estimated=True)
         cost_usd, price_version, _ = asker.cost(Answer("", usage=usage))
         cost_pico = to_pico(cost_usd)
-        row = self._row("cancelled", usage=usage, flags=["cancelled", "estimated"])
-        row = replace(row, cost_pico=cost_pico, price_version=price_version)
+        flags = ["cancelled", "estimated"]
+        row = self._row("cancelled", usage=usage, flags=flags, cost_pico=cost_pico, price_version=price_version)
         await self._commit(row, self._settlement("cancelled", cost_pico))
 
     async def _commit(self, row: StepRow, settlement: Settlement) -> None:
         await self.run.commit(row, settlements=(settlement,), blobs=self._blobs())
 
-    def _blobs(self) -> tuple[Blob | MessagesBlob, ...]:
+    def _blobs(self) -> Blobs:
         """What was asked, as far as the run has not stored it yet."""
         question = self.ask.question
         return (
-            *self.run.conversation_blobs(question.conversation),
-            *self.run.content_blob(self.settings, canonical_json(question.settings())),
+            *self.run.writer.messages(question.conversation),
+            *self.run.writer.content(self.settings, lambda: canonical_json(question.settings())),
         )
 
     def _settlement(self, outcome: str, cost_pico: int | None = None) -> Settlement:
@@ -225,6 +228,7 @@ class _Call:
         usage: Usage = NO_USAGE,
         flags: list[str] | None = None,
         error: Failure | None = None,
+        **answer: Any,
     ) -> StepRow:
         finished: datetime = self.run.now()
         return StepRow(
@@ -252,6 +256,7 @@ class _Call:
             reasoning_tokens=usage.reasoning_tokens,
             flags=",".join(flags) if flags else None,
             duration_us=int((self.run.runtime.clock.monotonic() - self.started) * 1e6),
+            **answer,
         )
 
 

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
-from jackstay.core.messages import EMPTY_CHAIN, Conversation
 from jackstay.core.paths import parent_of
-from jackstay.core.records import (
-    Blob,
-    Lease,
-    MessagesBlob,
-    Reservation,
-    RunEnd,
-    RunRow,
-    Settlement,
-    StepRow,
-    Takeover,
-    Write,
-)
+from jackstay.core.records import Lease, Reservation, RunEnd, RunRow, Settlement, StepRow, Takeover
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
-from jackstay.errors import DeadlineExceeded, LeaseLost, StorageUnavailable
+from jackstay.engine.run_writer import Blobs, RunWriter
+from jackstay.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
-    from jackstay.journal import Pending
 
 
 class Run:
@@ -48,18 +33,12 @@ class Run:
         self.lost: tuple[Reservation, ...] = ()
         self.changed: list[str] = []
         """Paths whose recorded question differs from what the program asks now."""
-        self.visible = not is_new
-        """Its row is in the database."""
-        self._unsaved = row if is_new else None
-        self._deferred: Write | None = None
-        self._flushing: asyncio.Task[None] | None = None
+        self.writer = RunWriter(lambda: runtime.journal, lease, self._storage_failed, new=row if is_new else None)
         self._recorded: dict[str, StepRow] = {}
         self._attempts: dict[tuple[str, int], int] = {}
         self._reserved: dict[tuple[str, int], int] = {}
         self._last_seq: dict[str, int] = {}
         self._bills: dict[str, Bill] = {}
-        self._stored_messages: set[str] = {EMPTY_CHAIN}
-        self._stored_blobs: set[str] = set()
         self._overridden: dict[int, tuple[ModelConfig, ModelConfig]] = {}
         self._askers: dict[int, tuple[ModelConfig, Asker]] = {}
         self.activity = ""
@@ -79,7 +58,7 @@ class Run:
             if known is None or row.rev > known.rev:
                 self._recorded[row.path] = row
             if row.request_ref:
-                self._stored_messages.add(row.request_ref)
+                self.writer.remember(row.request_ref)
         for reservation in takeover.reservations:
             key = (reservation.path, reservation.rev)
             self._reserved[key] = max(self._reserved.get(key, 0), reservation.attempt)
@@ -128,68 +107,25 @@ class Run:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    async def begin(self) -> None:
-        """Makes the run visible; else its first write does."""
-        if self._unsaved is not None:
-            await self._commit(Write(self.lease))
-
-    def defer(
-        self,
-        row: StepRow,
-        *,
-        settlements: tuple[Settlement, ...] = (),
-        blobs: tuple[Blob | MessagesBlob, ...] = (),
-    ) -> None:
-        """Rows that go into the run's next commit, or into one of their own at the end of this turn of the loop.
-
-        What the engine does next is decided in the same turn and begins with a commit (a reservation, a flush before
-        user code, the run's end), so that nothing starts before these rows are on disk; two commits become one.
-        """
+    def defer(self, row: StepRow, *, settlements: tuple[Settlement, ...] = (), blobs: Blobs = ()) -> None:
+        """See `RunWriter.defer`."""
         self.note(row)
-        if self._deferred is None:
-            self._deferred = Write(self.lease)
-            asyncio.get_running_loop().call_soon(self._end_of_turn)
-        waiting = self._deferred
-        self._deferred = replace(
-            waiting,
-            steps=(*waiting.steps, row),
-            settlements=waiting.settlements + settlements,
-            blobs=waiting.blobs + blobs,
-        )
-
-    async def flush(self) -> None:
-        """Has to be awaited before user code runs: what it may depend on is on disk then."""
-        if self._deferred is not None or self._unsaved is not None:
-            await self._commit(Write(self.lease))
-        elif self._flushing is not None:
-            await asyncio.wait([self._flushing])
-            self.check()
-
-    def _end_of_turn(self) -> None:
-        if self._deferred is not None:
-            self._flushing = asyncio.get_running_loop().create_task(self._flush_alone())
-
-    async def _flush_alone(self) -> None:
-        # Nobody waits here who could be told: the run is stopped, and its next step says why.
-        with contextlib.suppress(StorageUnavailable, LeaseLost):
-            await self._commit(Write(self.lease))
+        self.writer.defer(row, settlements=settlements, blobs=blobs)
 
     async def commit(
         self,
         *steps: StepRow,
         reservations: tuple[Reservation, ...] = (),
         settlements: tuple[Settlement, ...] = (),
-        blobs: tuple[Blob | MessagesBlob, ...] = (),
+        blobs: Blobs = (),
     ) -> None:
-        """Returns when the rows are on disk. Raises the run's stop if they cannot be stored."""
+        """See `RunWriter.commit`."""
         for row in steps:
             self.note(row)
-        await self._commit(
-            Write(self.lease, steps=steps, reservations=reservations, settlements=settlements, blobs=blobs)
-        )
+        await self.writer.commit(*steps, reservations=reservations, settlements=settlements, blobs=blobs)
 
     async def end(self, end: RunEnd) -> None:
-        await self._commit(Write(self.lease, end=end))
+        await self.writer.commit(end=end)
         self.row = replace(
             self.row,
             status=end.status,
@@ -199,51 +135,8 @@ class Run:
             error=end.error,
         )
 
-    def conversation_blobs(self, conversation: Conversation) -> tuple[MessagesBlob, ...]:
-        """The messages of a request that this run has not stored yet, as one blob behind what it has."""
-        last = conversation.hash
-        if last in self._stored_messages:
-            return ()
-        unknown: list[Conversation] = []
-        parent = EMPTY_CHAIN
-        for stretch in conversation.stretches():
-            if stretch.hash in self._stored_messages:
-                parent = stretch.hash
-                break
-            unknown.append(stretch)
-        self._stored_messages.add(last)
-        new = [message.to_json() for stretch in reversed(unknown) for message in stretch.new]
-        return (MessagesBlob(last, parent, canonical_json(new)),)
-
-    def content_blob(self, sha256: str, data: str) -> tuple[Blob, ...]:
-        if sha256 in self._stored_blobs:
-            return ()
-        self._stored_blobs.add(sha256)
-        return (Blob(sha256, data.encode()),)
-
-    async def _commit(self, write: Write) -> None:
-        waiting, self._deferred = self._deferred, None
-        if waiting is not None:
-            write = replace(
-                write,
-                steps=waiting.steps + write.steps,
-                settlements=waiting.settlements + write.settlements,
-                blobs=waiting.blobs + write.blobs,
-            )
-        try:
-            if self._unsaved is not None:
-                row, self._unsaved = self._unsaved, None
-                try:
-                    await _to_the_end(self.runtime.journal.create_run(row, write=write))
-                except StorageUnavailable:
-                    self._unsaved = row
-                    raise
-                self.visible = True
-            else:
-                await _to_the_end(self.runtime.journal.write(write))
-        except (StorageUnavailable, LeaseLost) as error:
-            self.stop = self.stop or error
-            raise
+    def _storage_failed(self, error: BaseException) -> None:
+        self.stop = self.stop or error
 
     def note(self, row: StepRow) -> None:
         """Sums: the newest completion in each enclosing scope, and the bill of a model call for all of them."""
@@ -312,20 +205,3 @@ def bill_of(row: StepRow) -> Bill:
     answered = row.status == "succeeded"
     paid = answered or usage.total_tokens > 0
     return Bill(usage, int(answered), from_pico(row.cost_pico) if paid else from_pico(0))
-
-
-async def _to_the_end(pending: Pending[Any]) -> None:
-    """Waits for a write. A cancel meanwhile is raised when the write has ended: what was paid for is on disk then."""
-    try:
-        await pending
-    except asyncio.CancelledError:
-        waiting = asyncio.ensure_future(_outcome(pending))
-        while not waiting.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([waiting])
-        waiting.exception()
-        raise
-
-
-async def _outcome(pending: Pending[Any]) -> None:
-    await pending

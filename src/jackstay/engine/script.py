@@ -75,7 +75,7 @@ async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
         run = await take_up(runtime, resume)
     else:
         run = new_run(runtime, script)
-        await run.begin()
+        await run.writer.begin()
     runtime.leases.keep(run, None)
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
     run.tell("run_started" if resume is None else "run_resumed", "", **news)

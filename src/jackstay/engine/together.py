@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 async def together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """The results in the order given. A group of exceptions would hide the user's own class from `except`."""
+    if len(coroutines) == 1:
+        return [await coroutines[0]]
     tasks: list[asyncio.Task[T]] = []
     try:
         async with asyncio.TaskGroup() as group:

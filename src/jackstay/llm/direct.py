@@ -39,7 +39,8 @@ async def _ask(runtime: Runtime, home: Home, llm: LLM, question: Question) -> An
         path = scope.hashed("llm", asked.hash())
         answer = await call_model(scope, Ask(mine, asked), path=path)
         # The answer goes to user code, which may act on it at once.
-        await scope.run.flush()
+        await scope.run.writer.flush()
+        scope.run.check()
         return answer
 
     if scope is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,7 +64,8 @@ class PriceList:
     def cost(self, provider: Provider, endpoint: Endpoint, usage: Usage, *, answered_by: str = "") -> Cost:
         """What a call cost. The model that answered decides (a router or a deployment has a name of its own)."""
         for model in dict.fromkeys(name for name in (answered_by, endpoint.model) if name):
-            if (price := self._price(provider, replace(endpoint, model=model), usage.input_tokens)) is not None:
+            asked = endpoint if model == endpoint.model else replace(endpoint, model=model)
+            if (price := self._price(provider, asked, usage.input_tokens)) is not None:
                 return Cost(price.cost(usage), price.version or None, price.simulated)
         return Cost(None)
 
@@ -75,7 +76,9 @@ class PriceList:
         price = self._price(provider, endpoint, tokens_in)
         if price is None:
             return Worst(None, tokens_in, tokens_out)
-        dearest = replace(price, input_mtok=max(price.input_mtok, price.cache_write_mtok or price.input_mtok))
+        dearest = price
+        if price.cache_write_mtok is not None and price.cache_write_mtok > price.input_mtok:
+            dearest = replace(price, input_mtok=price.cache_write_mtok)
         return Worst(dearest.cost(Usage(input_tokens=tokens_in, output_tokens=tokens_out)), tokens_in, tokens_out)
 
     def _price(self, provider: Provider, endpoint: Endpoint, input_tokens: int) -> Price | None:
@@ -112,6 +115,8 @@ class Listed:
 
     info: Any
     version: str
+    _rates: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """By the hour: prices have dates of effect, and looking through them for every call takes longer than the sum."""
 
     @property
     def context_window(self) -> int | None:
@@ -120,7 +125,12 @@ class Listed:
 
     def at(self, input_tokens: int) -> Price | None:
         """The price of a call with so many input tokens (some models cost more beyond a threshold), now."""
-        prices = vars(self.info.get_prices(datetime.now(UTC)))
+        now = datetime.now(UTC)
+        hour = int(now.timestamp()) // 3600
+        if hour not in self._rates:
+            self._rates.clear()
+            self._rates[hour] = vars(self.info.get_prices(now))
+        prices = self._rates[hour]
         if any(name.startswith(UNPRICED) and value is not None for name, value in prices.items()):
             return None
         given, said, cached, written = (_rate(prices.get(field), input_tokens) for field in FIELDS)

@@ -8,6 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -150,6 +151,21 @@ def test_forks_at_the_very_moment_of_a_first_kickoff_do_not_break_it(every_threa
             thread.join(30)
         assert statuses == [0] * 9
         assert crew_of().kickoff({"topic": "after"}).raw == "after"
+
+
+def test_journal_opened_by_another_thread_waits_for_the_end_of_a_fork(runtime):
+    import_module("jackstay.journal")
+    opening = threading.Thread(target=lambda: runtime.journal, daemon=True)
+
+    runtime.before_fork()
+    opening.start()
+    opening.join(0.5)  # long enough for a journal to be opened, if nothing held it up
+    waited = opening.is_alive()
+    runtime.after_fork_in_parent()
+    opening.join(10)
+
+    assert waited
+    assert crew_of().kickoff({"topic": "after"}).raw == "after"
 
 
 def _fork_and_wait() -> int:

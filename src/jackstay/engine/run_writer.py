@@ -1,0 +1,148 @@
+"""The writing half of a run: which of its rows go into which transaction, and that none is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jackstay.core.canonical import canonical_json
+from jackstay.core.messages import EMPTY_CHAIN, Conversation
+from jackstay.core.records import Blob, Lease, MessagesBlob, Reservation, RunEnd, RunRow, Settlement, StepRow, Write
+from jackstay.errors import LeaseLost, StorageUnavailable
+
+if TYPE_CHECKING:
+    from jackstay.journal import Journal, Pending
+
+Blobs = tuple[Blob | MessagesBlob, ...]
+
+
+class RunWriter:
+    """Lives on the engine loop. `failed` is told of a write that could not be stored: it stops the run."""
+
+    def __init__(
+        self,
+        journal: Callable[[], Journal],
+        lease: Lease,
+        failed: Callable[[BaseException], None],
+        *,
+        new: RunRow | None,
+    ) -> None:
+        self._journal, self.lease, self._failed = journal, lease, failed
+        self.visible = new is None
+        """The run's row is in the database."""
+        self._unsaved = new
+        self._steps: list[StepRow] = []
+        self._settlements: list[Settlement] = []
+        self._blobs: list[Blob | MessagesBlob] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._stored: set[str] = {EMPTY_CHAIN}
+        """Addresses of messages and contents that the run has stored."""
+
+    async def begin(self) -> None:
+        """Makes the run visible; else its first write does."""
+        if self._unsaved is not None:
+            await self._commit()
+
+    def defer(self, row: StepRow, *, settlements: tuple[Settlement, ...] = (), blobs: Blobs = ()) -> None:
+        """Rows that go into the run's next commit, or into one of their own at the end of this turn of the loop.
+
+        What the engine does next is decided in the same turn and begins with a commit (a reservation, a flush before
+        user code, the run's end), so that nothing starts before these rows are on disk; two commits become one.
+        """
+        if not self._steps:
+            asyncio.get_running_loop().call_soon(self._end_of_turn)
+        self._steps.append(row)
+        self._settlements += settlements
+        self._blobs += blobs
+
+    async def flush(self) -> None:
+        """Has to be awaited before user code runs: what it may depend on is on disk then."""
+        if self._steps or self._unsaved is not None:
+            await self._commit()
+        elif self._flushing is not None:
+            await asyncio.wait([self._flushing])
+
+    async def commit(
+        self,
+        *steps: StepRow,
+        reservations: tuple[Reservation, ...] = (),
+        settlements: tuple[Settlement, ...] = (),
+        blobs: Blobs = (),
+        end: RunEnd | None = None,
+    ) -> None:
+        """Returns when the rows are on disk, those that were deferred included. Raises `StorageUnavailable` or
+        `LeaseLost`."""
+        self._steps += steps
+        self._settlements += settlements
+        self._blobs += blobs
+        await self._commit(reservations, end)
+
+    def remember(self, request_ref: str) -> None:
+        """A conversation that an earlier process has stored."""
+        self._stored.add(request_ref)
+
+    def messages(self, conversation: Conversation) -> tuple[MessagesBlob, ...]:
+        """The messages of a request that this run has not stored yet, as one blob behind what it has."""
+        if conversation.hash in self._stored:
+            return ()
+        unknown: list[Conversation] = []
+        parent = EMPTY_CHAIN
+        for stretch in conversation.stretches():
+            if stretch.hash in self._stored:
+                parent = stretch.hash
+                break
+            unknown.append(stretch)
+        self._stored.add(conversation.hash)
+        new = [message.to_json() for stretch in reversed(unknown) for message in stretch.new]
+        return (MessagesBlob(conversation.hash, parent, canonical_json(new)),)
+
+    def content(self, sha256: str, text: Callable[[], str]) -> tuple[Blob, ...]:
+        """A text under its address, made only if the run has not stored it yet."""
+        if sha256 in self._stored:
+            return ()
+        self._stored.add(sha256)
+        return (Blob(sha256, text().encode()),)
+
+    def _end_of_turn(self) -> None:
+        if self._steps:
+            self._flushing = asyncio.get_running_loop().create_task(self._flush_alone())
+
+    async def _flush_alone(self) -> None:
+        # Nobody waits here who could be told: the run is stopped, and its next step says why.
+        with contextlib.suppress(StorageUnavailable, LeaseLost):
+            await self._commit()
+
+    async def _commit(self, reservations: tuple[Reservation, ...] = (), end: RunEnd | None = None) -> None:
+        write = Write(self.lease, tuple(self._steps), reservations, tuple(self._settlements), tuple(self._blobs), end)
+        self._steps, self._settlements, self._blobs = [], [], []
+        new, self._unsaved = self._unsaved, None
+        try:
+            if new is None:
+                await _to_the_end(self._journal().write(write))
+            else:
+                await _to_the_end(self._journal().create_run(new, write=write))
+                self.visible = True
+        except (StorageUnavailable, LeaseLost) as error:
+            if isinstance(error, StorageUnavailable):
+                self._unsaved = new
+            self._failed(error)
+            raise
+
+
+async def _to_the_end(pending: Pending[Any]) -> None:
+    """Waits for a write. A cancel meanwhile is raised when the write has ended: what was paid for is on disk then."""
+    try:
+        await pending
+    except asyncio.CancelledError:
+        waiting = asyncio.ensure_future(_outcome(pending))
+        while not waiting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([waiting])
+        waiting.exception()
+        raise
+
+
+async def _outcome(pending: Pending[Any]) -> None:
+    await pending
