@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,6 +45,10 @@ class Asker(Protocol):
     provider: str
     native_tools: bool
 
+    def coming(self) -> AbstractContextManager[None]:
+        """Around the reservation and `ask`: see `Wire.coming`."""
+        ...
+
     async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
         """One request, no retry."""
         ...
@@ -62,6 +67,9 @@ class WireAsker:
         self._wire, self._endpoint = wire, endpoint
         self.requested, self.provider = endpoint.requested, endpoint.provider
         self.native_tools = endpoint.native_tools
+
+    def coming(self) -> AbstractContextManager[None]:
+        return self._wire.coming(self._endpoint)
 
     async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
         return await self._wire.ask(self._endpoint, ask.question, timeout_s=timeout_s, on_delta=ask.on_delta)
@@ -84,6 +92,9 @@ class CustomAsker:
         self._llm, self.requested = llm, config.model
         supports = getattr(llm, "supports_function_calling", None)
         self.native_tools = bool(supports()) if config.native_tools is None and supports else bool(config.native_tools)
+
+    def coming(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
         question = ask.question

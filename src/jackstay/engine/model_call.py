@@ -18,7 +18,7 @@ from jackstay.core.records import Reservation, Settlement, StepRow, StepStatus
 from jackstay.core.retry import next_wait_s
 from jackstay.core.usage import NO_USAGE, Usage, from_pico, to_pico
 from jackstay.engine.admission import Candidate
-from jackstay.engine.asker import Ask, Asker
+from jackstay.engine.asker import Ask, Asker, WorstCase
 from jackstay.engine.run import Run
 from jackstay.engine.run_writer import Blobs
 from jackstay.engine.scope import Scope
@@ -68,6 +68,8 @@ class _Call:
         self.rev = self.run.next_rev(path)
         self.attempt = self.run.attempts_before(path, self.rev)
         self.number = self.run.reservations_before(path, self.rev)
+        self.reserved = False
+        """The current attempt has its reservation: from here on it has to be accounted for."""
         self.started_at = self.run.now()
         self.started = self.run.runtime.clock.monotonic()
 
@@ -78,9 +80,9 @@ class _Call:
         while True:
             self.attempt += 1
             self.number += 1
-            await self._reserve(asker, settled)
+            self.reserved = False
             try:
-                answer = await asker.ask(self.scope, self.ask, timeout_s=self._timeout_s())
+                answer = await self._attempt(asker, settled)
             except ModelError as error:
                 wait_s = self._wait_after(error)
                 if wait_s is None:
@@ -90,22 +92,30 @@ class _Call:
                 settled = (self._settlement(error.code),)
                 await self._wait(wait_s, error, settled)
             except asyncio.CancelledError as cancel:
-                await self._cancelled(asker, sent=NOT_SENT not in getattr(cancel, "__notes__", ()))
+                if self.reserved:
+                    await self._cancelled(asker, sent=NOT_SENT not in getattr(cancel, "__notes__", ()))
                 raise
             except Exception as error:
                 # A custom model's own exception: it reaches the caller as it was raised, with a row that says so.
-                await self._fail(error)
+                if self.reserved:
+                    await self._fail(error)
                 raise
             else:
                 self._succeed(asker, answer)
                 return answer
 
-    async def _reserve(self, asker: Asker, settled: tuple[Settlement, ...]) -> None:
+    async def _attempt(self, asker: Asker, settled: tuple[Settlement, ...]) -> Answer:
         self.run.check(self.scope)
         worst = asker.worst(self.ask.question)
         await self.run.runtime.admission.admit(
             Candidate(self.run.id, self.path, asker.requested, self.ask.question, worst.pico, worst.input, worst.output)
         )
+        with asker.coming():
+            await self._reserve(asker, worst, settled)
+            self.reserved = True
+            return await asker.ask(self.scope, self.ask, timeout_s=self._timeout_s())
+
+    async def _reserve(self, asker: Asker, worst: WorstCase, settled: tuple[Settlement, ...]) -> None:
         reservation = Reservation(
             self.run.id,
             self.path,

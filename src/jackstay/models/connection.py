@@ -49,16 +49,16 @@ class WireConnection:
     ) -> None:
         """`paced`: its requests go through our pools, where those that begin together take turns."""
         self._build, self._environ, self._list, self._close = build, environ, models, close
-        self._turnstile = Turnstile() if paced else None
+        self.turnstile = Turnstile() if paced else None
         self._models: dict[str, Model] = {}
 
     async def ask(
         self, endpoint: Endpoint, question: Question, *, timeout_s: float | None, on_delta: Listener | None
     ) -> Answer:
         """One request. Raises the `Model*` errors; a cancel closes the request."""
-        if self._turnstile is None:
+        if self.turnstile is None:
             return await self._ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
-        async with Ticket(self._turnstile):
+        async with Ticket(self.turnstile):
             return await self._ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
 
     async def _ask(

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from jackstay.core.messages import Answer, Question
 from jackstay.core.specs import Secret
 from jackstay.core.usage import Price
+from jackstay.models.turnstile import Turnstile
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ Listener = Callable[[Delta], None]
 
 class Connection(Protocol):
     """One per `Endpoint.address`; lives on the engine loop, asks any model there."""
+
+    @property
+    def turnstile(self) -> Turnstile | None:
+        """Where requests that begin together take turns; None: they need not."""
+        ...
 
     async def ask(
         self, endpoint: Endpoint, question: Question, *, timeout_s: float | None, on_delta: Listener | None

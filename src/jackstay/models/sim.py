@@ -39,6 +39,8 @@ def price(endpoint: Endpoint) -> Price:
 class SimConnection:
     """Plays answers and faults in this process. Latency is slept here, the brain is pure."""
 
+    turnstile = None
+
     def __init__(self) -> None:
         self._requests: dict[str, int] = {}
         self._failed: dict[tuple[str, str], int] = {}

@@ -27,6 +27,9 @@ TICKET: ContextVar[Ticket | None] = ContextVar("jackstay_wire_ticket", default=N
 """The request that the current task is making: the HTTP transport is called by an SDK, which passes nothing on."""
 
 
+COMING: ContextVar[Coming | None] = ContextVar("jackstay_wire_coming", default=None)
+
+
 def _release(waiting: asyncio.Future[None]) -> bool:
     """False: nobody waits any more (cancelled)."""
     if waiting.done():
@@ -95,6 +98,29 @@ class Turnstile:
             timer.cancel()
 
 
+class Coming:
+    """A request that is about to be made: those that are built already wait for it, too. Ends when its ticket is
+    taken, or when nothing comes of it."""
+
+    def __init__(self, turnstile: Turnstile) -> None:
+        self._turnstile = turnstile
+        self._counted = False
+
+    def __enter__(self) -> None:
+        self._counted = True
+        self._turnstile.unbuilt += 1
+        self._token = COMING.set(self)
+
+    def __exit__(self, *exc: object) -> None:
+        COMING.reset(self._token)
+        self.end()
+
+    def end(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._turnstile.built()
+
+
 class Ticket:
     """One request's way through the turnstile: `async with Ticket(turnstile):` around the SDK's call."""
 
@@ -105,6 +131,9 @@ class Ticket:
 
     async def __aenter__(self) -> Ticket:
         self._turnstile.unbuilt += 1
+        coming = COMING.get()
+        if coming is not None:
+            coming.end()
         try:
             await asyncio.sleep(0)  # so that all that begin in this turn of the loop are counted
             await self._turnstile.building.pass_through()

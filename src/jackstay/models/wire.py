@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from jackstay.core.messages import Answer, Question
 from jackstay.core.specs import ModelConfig
@@ -15,6 +16,7 @@ from jackstay.models.prices import PriceList
 from jackstay.models.provider import Connection, Cost, Endpoint, Listener, Provider, Worst
 from jackstay.models.routing import Routes
 from jackstay.models.table import providers as table
+from jackstay.models.turnstile import Coming
 
 
 class Wire:
@@ -34,6 +36,15 @@ class Wire:
         `MissingExtraError`.
         """
         return self._routes.resolve(config, self._environ, owner=owner)
+
+    def coming(self, endpoint: Endpoint) -> AbstractContextManager[None]:
+        """Around what is done between the decision to ask and `ask` itself (a reservation): requests that begin
+        together are sent together, and this is where they begin."""
+        task = self._connections.get(endpoint.address)
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return nullcontext()  # the first requests wait for their connection together anyway
+        turnstile = task.result().turnstile
+        return nullcontext() if turnstile is None else Coming(turnstile)
 
     async def ask(
         self,
