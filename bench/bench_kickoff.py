@@ -89,12 +89,10 @@ def main() -> int:
         assert len(stub.requests) == len(reservations) == 1
         made = commits.count("journal.committed")
     print(heading("one-task kickoff, CPU", "pydantic-ai-slim", "openai", "sqlalchemy"))
-    floor = statistics.median(figures["bare"])
-    for name in ("bare", "kickoff", "akickoff"):
-        median = statistics.median(figures[name])
-        print(
-            f"  {name:<10} {median:6.2f} ms   {median / floor:5.2f} ×   (runs: {min(figures[name]):.2f} to {max(figures[name]):.2f})"
-        )
+    floor = sum(figures["bare"])
+    for name, values in figures.items():
+        spread = f"rounds: {min(values):.2f} to {max(values):.2f}"
+        print(f"  {name:<10} {statistics.mean(values):6.2f} ms   {sum(values) / floor:5.2f} ×   ({spread})")
     print(
         f"  limit {LIMIT} ×; per kickoff: {made} commits (limit 3), {len(reservations)} reservation, 1 request at the stub"
     )

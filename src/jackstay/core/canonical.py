@@ -8,9 +8,28 @@ from typing import Any
 
 HASH_VERSION = 1
 
-_encode = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=True
-).encode
+_encoder = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)
+
+
+def _encode(value: Any) -> str:
+    try:
+        return "".join(_chunks(value, 0))
+    except RecursionError:
+        raise ValueError("the value is nested too deeply for JSON, or contains itself") from None
+
+
+# `JSONEncoder.encode` makes this object anew for every call, which for the small values here is half of the time.
+_make_chunks: Any = getattr(json.encoder, "c_make_encoder", None)
+_SORT_KEYS, _SKIP_KEYS, _ALLOW_NAN = True, False, False
+_chunks: Any = (
+    _make_chunks(
+        None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", _SORT_KEYS, _SKIP_KEYS, _ALLOW_NAN
+    )
+    if _make_chunks is not None
+    else lambda value, _: _encoder.iterencode(value)
+)
 
 
 def canonical_json(value: Any) -> str:

@@ -306,7 +306,7 @@ async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseExc
         run.tell("run_finished", "", **news)
         return
     await end_failed(run, error)
-    cancelled = run.row.status == "cancelled"
+    cancelled = run.ended is not None and run.ended.status == "cancelled"
     run.tell("run_cancelled" if cancelled else "run_failed", "", **news, error=str(error) or type(error).__name__)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ class Run:
         self.stop: BaseException | None = None
         """Once set, every later step raises it again (engine rule 21)."""
         self.lost: tuple[Reservation, ...] = ()
+        self.ended: RunEnd | None = None
         self.changed: list[str] = []
         """Paths whose recorded question differs from what the program asks now."""
         self.writer = RunWriter(lambda: runtime.journal, lease, self._storage_failed, new=row if is_new else None)
@@ -126,14 +126,7 @@ class Run:
 
     async def end(self, end: RunEnd) -> None:
         await self.writer.commit(end=end)
-        self.row = replace(
-            self.row,
-            status=end.status,
-            reason=end.reason,
-            finished_at=end.finished_at,
-            output=end.output,
-            error=end.error,
-        )
+        self.ended = end
 
     def _storage_failed(self, error: BaseException) -> None:
         self.stop = self.stop or error

@@ -111,7 +111,7 @@ class Committer:
         return Lease(run_id, 1) if run is not None else steps
 
     def _expiry(self, connection: WriteConnection) -> int:
-        return int(connection.execute(connection.statements.now).fetchone()[0] + self._lease_s * 1_000_000)
+        return connection.now_micros() + int(self._lease_s * 1_000_000)
 
     def _collect_write(self, connection: WriteConnection, write: Write, rows: _Rows) -> tuple[StepRow, ...]:
         run_id = write.lease.run_id
@@ -141,7 +141,7 @@ class Committer:
 def _begin(connection: WriteConnection, asked: Sequence[RowsAsked]) -> dict[str, int]:
     """Begin the transaction by reading the live epochs of its runs."""
     run_ids = list(dict.fromkeys(each.run_id for each in asked if each.run is None))
-    return dict(connection.begin(*connection.statements.live(run_ids)))
+    return dict(connection.begin(*connection.statements.live(run_ids))) if run_ids else connection.begin_alone()
 
 
 def _lost(lease: Lease, epoch: int | None) -> LeaseLost:

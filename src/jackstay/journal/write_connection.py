@@ -6,6 +6,7 @@ everything that is rare.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,6 +69,16 @@ class WriteConnection:
         rows: list[tuple[Any, ...]] = self.execute(sql, parameters).fetchall()
         return rows
 
+    def begin_alone(self) -> dict[str, int]:
+        """Begin a transaction of new runs only: there is no lease to look at."""
+        self._check_file()
+        self.execute(self.begin_statement)
+        return {}
+
+    def now_micros(self) -> int:
+        """The database's clock, which is the machine's."""
+        return time.time_ns() // 1000
+
     def finish(self, inserts: Inserts, changes: Changes) -> None:
         """Insert, then change, then commit."""
         for table, rows in inserts:
@@ -108,6 +119,10 @@ class PostgresWriteConnection(WriteConnection):
 
     begin_statement = "begin"
     _FEW = 4
+
+    def now_micros(self) -> int:
+        """The server's clock, whatever the workers' say."""
+        return int(self.execute(self.statements.now).fetchone()[0])
 
     def begin(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._raw.pipeline():
