@@ -34,7 +34,8 @@ class Pools(httpx2.AsyncBaseTransport):
         ticket = TICKET.get()
         if ticket is not None:
             await ticket.send()
-            request.extensions = {**request.extensions, "trace": ticket.trace}
+            assert isinstance(request.stream, httpx2.AsyncByteStream)
+            request.stream = _Watched(request.stream, ticket)
         index = self._take()
         try:
             response = await self._pools[index].handle_async_request(request)
@@ -74,6 +75,21 @@ async def _turn_to_read(ticket: Ticket, response: httpx2.Response) -> None:
     except BaseException:  # cancelled: nobody else knows of the response yet
         await response.aclose()
         raise
+
+
+class _Watched(httpx2.AsyncByteStream):
+    """A request's body. When it is asked for, the headers have gone out."""
+
+    def __init__(self, body: httpx2.AsyncByteStream, ticket: Ticket) -> None:
+        self._body, self._ticket = body, ticket
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._ticket.sent()
+        async for piece in self._body:
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
 
 
 class _Body(httpx2.AsyncByteStream):

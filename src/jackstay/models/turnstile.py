@@ -160,11 +160,9 @@ class Ticket:
         self._mark()
         await self._turnstile.hold()
 
-    async def trace(self, event: str, info: object) -> None:
-        """Called by the transport with what it does (httpcore's `trace` extension). Until the headers go out the
-        request has cost nothing, whatever happens."""
-        if event.endswith("send_request_headers.started"):
-            self._sent = True
+    def sent(self) -> None:
+        """Called by the transport when the headers have gone out: before that the request has cost nothing."""
+        self._sent = True
 
     async def read(self) -> None:
         """Called by the transport when the answer has begun."""
