@@ -233,11 +233,12 @@ def run_with(llm: LLM) -> Any:
 
 
 def test_a_task_without_an_agent() -> None:
-    with pytest.raises(ValueError, match=r"task 'Lonely work' has no agent; .*agent=…") as caught:
+    with pytest.raises(JackstayError, match=r"task 'Lonely work' has no agent; .*agent=…") as caught:
         Crew(agents=[analyst()], tasks=[Task(description="Lonely work", expected_output="E")])
 
-    assert isinstance(caught.value, ValidationError)
-    assert [error["type"] for error in caught.value.errors()] == ["missing_agent_in_task"]
+    cause = caught.value.__cause__
+    assert isinstance(cause, ValidationError)
+    assert [error["type"] for error in cause.errors()] == ["missing_agent_in_task"]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_a_task_without_an_agent() -> None:
     ],
 )
 def test_what_cannot_be_constructed_says_why(make: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(DefinitionError, match=told):
         make()
 
 

@@ -1,12 +1,17 @@
-"""CrewAI arguments that are accepted so that existing code runs, and that do nothing yet: one warning says so."""
+"""What the definitions' constructors share: CrewAI arguments that are accepted so that existing code runs (one warning
+says that they do nothing yet), and errors in plain words."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
+
+from jackstay.errors import DefinitionError
 
 AGENT = frozenset(
     {
@@ -111,6 +116,18 @@ QUIET: Mapping[str, Any] = {
 def refuse_id(value: Any) -> Any:
     """Of a field `id`: CrewAI's code for it."""
     raise PydanticCustomError("may_not_set_field", "the id is given by Jackstay; leave id={id} out", {"id": str(value)})
+
+
+@contextmanager
+def defining(kind: str) -> Iterator[None]:
+    """What pydantic finds wrong with a definition, as one `DefinitionError` in plain words; pydantic's own error, with
+    CrewAI's codes, is its cause."""
+    try:
+        yield
+    except ValidationError as error:
+        found = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        told = "; ".join(f"{where}: {what}" if where else what for where, what in found)
+        raise DefinitionError(f"{kind}: {told}") from error
 
 
 def split(kind: str, known: frozenset[str], given: dict[str, Any]) -> dict[str, Any]:

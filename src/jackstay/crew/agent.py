@@ -41,7 +41,8 @@ class Agent(BaseModel):
     date_format: str = "%Y-%m-%d"
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**accepted.split("Agent", accepted.AGENT, given))
+        with accepted.defining("Agent"):
+            super().__init__(**accepted.split("Agent", accepted.AGENT, given))
         # Looked at when the agent is made, so that a wrong object is reported where it was written.
         self._config: ModelConfig = as_config(self.llm, self._owner)
 

@@ -54,7 +54,8 @@ class Crew(BaseModel):
     usage_metrics: UsageMetrics | None = None
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**accepted.split("Crew", accepted.CREW, given))
+        with accepted.defining("Crew"):
+            super().__init__(**accepted.split("Crew", accepted.CREW, given))
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
 

@@ -63,7 +63,8 @@ class Task(BaseModel):
     output: TaskOutput | None = None
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**accepted.split("Task", accepted.TASK, given))
+        with accepted.defining("Task"):
+            super().__init__(**accepted.split("Task", accepted.TASK, given))
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, cast
@@ -103,7 +104,7 @@ def model_state(model: type[BaseModel]) -> type[BaseModel]:
 
 def fresh_state(initial: Any) -> Any:
     """A new state from what a flow says it is: None or `dict`, a dict, a model class, a model instance."""
-    if initial is None or initial is dict:
+    if initial is None or initial is dict or typing.get_origin(initial) is dict:
         return DictState(id=str(uuid.uuid4()))
     if isinstance(initial, Mapping):
         return DictState({"id": str(uuid.uuid4()), **initial})

@@ -163,3 +163,13 @@ def test_a_state_that_is_none_is_refused() -> None:
 
     with pytest.raises(DefinitionError, match="a dict or a pydantic model"):
         Odd()
+
+
+def test_a_flow_of_a_typed_dict_has_a_dict_state() -> None:
+    class Typed(Flow[dict[str, int]]):
+        @start()
+        def begin(self) -> int:
+            self.state["count"] = 1
+            return self.state["count"]
+
+    assert Typed().state["id"]
