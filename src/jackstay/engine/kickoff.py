@@ -283,6 +283,10 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
         run.check()
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         runtime.leases.let_go(run)
+        if isinstance(error, asyncio.CancelledError) and isinstance(run.stop, RunSignal):
+            # It was not the caller who cancelled: the caller is told why the run was stopped.
+            await _end(run, kickoff, error=run.stop)
+            raise run.stop from None
         await _end(run, kickoff, error=error)
         raise
     # Before the end is written, which gives the lease back: a renewal at that moment would find it lost.

@@ -143,3 +143,16 @@ def test_extra_arguments_are_kept() -> None:
 def test_a_class_without_call_cannot_be_made() -> None:
     with pytest.raises(TypeError, match="abstract"):
         BaseLLM("m")  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize("name", ["aws_secret_access_key", "session_token", "secret", "password"])
+def test_a_credential_among_the_arguments_that_are_passed_on_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"LLM\({name}=…\) looks like a credential"):
+        LLM("gpt-4o-mini", **{name: "hidden"})  # type: ignore[arg-type]
+
+
+def test_client_options_are_no_part_of_the_question() -> None:
+    config = LLM("bedrock/model", region_name="eu-west-1", top_k=3).to_config()
+
+    assert dict(config.options) == {"region_name": "eu-west-1"}
+    assert dict(config.sampling.extra) == {"top_k": 3}
