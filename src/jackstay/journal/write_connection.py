@@ -6,6 +6,7 @@ everything that is rare.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,7 +31,7 @@ class WriteConnection:
     begin_statement = "begin immediate"  # a deferred one fails instead of waiting when two processes upgrade it
 
     def __init__(self, connection: Connection, path: Path | None) -> None:
-        self._path, self._inode = path, path.stat().st_ino if path else 0
+        self._path, self._file, self._inode = path, str(path), path.stat().st_ino if path else 0
         self.core = connection
         self.dialect = connection.dialect
         self.statements = Statements(connection.dialect)
@@ -103,7 +104,7 @@ class WriteConnection:
         if self._path is None:
             return
         try:
-            same = self._path.stat().st_ino == self._inode
+            same = os.stat(self._file).st_ino == self._inode  # noqa: PTH116 - half the time of `Path.stat`
         except OSError:
             same = False
         if not same:

@@ -44,6 +44,7 @@ def upgrade() -> None:
         _big("finished_at", null=True),
         _text("tags"),
         _number("format"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "step",
@@ -114,6 +115,7 @@ def upgrade() -> None:
         _key("parent", null=True),
         _text("encoding", null=False),
         sa.Column("bytes", sa.LargeBinary(), nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "intent",
