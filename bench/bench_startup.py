@@ -48,9 +48,9 @@ mark("definitions")
 from jackstay.engine.runtime import current_runtime
 current_runtime().journal
 mark("open the journal (SQLAlchemy, new SQLite file)")
-current_runtime().wire
-import jackstay.models.connection
-import pydantic_ai.direct, pydantic_ai.models.openai
+wire = current_runtime().wire
+endpoint = wire.resolve(llm.to_config())
+current_runtime().engine_loop.submit(lambda: wire.prepare(endpoint)).future.result()
 mark("import the model layer (pydantic-ai, openai)")
 crew.kickoff()
 mark("kickoff with its answer")

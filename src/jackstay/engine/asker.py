@@ -45,6 +45,10 @@ class Asker(Protocol):
     provider: str
     native_tools: bool
 
+    async def prepare(self) -> None:
+        """Loads what the first request needs; later ones find it there."""
+        ...
+
     def coming(self) -> AbstractContextManager[None]:
         """Around the reservation and `ask`: see `Wire.coming`."""
         ...
@@ -67,6 +71,9 @@ class WireAsker:
         self._wire, self._endpoint = wire, endpoint
         self.requested, self.provider = endpoint.requested, endpoint.provider
         self.native_tools = endpoint.native_tools
+
+    async def prepare(self) -> None:
+        await self._wire.prepare(self._endpoint)
 
     def coming(self) -> AbstractContextManager[None]:
         return self._wire.coming(self._endpoint)
@@ -92,6 +99,9 @@ class CustomAsker:
         self._llm, self.requested = llm, config.model
         supports = getattr(llm, "supports_function_calling", None)
         self.native_tools = bool(supports()) if config.native_tools is None and supports else bool(config.native_tools)
+
+    async def prepare(self) -> None:
+        return None
 
     def coming(self) -> AbstractContextManager[None]:
         return nullcontext()

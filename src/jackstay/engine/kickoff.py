@@ -115,7 +115,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
             raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
         result = kickoff.decode(row.result or "null")
         return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
-    _check_models(run, kickoff)
+    await _prepare_models(run, kickoff)
     started_at, started = run.now(), run.runtime.clock.monotonic()
     if kickoff.kind == "crew":
         run.tell("crew_started", scope.path, name=kickoff.name)
@@ -161,13 +161,13 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
         return await _recorded(runtime, kickoff, earlier)
     if earlier is None:
         run = new_run(runtime, kickoff)
-        _check_models(run, kickoff)
+        await _prepare_models(run, kickoff)
         await _claim_key(run, kickoff)
     else:
         run = await take_up(runtime, earlier.id)
         try:
-            _check_models(run, kickoff)
-        except Exception as error:
+            await _prepare_models(run, kickoff)
+        except (Exception, asyncio.CancelledError) as error:
             await _end(run, kickoff, error=error)
             raise
     return await _drive(run, home, kickoff)
@@ -350,9 +350,11 @@ def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
             return "failed", "error"
 
 
-def _check_models(run: Run, kickoff: Kickoff) -> None:
-    for config, owner in kickoff.models:
-        run.asker(config, owner=owner)
+async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
+    """What is wrong with a model is said before anything runs; and libraries are loaded before a task's clock starts."""
+    askers = [run.asker(config, owner=owner) for config, owner in kickoff.models]
+    for asker in askers:
+        await asker.prepare()
 
 
 async def _recorded(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> Outcome:

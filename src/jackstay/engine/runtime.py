@@ -99,10 +99,10 @@ class Runtime:
     def journal(self) -> Journal:
         with self._lock:
             if self._journal is None:
-                from jackstay.journal import (
-                    locate,
-                    open_journal,
-                )  # the database library is loaded with the first kickoff
+                from jackstay.models.lazy import without_collecting  # as below
+
+                with without_collecting():
+                    from jackstay.journal import locate, open_journal  # loads SQLAlchemy, with the first kickoff
 
                 self._journal = open_journal(locate(self.environ, self.folder), fault_point=self._fault_point)
             return self._journal

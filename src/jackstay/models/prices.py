@@ -61,6 +61,10 @@ class PriceList:
     def __init__(self) -> None:
         self._listed: dict[tuple[str, str, str | None], Listed | None] = {}
 
+    def load(self) -> None:
+        """Imports the list, which takes 0.2 s the first time."""
+        importlib.import_module("genai_prices.data_snapshot").get_snapshot()
+
     def cost(self, provider: Provider, endpoint: Endpoint, usage: Usage, *, answered_by: str = "") -> Cost:
         """What a call cost. The model that answered decides (a router or a deployment has a name of its own)."""
         for model in dict.fromkeys(name for name in (answered_by, endpoint.model) if name):

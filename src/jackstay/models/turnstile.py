@@ -74,6 +74,7 @@ class Turnstile:
     def __init__(self) -> None:
         self.building, self.reading = Lane(BUILT_PER_TURN), Lane(READ_PER_TURN)
         self.unbuilt = 0
+        self.under_way = 0
         self._held: list[asyncio.Future[None]] = []
 
     def built(self) -> None:
@@ -134,11 +135,15 @@ class Ticket:
         coming = COMING.get()
         if coming is not None:
             coming.end()
+        self._turnstile.under_way += 1
         try:
-            await asyncio.sleep(0)  # so that all that begin in this turn of the loop are counted
-            await self._turnstile.building.pass_through()
+            if coming is None:
+                await asyncio.sleep(0)  # so that all that begin in this turn of the loop are counted
+            if self._turnstile.unbuilt > 1:  # alone, it need not take turns with anybody
+                await self._turnstile.building.pass_through()
         except BaseException as exc:
             self._turnstile.built()
+            self._turnstile.under_way -= 1
             self._note_on(exc)
             raise
         self._token = TICKET.set(self)
@@ -146,6 +151,7 @@ class Ticket:
 
     async def __aexit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         TICKET.reset(self._token)
+        self._turnstile.under_way -= 1
         self._mark()
         self._note_on(exc)
 
@@ -166,7 +172,8 @@ class Ticket:
 
     async def read(self) -> None:
         """Called by the transport when the answer has begun."""
-        await self._turnstile.reading.pass_through()
+        if self._turnstile.under_way > READ_PER_TURN:
+            await self._turnstile.reading.pass_through()
 
     def _mark(self) -> None:
         if not self._built:

@@ -37,6 +37,10 @@ class Wire:
         """
         return self._routes.resolve(config, self._environ, owner=owner)
 
+    async def prepare(self, endpoint: Endpoint) -> None:
+        """Loads the provider's SDK and the price list, beside the loop: about a second the first time."""
+        await self._connection(endpoint)
+
     def coming(self, endpoint: Endpoint) -> AbstractContextManager[None]:
         """Around what is done between the decision to ask and `ask` itself (a reservation): requests that begin
         together are sent together, and this is where they begin."""
@@ -88,7 +92,13 @@ class Wire:
 
     async def _connect(self, endpoint: Endpoint) -> Connection:
         provider = self._routes.provider(endpoint.provider)
-        return await in_thread(lambda: provider.connect(endpoint, self._environ))
+
+        def connect() -> Connection:
+            if provider.price is None and not provider.local:
+                self._prices.load()
+            return provider.connect(endpoint, self._environ)
+
+        return await in_thread(connect)
 
     async def close(self) -> None:
         """Closes all connections; the wire can be used again."""
