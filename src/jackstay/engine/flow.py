@@ -8,12 +8,13 @@ import traceback
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
-from jackstay.core.failures import Failure, failure_of
+from jackstay.core.failures import failure_of
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import InputsError
@@ -38,21 +39,10 @@ def _restore_start(scope: Scope, flow: FlowSpec) -> None:
         recorded = json.loads(row.result or "{}")
         flow.state.apply(recorded, [name for name in fields if name not in recorded])
         return
-    now = scope.run.now()
-    scope.run.defer(
-        StepRow(
-            scope.run.id,
-            path,
-            "input",
-            "state",
-            "succeeded",
-            digest("state"),
-            now,
-            now,
-            epoch=scope.run.lease.epoch,
-            result=_object(fields),
-        )
+    row = scope.run.step_row(
+        scope.run.began(), path, "input", "state", "succeeded", digest("state"), result=_object(fields)
     )
+    scope.run.defer(row)
 
 
 class _FlowRun:
@@ -105,7 +95,7 @@ class _FlowRun:
         method = self.flow.graph.methods[call.method]
         scope = self.scope.child(numbered(self.scope.path, call.method, call.number))
         scope.touched = set()
-        started_at, started = self.run.now(), self.run.runtime.clock.monotonic()
+        began = self.run.began()
         self.run.tell("method_started", scope.path, method=call.method)
         before, alone = self._fields(), len(self.live) == 1
         try:
@@ -118,11 +108,11 @@ class _FlowRun:
             self.run.tell("method_failed", scope.path, method=call.method, error=str(error))
             if error is not self.run.stop:
                 failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-                await self.run.commit(self._row(scope, call, "failed", started_at, started, error=failure))
+                await self.run.commit(self._row(scope, call, "failed", began, error=failure))
             raise
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
-        await self.run.commit(self._row(scope, call, status, started_at, started, result=text))
-        duration_s = self.run.runtime.clock.monotonic() - started
+        await self.run.commit(self._row(scope, call, status, began, result=text))
+        duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
         self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s)
         return result
 
@@ -161,32 +151,8 @@ class _FlowRun:
                 if not task.cancelled():
                     task.exception()
 
-    def _row(
-        self,
-        scope: Scope,
-        call: Call,
-        status: StepStatus,
-        started_at: Any,
-        started: float,
-        *,
-        result: str | None = None,
-        error: Failure | None = None,
-    ) -> StepRow:
-        return StepRow(
-            run_id=self.run.id,
-            path=scope.path,
-            kind="method",
-            name=call.method,
-            status=status,
-            args_hash=_question(call),
-            started_at=started_at,
-            finished_at=self.run.now(),
-            rev=self.run.next_rev(scope.path),
-            epoch=self.run.lease.epoch,
-            result=result,
-            error=error.to_json() if error else None,
-            duration_us=int((self.run.runtime.clock.monotonic() - started) * 1e6),
-        )
+    def _row(self, scope: Scope, call: Call, status: StepStatus, began: Began, **fields: Any) -> StepRow:
+        return self.run.step_row(began, scope.path, "method", call.method, status, _question(call), **fields)
 
 
 def _object(texts: dict[str, str]) -> str:

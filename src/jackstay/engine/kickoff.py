@@ -10,14 +10,14 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
-from jackstay.core.records import FailReason, Lease, RunEnd, RunKind, RunRow, RunStatus, StepRow
+from jackstay.core.records import FailReason, Lease, RunEnd, RunKind, RunRow, RunStatus, StepKind, StepRow, StepStatus
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
 from jackstay.engine.home import Home
@@ -116,24 +116,13 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
         result = kickoff.decode(row.result or "null")
         return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
     await _prepare_models(run, kickoff)
-    started_at, started = run.now(), run.runtime.clock.monotonic()
+    began = run.began()
     if kickoff.kind == "crew":
         run.tell("crew_started", scope.path, name=kickoff.name)
 
-    def made(**fields: Any) -> StepRow:
-        return StepRow(
-            run_id=run.id,
-            path=scope.path,
-            kind=kickoff.kind,  # type: ignore[arg-type]
-            name=kickoff.name,
-            args_hash=args_hash,
-            started_at=started_at,
-            finished_at=run.now(),
-            rev=run.next_rev(scope.path),
-            epoch=run.lease.epoch,
-            duration_us=int((run.runtime.clock.monotonic() - started) * 1e6),
-            **fields,
-        )
+    def made(status: StepStatus, **fields: Any) -> StepRow:
+        kind = cast("StepKind", kickoff.kind)
+        return run.step_row(began, scope.path, kind, kickoff.name, status, args_hash, **fields)
 
     try:
         result = await kickoff.body(scope)
@@ -143,12 +132,12 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
     except Exception as error:
         if error is not run.stop:
             failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-            await run.commit(made(status="failed", error=failure.to_json()))
+            await run.commit(made("failed", error=failure))
         raise
-    await run.commit(made(status="succeeded", result=kickoff.encode(result)))
+    await run.commit(made("succeeded", result=kickoff.encode(result)))
     if kickoff.kind == "crew":
         run.tell("crew_finished", scope.path, name=kickoff.name)
-    return Outcome(result, run.id, scope.path, run.bill(scope.path), run.runtime.clock.monotonic() - started)
+    return Outcome(result, run.id, scope.path, run.bill(scope.path), run.runtime.clock.monotonic() - began.monotonic_s)
 
 
 # --- a run of its own --------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
@@ -70,8 +69,7 @@ class _Call:
         self.number = self.run.reservations_before(path, self.rev)
         self.reserved = False
         """The current attempt has its reservation: from here on it has to be accounted for."""
-        self.started_at = self.run.now()
-        self.started = self.run.runtime.clock.monotonic()
+        self.began = self.run.began()
 
     async def perform(self) -> Answer:
         asker = self.run.asker(self.ask.config, owner=f"agent '{self.scope.agent}'" if self.scope.agent else "")
@@ -240,22 +238,18 @@ class _Call:
         error: Failure | None = None,
         **answer: Any,
     ) -> StepRow:
-        finished: datetime = self.run.now()
-        return StepRow(
-            run_id=self.run.id,
-            path=self.path,
-            kind="llm",
-            name="llm",
-            status=status,
-            args_hash=self.args_hash,
-            started_at=self.started_at,
-            finished_at=finished,
+        return self.run.step_row(
+            self.began,
+            self.path,
+            "llm",
+            "llm",
+            status,
+            self.args_hash,
+            error=error,
             rev=self.rev,
-            epoch=self.run.lease.epoch,
             attempts=self.attempt,
             request=canonical_json({"settings": self.settings}),
             request_ref=self.ask.question.conversation.hash,
-            error=error.to_json() if error else None,
             agent=self.scope.agent,
             task=self.scope.task,
             model=self.ask.question.models[0],
@@ -265,7 +259,6 @@ class _Call:
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             flags=",".join(flags) if flags else None,
-            duration_us=int((self.run.runtime.clock.monotonic() - self.started) * 1e6),
             **answer,
         )
 

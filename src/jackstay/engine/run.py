@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.events import EventName
+from jackstay.core.failures import Failure
 from jackstay.core.paths import parent_of
-from jackstay.core.records import Lease, Reservation, RunEnd, RunRow, Settlement, StepRow, Takeover
+from jackstay.core.records import (
+    Lease,
+    Reservation,
+    RunEnd,
+    RunRow,
+    Settlement,
+    StepKind,
+    StepRow,
+    StepStatus,
+    Takeover,
+)
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
 from jackstay.engine.run_writer import Blobs, RunWriter
@@ -19,6 +31,14 @@ if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """When a step began: the wall clock for people, the monotonic one for its duration."""
+
+    at: datetime
+    monotonic_s: float
 
 
 class Run:
@@ -104,6 +124,39 @@ class Run:
     def bill(self, path: str = "") -> Bill:
         """What the model calls inside a scope used and cost, from their rows; reused rows of other runs cost nothing."""
         return self._bills.get(path, NO_BILL)
+
+    def began(self) -> Began:
+        return Began(self.now(), self.runtime.clock.monotonic())
+
+    def step_row(
+        self,
+        began: Began,
+        path: str,
+        kind: StepKind,
+        name: str,
+        status: StepStatus,
+        args_hash: str,
+        *,
+        error: Failure | None = None,
+        **fields: Any,
+    ) -> StepRow:
+        """The row of a step that ends now. `fields`: further columns."""
+        if "rev" not in fields:
+            fields["rev"] = self.next_rev(path)
+        return StepRow(
+            run_id=self.id,
+            path=path,
+            kind=kind,
+            name=name,
+            status=status,
+            args_hash=args_hash,
+            started_at=began.at,
+            finished_at=self.now(),
+            epoch=self.lease.epoch,
+            error=error.to_json() if error else None,
+            duration_us=int((self.runtime.clock.monotonic() - began.monotonic_s) * 1e6),
+            **fields,
+        )
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

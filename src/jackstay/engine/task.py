@@ -42,11 +42,10 @@ class _TaskStep:
         if row is not None and row.status == "succeeded":
             self.run.tell("reused", self.path, kind="task", task=self.scope.task)
             return self._recorded(row)
-        clock = self.run.runtime.clock
-        self.started_at, self.started = self.run.now(), clock.monotonic()
+        self.began = self.run.began()
         self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
         if self.task.agent.max_execution_time_s is not None:
-            limit = self.started + self.task.agent.max_execution_time_s
+            limit = self.began.monotonic_s + self.task.agent.max_execution_time_s
             self.scope.deadline_at = min(limit, self.scope.deadline_at or limit)
         try:
             result = await self._execute()
@@ -85,7 +84,7 @@ class _TaskStep:
             value=answer.value,
             data=output.dump(answer.value) if output is not None and answer.value is not None else None,
             bill=self.run.bill(self.path),
-            duration_s=self.run.runtime.clock.monotonic() - self.started,
+            duration_s=self.run.runtime.clock.monotonic() - self.began.monotonic_s,
             path=self.path,
         )
         for callback in self.task.callbacks:
@@ -103,23 +102,10 @@ class _TaskStep:
         row = self.run.find(path, digest(form))
         if row is not None:
             return str(json.loads(row.result or '""'))
-        now = self.run.now()
-        today = now.strftime(form)
-        self.run.defer(
-            StepRow(
-                self.run.id,
-                path,
-                "input",
-                "date",
-                "succeeded",
-                digest(form),
-                now,
-                now,
-                rev=self.run.next_rev(path),
-                epoch=self.run.lease.epoch,
-                result=canonical_json(today),
-            )
-        )
+        began = self.run.began()
+        today = began.at.strftime(form)
+        recorded = canonical_json(today)
+        self.run.defer(self.run.step_row(began, path, "input", "date", "succeeded", digest(form), result=recorded))
         return today
 
     async def _failed(self, error: Exception) -> None:
@@ -135,22 +121,17 @@ class _TaskStep:
         return task_from_json(body, load(body["data"]) if load else None)
 
     def _row(self, status: StepStatus, *, result: str | None = None, error: Failure | None = None) -> StepRow:
-        return StepRow(
-            run_id=self.run.id,
-            path=self.path,
-            kind="task",
-            name=self.task.name or self.task.key,
-            status=status,
-            args_hash=self.args_hash,
-            started_at=self.started_at,
-            finished_at=self.run.now(),
-            rev=self.run.next_rev(self.path),
-            epoch=self.run.lease.epoch,
+        return self.run.step_row(
+            self.began,
+            self.path,
+            "task",
+            self.task.name or self.task.key,
+            status,
+            self.args_hash,
+            error=error,
             result=result,
-            error=error.to_json() if error else None,
             agent=self.scope.agent,
             task=self.scope.task,
-            duration_us=int((self.run.runtime.clock.monotonic() - self.started) * 1e6),
         )
 
 

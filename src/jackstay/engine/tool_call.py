@@ -46,7 +46,7 @@ class _ToolStep:
             if row.status == "failed":
                 return self._message(_observation(Failure.from_json(row.error or "{}"))), False
             return self._message(json.loads(row.result or "{}")["text"]), tool is not None and tool.result_as_answer
-        self.started_at, self.started = self.run.now(), self.run.runtime.clock.monotonic()
+        self.began = self.run.began()
         self.run.tell("tool_started", self.path, tool=self.call.name, arguments=self.call.arguments)
         try:
             text = await self._execute(tool)
@@ -84,23 +84,18 @@ class _ToolStep:
         return Message("tool", text, tool_call_id=self.call.id, name=self.call.name)
 
     def _row(self, status: StepStatus, *, result: str | None = None, error: Failure | None = None) -> StepRow:
-        return StepRow(
-            run_id=self.run.id,
-            path=self.path,
-            kind="tool",
-            name=self.call.name,
-            status=status,
-            args_hash=self.args_hash,
-            started_at=self.started_at,
-            finished_at=self.run.now(),
-            rev=self.run.next_rev(self.path),
-            epoch=self.run.lease.epoch,
+        return self.run.step_row(
+            self.began,
+            self.path,
+            "tool",
+            self.call.name,
+            status,
+            self.args_hash,
+            error=error,
             request=canonical_json({"arguments": self.call.arguments}),
             result=result,
-            error=error.to_json() if error else None,
             agent=self.scope.agent,
             task=self.scope.task,
-            duration_us=int((self.run.runtime.clock.monotonic() - self.started) * 1e6),
         )
 
 
