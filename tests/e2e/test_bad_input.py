@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -170,10 +171,20 @@ def test_an_empty_model_name(stub: Stub) -> None:
     assert "gpt-4.1-mini" in refused(UnknownModelError, stub, lambda: crew(analyst(llm=" ")).kickoff(inputs=BEES))
 
 
-def test_a_provider_whose_sdk_is_not_installed(stub: Stub) -> None:
+def test_a_provider_whose_sdk_is_not_installed(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)  # the import system's own word for "not to be found"
     text = refused(MissingExtraError, stub, lambda: crew(analyst(llm="bedrock/some-model")).kickoff(inputs=BEES))
 
     assert "pip install 'jackstay[bedrock]'" in text
+
+
+def test_a_bedrock_model_without_a_region(stub: Stub, jackstay_make_runtime: MakeRuntime) -> None:
+    pytest.importorskip("boto3")
+    jackstay_make_runtime(environ={"AWS_CONFIG_FILE": "nowhere"})
+
+    text = refused(ConfigurationError, stub, lambda: crew(analyst(llm="bedrock/some-model")).kickoff(inputs=BEES))
+
+    assert "set AWS_DEFAULT_REGION" in text
 
 
 def test_an_llm_that_is_none(stub: Stub) -> None:

@@ -13,6 +13,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.models.bedrock import BedrockConverseModel
 from pydantic_ai.providers.bedrock import BedrockProvider
 
+from jackstay.errors import ConfigurationError
 from jackstay.models.connection import DEFAULT_LIMIT_S, WireConnection
 from jackstay.models.lazy import in_thread
 from jackstay.models.network import CONNECT_TIMEOUT_S, proxy_for
@@ -44,6 +45,11 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> WireConnection:
         region_name=options.get("region_name"),
         profile_name=options.get("profile_name"),
     )
+    if session.region_name is None and endpoint.base_url is None:
+        raise ConfigurationError(
+            f"no AWS region is set (model {endpoint.requested}); set AWS_DEFAULT_REGION, give LLM(region_name=…), or "
+            "name a region in your AWS profile"
+        )
     url = endpoint.base_url or f"https://bedrock-runtime.{session.region_name}.amazonaws.com"
     proxy = proxy_for(url, environ)
     config = Config(
