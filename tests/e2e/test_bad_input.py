@@ -180,7 +180,7 @@ def test_a_provider_whose_sdk_is_not_installed(stub: Stub, monkeypatch: pytest.M
 
 def test_a_bedrock_model_without_a_region(stub: Stub, jackstay_make_runtime: MakeRuntime) -> None:
     pytest.importorskip("boto3")
-    jackstay_make_runtime(environ={"AWS_CONFIG_FILE": "nowhere"})
+    jackstay_make_runtime(environ=stub.environ())
 
     text = refused(ConfigurationError, stub, lambda: crew(analyst(llm="bedrock/some-model")).kickoff(inputs=BEES))
 
