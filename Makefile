@@ -1,5 +1,5 @@
 # Every target sets up what it needs: `make demo` or `make test` is the only command in a fresh clone.
-#   make test PYTHON=/path/to/python3.13 VENV=/tmp/v313     another interpreter, beside the usual environment
+#   make test PYTHON=/path/to/python3.13 VENV=.venv-3.13     another interpreter, beside the usual environment
 .PHONY: help demo test check prove seed bench docs lock env env-core clean
 .DEFAULT_GOAL := help
 

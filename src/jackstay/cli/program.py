@@ -18,6 +18,7 @@ from jackstay.cli.outcome import UsageError
 from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
 from jackstay.core.events import Event
+from jackstay.engine.entry import loading
 
 STARTERS = ("run", "kickoff", "main")
 """Functions that a program without a kickoff of its own is started by: CrewAI's templates have them in main.py."""
@@ -114,9 +115,11 @@ def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
 
 def _named_object(target: Target) -> Any:
     assert target.object is not None
-    module: Any = (
-        _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
-    )
+    # Only the object was asked for: a kickoff that the module makes by itself would be paid for beside it.
+    with loading(target.name):
+        module: Any = (
+            _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
+        )
     found = module
     for name in target.object.split("."):
         try:

@@ -40,9 +40,6 @@ class Retry:
         return wait * (1 - self.jitter * draw)
 
 
-NO_RETRY = Retry(max_attempts=1)
-
-
 def next_wait_s(policy: Retry, error: Exception, *, attempt: int, draw: float) -> float | None:
     """Seconds until the next attempt, or None: give up. A provider's `Retry-After` is honoured up to a cap."""
     if attempt >= policy.max_attempts or not isinstance(error, JackstayError) or not error.retryable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 PICO = Decimal(1_000_000_000_000)
@@ -44,9 +44,6 @@ class Usage:
             self.reasoning_tokens + other.reasoning_tokens,
             self.estimated or other.estimated,
         )
-
-    def as_estimate(self) -> Usage:
-        return replace(self, estimated=True)
 
 
 NO_USAGE = Usage()

@@ -54,6 +54,17 @@ def test_object_is_kicked_off_with_the_command_lines_inputs_and_its_result_print
     assert {step["model"] for step in shown["steps"] if step["kind"] == "llm"} == {"sim/pro"}
 
 
+def test_kickoff_at_module_level_of_a_module_that_is_only_loaded_is_refused_before_it_costs_anything(folder):
+    folder.write("eager.py", PROGRAM, 'crew.kickoff(inputs={"topic": "boats"})')
+
+    ended = folder.run("run", "eager.py:crew", "-i", "topic=kites")
+
+    assert ended.returncode == 1
+    assert "a kickoff at module level ran while eager.py:crew was only being loaded" in ended.stderr
+    assert "__main__" in ended.stderr
+    assert json.loads(folder.here("show", "--json").stdout)["steps"] == []
+
+
 def test_project_folder_of_crewais_template_starts_what_its_scripts_name(folder):
     folder.write("p/pyproject.toml", '[project.scripts]\nrun_crew = "pack.main:run"\n[tool.crewai]\ntype = "crew"\n')
     folder.write("p/src/pack/__init__.py")

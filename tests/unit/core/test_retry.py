@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackstay.core.retry import MAX_RETRY_AFTER_S, NO_RETRY, Retry, next_wait_s
+from jackstay.core.retry import MAX_RETRY_AFTER_S, Retry, next_wait_s
 from jackstay.errors import (
     JackstayError,
     ModelAuthenticationFailed,
@@ -82,7 +82,7 @@ def test_the_worlds_faults_are_retried(kind: type[ModelError]) -> None:
 
 
 def test_no_retry_makes_one_attempt() -> None:
-    assert waits(NO_RETRY, ModelServerError("x", retry_after_s=1)) == [None]
+    assert waits(Retry(max_attempts=1), ModelServerError("x", retry_after_s=1)) == [None]
 
 
 @pytest.mark.parametrize("given_values", [{"max_attempts": 0}, {"backoff_s": -1}, {"factor": -1}, {"jitter": 1.1}])
