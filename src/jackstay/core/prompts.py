@@ -52,7 +52,7 @@ def task_text(task: TaskSpec, context: str, *, today: str | None = None) -> str:
     lines.append("You MUST return the actual complete content as the final answer, not a summary.")
     if task.markdown:
         lines.append("Write your final answer in Markdown, without a code fence around it.")
-    if task.output is not None and task.output.in_prompt:
+    if task.output is not None:
         lines.append(schema_text(task.output.schema.schema))
     text = "\n\n".join(lines)
     return f"{text}\n\nThis is the context you're working with:\n{context}" if context else text

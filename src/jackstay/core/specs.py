@@ -91,7 +91,6 @@ class OutputSpec:
     """The object as JSON-able data, for the journal."""
     load: Callable[[Any], Any]
     """The object back from `dump`'s data."""
-    in_prompt: bool = True
 
 
 @dataclass(frozen=True, slots=True)

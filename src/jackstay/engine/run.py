@@ -51,8 +51,6 @@ class Run:
         """Once set, every later step raises it again (engine rule 21)."""
         self.lost: tuple[Reservation, ...] = ()
         self.ended: RunEnd | None = None
-        self.changed: list[str] = []
-        """Paths whose recorded question differs from what the program asks now."""
         self.writer = RunWriter(lambda: runtime.journal, lease, self._storage_failed, new=row if is_new else None)
         self._recorded: dict[str, StepRow] = {}
         self._attempts: dict[tuple[str, int], int] = {}
@@ -88,12 +86,11 @@ class Run:
 
     def find(self, path: str, args_hash: str) -> StepRow | None:
         """The recorded answer to this question, if it may be used: a success, or a failure that user code has already
-        gone on from. A question that changed is asked anew and noted."""
+        gone on from. A question that changed is asked anew, with a warning."""
         row = self._recorded.get(path)
         if row is None:
             return None
         if row.args_hash != args_hash:
-            self.changed.append(path)
             self.tell("warning", path, text=f"{path}: the question changed since it was recorded; it is asked anew")
             return None
         match row.status:

@@ -90,6 +90,9 @@ class _TaskStep:
         for callback in self.task.callbacks:
             await call_user(self.scope, callback, self.task.present(result) if self.task.present else result)
         if self.task.output_file:
+            # As user code: the answer is on disk before the world sees anything of it.
+            await self.run.writer.flush()
+            self.run.check()
             await self.run.runtime.off_loop(_write_file, self.task, result)
         return result
 

@@ -40,12 +40,6 @@ def test_date_markdown_and_schema_are_said_when_wanted() -> None:
     assert json.dumps(SCHEMA, ensure_ascii=False) in text
 
 
-def test_a_schema_that_the_provider_is_given_is_not_said_twice() -> None:
-    output = OutputSpec(OutputSchema("Out", SCHEMA), json.loads, "json", dict, dict, in_prompt=False)
-
-    assert "JSON Schema" not in prompts.task_text(replace(TASK, output=output), "")
-
-
 def test_opening_has_a_system_and_a_user_message() -> None:
     assert [message.role for message in prompts.opening(AGENT, "do it")] == ["system", "user"]
 
