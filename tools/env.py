@@ -216,7 +216,9 @@ def install(venv: Path, profile: str) -> None:
     print(f"Setting up {venv}: {count} packages, the first time takes a minute or two.", flush=True)
     pip: list[Any] = [interpreter(venv), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     requirements = [part for name in locks for part in ("--requirement", ROOT / name)]
-    if not run([*pip, "--require-hashes", *requirements]):
+    # The locks are complete, so nothing is left to resolve. Where pip resolves all the same, it looks up extras of
+    # locked packages (google-auth[requests]) without their pins, and refuses the day a newer release appears.
+    if not run([*pip, "--no-deps", "--require-hashes", *requirements]):
         raise SetupError(
             f"pip could not install the packages of {' and '.join(locks)} (its own message is above). The first set-up "
             "needs a package index: check the network, and behind a proxy or a mirror HTTPS_PROXY, PIP_INDEX_URL or "
