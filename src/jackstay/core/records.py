@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from jackstay.core.budget import NOTHING, Amount, Hold
 from jackstay.core.canonical import HASH_VERSION
 
 ROW_FORMAT = 1
@@ -113,6 +114,9 @@ class StepRow:
     duration_us: int = 0
     origin_run_id: str | None = None
     format: int = ROW_FORMAT
+    tried: str | None = None
+    """JSON text of a model call: the requests that gave no answer and the models that were passed over, each with its
+    model and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ class Reservation:
     outcome: str | None = None
     """`answered`, `cancelled`, or the failed attempt's error code; None while open or lost."""
     settled_at: datetime | None = None
+    held: str | None = None
+    """JSON text: name and period of each budget that the worst case is held in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,28 @@ class Settlement:
     outcome: str
     settled_at: datetime
     cost_pico: int | None = None
+    holds: tuple[Hold, ...] = ()
+    """What the reservation held; given back, and `used` is spent instead."""
+    used: Amount = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A run pausing for a person. Key: run, path, rev."""
+
+    run_id: str
+    path: str
+    rev: int
+    kind: str
+    """What is waited for: `budget`."""
+    prompt: str | None
+    payload: str | None
+    project_id: str | None
+    created_at: datetime
+    deadline: datetime | None = None
+    answered_at: datetime | None = None
+    answered_by: str | None = None
+    answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +229,7 @@ class Takeover:
     run: RunRow
     steps: tuple[StepRow, ...]
     reservations: tuple[Reservation, ...]
+    waits: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +243,9 @@ class Write:
     blobs: tuple[Blob | MessagesBlob, ...] = ()
     end: RunEnd | None = None
     """Given: the run's row gets its end and the lease is released, in the same transaction."""
+    holds: tuple[Hold, ...] = ()
+    """Of the reservations. One that is over its budget: nothing is written, and `DoesNotFit` is raised."""
+    waits: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from jackstay.engine.clock import Clock
 from jackstay.engine.leases import LeaseKeeper
 from jackstay.engine.loop import EngineLoop
 from jackstay.engine.pool import Pool
+from jackstay.engine.project_file import ProjectFile, read_project_file
 from jackstay.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Runtime:
         self._lock = threading.Lock()
         self._journal: Journal | None = None
         self._wire: Wire | None = None
+        self._project_file: ProjectFile | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
 
@@ -115,6 +117,13 @@ class Runtime:
 
                 self._wire = Wire(self.environ)
             return self._wire
+
+    @property
+    def project_file(self) -> ProjectFile:
+        """`jackstay.toml`; raises `ConfigurationError` if it cannot be used."""
+        if self._project_file is None:
+            self._project_file = read_project_file(self.folder, self.environ)
+        return self._project_file
 
     @property
     def codec(self) -> Codec:

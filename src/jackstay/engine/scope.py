@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from jackstay.core import paths
 
 if TYPE_CHECKING:
+    from jackstay.core.limits import Limit
+    from jackstay.core.retry import Retry
+    from jackstay.engine.budgets import BudgetScope
     from jackstay.engine.home import Home
     from jackstay.engine.run import Run
 
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
-    __slots__ = ("_counts", "agent", "children", "deadline_at", "home", "path", "run", "task", "touched")
+    __slots__ = (
+        "_counts", "agent", "budgets", "children", "deadline_at", "home", "limits", "path", "retry", "run", "task", "touched"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -28,10 +33,19 @@ class Scope:
         agent: str | None = None,
         task: str | None = None,
         deadline_at: float | None = None,
+        retry: Retry | None = None,
+        limits: tuple[Limit, ...] = (),
+        budgets: tuple[BudgetScope, ...] = (),
     ) -> None:
         self.run, self.path, self.home, self.agent, self.task = run, path, home, agent, task
         self.deadline_at = deadline_at
         """On the monotonic clock; the nearest of all limits around this scope."""
+        self.retry = retry
+        """The nearest policy around this scope; None: the runtime's."""
+        self.limits = limits
+        """`max_rpm` of the crew and the agent around this scope; those of the model's key come on top."""
+        self.budgets = budgets
+        """All budgets around this scope, from the run's inwards."""
         self.touched: set[tuple[int, str]] = set()
         """Marks of the flow-state fields that the method around this scope has used; shared with inner scopes."""
         self.children: set[asyncio.Task[Any]] = set()
@@ -46,9 +60,29 @@ class Scope:
             agent=agent or self.agent,
             task=task or self.task,
             deadline_at=self.deadline_at,
+            retry=self.retry,
+            limits=self.limits,
+            budgets=self.budgets,
         )
         inner.touched = self.touched
         return inner
+
+    def bound(
+        self,
+        *,
+        deadline_s: float | None = None,
+        retry: Retry | None = None,
+        limits: tuple[Limit, ...] = (),
+        budgets: tuple[BudgetScope, ...] = (),
+    ) -> Scope:
+        """This scope with further bounds: the nearer deadline, the inner policy, all limits and budgets."""
+        if deadline_s is not None:
+            at = self.run.runtime.clock.monotonic() + deadline_s
+            self.deadline_at = at if self.deadline_at is None else min(at, self.deadline_at)
+        self.retry = retry or self.retry
+        self.limits += limits
+        self.budgets += budgets
+        return self
 
     def numbered(self, name: str) -> str:
         """The path of the next step of that name; the engine gives the order."""

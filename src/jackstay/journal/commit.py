@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackstay.core.budget import DoesNotFit
 from jackstay.core.records import Lease, RunEnd, RunRow, Settlement, StepRow, Write
 from jackstay.errors import LeaseLost
-from jackstay.journal import schema
+from jackstay.journal import budgets, schema
 from jackstay.journal.blobs import BlobRow, blob_row, pack
 from jackstay.journal.pending import Pending
-from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, to_micros, with_seq
+from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, WAITS, to_micros, with_seq
 from jackstay.journal.statements import Statements
 from jackstay.journal.write_connection import Changes, Inserts, WriteConnection
 
@@ -38,7 +39,9 @@ class _Rows:
     blobs: dict[str, BlobRow] = field(default_factory=dict)
     reservations: list[list[Any]] = field(default_factory=list)
     steps: list[list[Any]] = field(default_factory=list)
+    waits: list[list[Any]] = field(default_factory=list)
     settlements: list[tuple[Any, ...]] = field(default_factory=list)
+    budgets: list[tuple[Any, ...]] = field(default_factory=list)
     ends: list[tuple[Any, ...]] = field(default_factory=list)
 
     def inserts(self) -> Inserts:
@@ -50,6 +53,7 @@ class _Rows:
             (schema.blob, blobs),
             (schema.reservation, self.reservations),
             (schema.step, self.steps),
+            (schema.wait, self.waits),
         )
         return [(table, rows) for table, rows in tables if rows]
 
@@ -57,6 +61,7 @@ class _Rows:
         released = [(row[-1],) for row in self.ends]
         changes = (
             (statements.settle, self.settlements),
+            (statements.budgets.settle, self.budgets),
             (statements.end_run, self.ends),
             (statements.release, released),
         )
@@ -82,19 +87,25 @@ class Committer:
         """
         with connection.undone_on_error():
             live = _begin(connection, asked)
+            budgets.lock(connection, _budgets_of(asked))
             rows = _Rows()
             outcomes = [(each, self._collect(connection, each, live, rows)) for each in asked]
             connection.finish(rows.inserts(), rows.changes(connection.statements))
         for each, outcome in outcomes:
-            if isinstance(outcome, LeaseLost):
+            if isinstance(outcome, LeaseLost | DoesNotFit):
                 each.pending.fail(outcome)
             else:
                 each.pending.settle(outcome)
 
     def _collect(
         self, connection: WriteConnection, asked: RowsAsked, live: dict[str, int], rows: _Rows
-    ) -> Lease | tuple[StepRow, ...] | LeaseLost:
+    ) -> Lease | tuple[StepRow, ...] | LeaseLost | DoesNotFit:
         run_id, run, write = asked.run_id, asked.run, asked.write
+        # Of a lease that is lost nothing may be held either; a new run's is its own.
+        if write is not None and write.holds and (run is not None or live.get(run_id) == write.lease.epoch):
+            refused = budgets.hold(connection, write.holds)
+            if refused is not None:
+                return refused
         if run is not None:
             rows.runs.append(RUNS.encode(RUNS.values(run), rows.blobs))
             rows.leases.append((run_id, 1, self._owner, self._expiry(connection), None))
@@ -121,6 +132,9 @@ class Committer:
             rows.reservations.append(RESERVATIONS.encode(RESERVATIONS.values(reservation), rows.blobs))
         for settlement in write.settlements:
             rows.settlements.append(_settlement_row(settlement))
+            rows.budgets += [budgets.settled(held, settlement.used) for held in settlement.holds]
+        for wait in write.waits:
+            rows.waits.append(WAITS.encode(WAITS.values(wait), rows.blobs))
         numbered = []
         if write.steps:
             seq = self._seq.get(run_id)
@@ -142,6 +156,11 @@ def _begin(connection: WriteConnection, asked: Sequence[RowsAsked]) -> dict[str,
     """Begin the transaction by reading the live epochs of its runs."""
     run_ids = list(dict.fromkeys(each.run_id for each in asked if each.run is None))
     return dict(connection.begin(*connection.statements.live(run_ids))) if run_ids else connection.begin_alone()
+
+
+def _budgets_of(asked: Sequence[RowsAsked]) -> list[budgets.BudgetKey]:
+    writes = [each.write for each in asked if each.write is not None]
+    return [key for write in writes for key in budgets.keys_of(write.settlements, write.holds)]
 
 
 def _lost(lease: Lease, epoch: int | None) -> LeaseLost:

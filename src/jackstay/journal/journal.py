@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Write
+from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
 from jackstay.journal import opening
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
-from jackstay.journal.leases import Leases, request_cancel
+from jackstay.journal.leases import Leases, answer_wait, request_cancel
 from jackstay.journal.location import Dialect, Durability, Location
 from jackstay.journal.owner import Owner
 from jackstay.journal.pending import Pending
@@ -125,6 +125,10 @@ class Journal(Reads):
     def request_cancel(self, run_id: str) -> Pending[bool]:
         """Ask a run to stop, whoever drives it. False if it has ended already or does not exist."""
         return self._writer.call(lambda connection: request_cancel(connection, run_id))
+
+    def answer_wait(self, wait: Wait, answer: str, *, by: str) -> Pending[bool]:
+        """Answer what a run waits for. False: somebody was faster."""
+        return self._writer.call(lambda connection: answer_wait(connection, wait, answer, by))
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Commit what waits, give back the leases of this process, close. Later writes raise `StorageUnavailable`."""

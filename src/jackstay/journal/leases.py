@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Row, Update, bindparam, case, func, select, update
 
-from jackstay.core.records import TERMINAL, Lease, Takeover
+from jackstay.core.budget import Amount, Ceiling, Hold
+from jackstay.core.records import TERMINAL, Lease, Takeover, Wait
 from jackstay.errors import AlreadyRunning, NotFoundError
+from jackstay.journal import budgets
 from jackstay.journal.owner import Owner
-from jackstay.journal.reader import read_reservations, read_run, read_steps
+from jackstay.journal.reader import read_reservations, read_run, read_steps, read_waits
 from jackstay.journal.rows import from_micros
-from jackstay.journal.schema import lease, reservation, run
+from jackstay.journal.schema import lease, reservation, run, wait
 from jackstay.journal.statements import now
 from jackstay.journal.write_connection import WriteConnection
 
@@ -41,6 +44,7 @@ class Leases:
             .values(epoch=epoch, owner=str(self._owner), expires_at=clock + self._lease_us, activity=None)
         )
         # What a dead process may have spent is counted as spent (engine rule 15).
+        _spend_lost(connection, run_id)
         core.execute(
             update(reservation)
             .where(reservation.c.run_id == run_id, reservation.c.state == "open")
@@ -49,9 +53,8 @@ class Leases:
         core.execute(_running_again(run_id, held.now))
         row = read_run(core, run_id)
         assert row is not None  # seen above, and runs are not deleted inside this transaction
-        return Takeover(
-            Lease(run_id, epoch), row, tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
-        )
+        steps, reservations = tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
+        return Takeover(Lease(run_id, epoch), row, steps, reservations, tuple(read_waits(core, run_id)))
 
     def renew(self, connection: WriteConnection, held: Sequence[Lease], activity: Mapping[str, str]) -> frozenset[str]:
         """Hold on to these leases for another lease time. Returns the runs that are still ours."""
@@ -100,6 +103,34 @@ def request_cancel(connection: WriteConnection, run_id: str) -> bool:
         update(run).where(run.c.id == run_id, run.c.status.not_in(TERMINAL)).values(cancel_requested=True)
     )
     return changed.rowcount == 1
+
+
+def answer_wait(connection: WriteConnection, asked: Wait, answer: str, by: str) -> bool:
+    """Note the answer, once. False: there was one already."""
+    changed = connection.core.execute(
+        update(wait)
+        .where(wait.c.run_id == asked.run_id, wait.c.path == asked.path, wait.c.rev == asked.rev)
+        .where(wait.c.answered_at.is_(None))
+        .values(answered_at=now(connection.dialect.name), answered_by=by, answer=answer)
+    )
+    return changed.rowcount == 1
+
+
+def _spend_lost(connection: WriteConnection, run_id: str) -> None:
+    """What open reservations hold in budgets is spent: they are lost from now on."""
+    held = connection.core.execute(
+        select(reservation).where(
+            reservation.c.run_id == run_id, reservation.c.state == "open", reservation.c.held.is_not(None)
+        )
+    ).all()
+    holds = [
+        Hold(name, period, Amount(row.worst_pico or 0, row.worst_input_tokens + row.worst_output_tokens, 1), Ceiling())
+        for row in held
+        for name, period in json.loads(row.held)
+    ]
+    budgets.lock(connection, [(each.budget, each.period) for each in holds])
+    for each in holds:
+        connection.execute(connection.statements.budgets.settle, budgets.settled(each, each.worst))
 
 
 def _ensure_lease_row(connection: WriteConnection, run_id: str) -> None:

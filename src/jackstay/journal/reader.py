@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select
 
+from jackstay.core.budget import Amount
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Message
-from jackstay.core.records import LeaseState, Reservation, RunFilter, RunRow, StepRow
+from jackstay.core.records import LeaseState, Reservation, RunFilter, RunRow, StepRow, Wait
 from jackstay.core.usage import Bill, Usage, from_pico
 from jackstay.errors import NotFoundError
 from jackstay.journal import schema
@@ -21,7 +22,7 @@ from jackstay.journal.blobs import address_of, unpack, unpack_messages, unpack_t
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
 from jackstay.journal.owner import Owner
-from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, Codec, from_micros
+from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, WAITS, Codec, from_micros
 from jackstay.journal.statements import now
 
 T = TypeVar("T")
@@ -92,6 +93,22 @@ class Reads:
         """All reservations of the run, oldest first."""
         return self._read(lambda connection: read_reservations(connection, run_id))
 
+    def waits(self, run_id: str) -> list[Wait]:
+        """What the run has waited for, or waits for (not answered), oldest first."""
+        return self._read(lambda connection: read_waits(connection, run_id))
+
+    def budget(self, name: str, period: str = "") -> tuple[Amount, Amount]:
+        """What has been spent of a budget, and what is reserved."""
+        table = schema.budget
+        query = select(table).where(table.c.name == name, table.c.period == period)
+        row = self._read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            return Amount(), Amount()
+        return (
+            Amount(row.spent_pico, row.spent_tokens, row.spent_calls),
+            Amount(row.reserved_pico, row.reserved_tokens, row.reserved_calls),
+        )
+
     def lease(self, run_id: str) -> LeaseState | None:
         """Who drives the run, if it was ever driven."""
         lease = schema.lease
@@ -160,6 +177,12 @@ def read_reservations(connection: Connection, run_id: str) -> list[Reservation]:
     query = select(table).where(table.c.run_id == run_id)
     query = query.order_by(table.c.created_at, table.c.path, table.c.rev, table.c.attempt)
     return _values(connection, RESERVATIONS, connection.execute(query).all())
+
+
+def read_waits(connection: Connection, run_id: str) -> list[Wait]:
+    table = schema.wait
+    query = select(table).where(table.c.run_id == run_id).order_by(table.c.created_at, table.c.path, table.c.rev)
+    return _values(connection, WAITS, connection.execute(query).all())
 
 
 def read_messages(connection: Connection, ref: str) -> list[Message]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from jackstay.core.records import Reservation, RunRow, StepRow
+from jackstay.core.records import Reservation, RunRow, StepRow, Wait
 from jackstay.journal.blobs import BlobRow, is_marker, pack
 
 R = TypeVar("R")
@@ -74,6 +74,9 @@ RUNS: Codec[RunRow] = Codec(
 )
 STEPS: Codec[StepRow] = Codec(StepRow, times=("started_at", "finished_at"), payloads=("request", "result", "error"))
 RESERVATIONS: Codec[Reservation] = Codec(Reservation, times=("created_at", "settled_at"))
+WAITS: Codec[Wait] = Codec(
+    Wait, times=("created_at", "deadline", "answered_at"), payloads=("prompt", "payload", "answer")
+)
 
 _SEQ = STEPS.names.index("seq")
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, func, text
 from sqlalchemy.types import TypeEngine
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration (a test compares it with Alembic's head). Compared as text: four digits, counting up."""
 
 VERSION_TABLE = "jackstay_version"
@@ -139,6 +139,7 @@ step = Table(
     _big("duration_us"),
     _key("origin_run_id", null=True),
     _number("format"),
+    _text("tried"),
 )
 # No index by `seq`: a run's steps are read together, by the beginning of the key, and sorted then.
 
@@ -170,6 +171,65 @@ reservation = Table(
     _big("cost_pico", null=True),
     _text("outcome"),
     _big("settled_at", null=True),
+    _text("held"),
+    sqlite_with_rowid=False,
+)
+
+# What every process of a database shares about calls: what budgets have left, how fast keys may be used, which models
+# are down. Times by the database's clock.
+budget = Table(
+    "budget",
+    metadata,
+    _key("name", primary=True),
+    _key("period", primary=True),
+    _big("spent_pico"),
+    _big("reserved_pico"),
+    _big("spent_tokens"),
+    _big("reserved_tokens"),
+    _big("spent_calls"),
+    _big("reserved_calls"),
+    sqlite_with_rowid=False,
+)
+
+limiter = Table(
+    "limiter",
+    metadata,
+    _key("name", primary=True),
+    _big("request_tat"),  # GCRA's theoretical arrival times
+    _big("token_tat"),
+    _big("paused_until"),
+    sqlite_with_rowid=False,
+)
+# One row per process: a process that died takes its share with it when the time has passed.
+limiter_use = Table(
+    "limiter_use",
+    metadata,
+    _key("name", primary=True),
+    _key("owner", primary=True),
+    _number("in_use"),
+    _number("waiting"),
+    _big("expires_at"),
+    sqlite_with_rowid=False,
+)
+
+breaker = Table(
+    "breaker",
+    metadata,
+    _key("name", primary=True),
+    _number("failures"),
+    _big("open_until"),
+    _text("reason"),
+    sqlite_with_rowid=False,
+)
+
+answer_cache = Table(
+    "answer_cache",
+    metadata,
+    _key("question", primary=True),
+    _key("run_id"),
+    _key("path"),
+    _number("rev"),
+    _big("created_at"),
     sqlite_with_rowid=False,
 )
 

@@ -46,6 +46,7 @@ class Statements:
             f"update run set status = {mark}, reason = {mark}, output = {mark}, error = {mark}, finished_at = {mark} "
             f"where id = {mark}"
         )
+        self.budgets = BudgetSql(mark, postgres=self._postgres)
         self.release = f"update lease set owner = null, expires_at = 0, activity = null where run_id = {mark}"
 
     def insert(self, table: Table, size: int) -> str:
@@ -81,3 +82,30 @@ class Statements:
 
     def _into(self, table: Table) -> str:
         return f"{self._quote(table.name)} ({', '.join(self._quote(column.name) for column in table.columns)})"
+
+
+class BudgetSql:
+    """Statements on budgets, in the words of one dialect."""
+
+    def __init__(self, mark: str, *, postgres: bool) -> None:
+        self.postgres = postgres
+        most = " and ".join(
+            f"(cast({mark} as bigint) is null or spent_{kind} + reserved_{kind} + {mark} <= {mark})"
+            for kind in ("pico", "tokens", "calls")
+        )
+        self.hold = (
+            f"update budget set reserved_pico = reserved_pico + {mark}, reserved_tokens = reserved_tokens + {mark}, "
+            f"reserved_calls = reserved_calls + {mark} where name = {mark} and period = {mark} and {most}"
+        )
+        self.settle = (
+            f"update budget set reserved_pico = reserved_pico - {mark}, reserved_tokens = reserved_tokens - {mark}, "
+            f"reserved_calls = reserved_calls - {mark}, spent_pico = spent_pico + {mark}, "
+            f"spent_tokens = spent_tokens + {mark}, spent_calls = spent_calls + {mark} "
+            f"where name = {mark} and period = {mark}"
+        )
+        self.read = (
+            "select spent_pico, spent_tokens, spent_calls, reserved_pico, reserved_tokens, reserved_calls from budget "
+            f"where name = {mark} and period = {mark}"
+        )
+        self.make = f"insert into budget values ({mark}, {mark}, 0, 0, 0, 0, 0, 0) on conflict do nothing"
+        self.lock = f"select 1 from budget where name = {mark} and period = {mark} for update"
