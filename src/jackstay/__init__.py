@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jackstay.core.budget import Budget as Budget
     from jackstay.core.retry import Retry as Retry
     from jackstay.crew import Agent as Agent
     from jackstay.crew import Crew as Crew
@@ -37,6 +38,7 @@ _HOMES = {
     "jackstay.llm": ("LLM", "BaseLLM"),
     "jackstay.engine.runtime": ("Runtime",),
     "jackstay.engine.user_code": ("carry",),
+    "jackstay.core.budget": ("Budget",),
     "jackstay.core.retry": ("Retry",),
     "jackstay.errors": ("JackstayError",),
 }

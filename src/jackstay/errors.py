@@ -258,6 +258,16 @@ class BudgetExceeded(JackstayError, RuntimeError):
     code = "budget"
 
 
+class RunWaiting(JackstayError, RuntimeError):
+    """The run has paused for a person. `run_id` names it; `wait` says what for and how it goes on."""
+
+    code = "waiting"
+
+    def __init__(self, text: str, *, run_id: str = "", wait: str = "") -> None:
+        super().__init__(text)
+        self.run_id, self.wait = run_id, wait
+
+
 class RunSignal(BaseException):
     """Passes through users' `except Exception`: the run is being stopped, not failing."""
 

@@ -13,6 +13,7 @@ EventName = Literal[
     "run_finished",
     "run_failed",
     "run_cancelled",
+    "run_waiting",
     "crew_started",
     "crew_finished",
     "crew_failed",
@@ -29,6 +30,10 @@ EventName = Literal[
     "tool_finished",
     "tool_failed",
     "retry",
+    "fallback",
+    "limit_wait",
+    "budget_wait",
+    "budget_exceeded",
     "reused",
     "warning",
 ]

@@ -15,6 +15,7 @@ class Retry:
     """At most `max_attempts` requests; waits of `backoff_s`, times `factor` each time, at most `max_s`.
 
     `jitter` is the share of a wait that is drawn at random (0: none, 1: all of it). The default waits 1, 2, 4 s.
+    A model that has a fallback gets `before_fallback` requests, then the next one is asked: waiting is for the last.
     """
 
     max_attempts: int = 4
@@ -22,12 +23,14 @@ class Retry:
     factor: float = 2.0
     max_s: float = 30.0
     jitter: float = 0.1
+    before_fallback: int = 1
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ValueError(
-                f"Retry(max_attempts={self.max_attempts}): at least one attempt is made; use 1 for no retry"
-            )
+        for name in ("max_attempts", "before_fallback"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Retry({name}={getattr(self, name)}): at least one attempt is made; use 1 for no retry"
+                )
         if min(self.backoff_s, self.factor, self.max_s) < 0 or not 0 <= self.jitter <= 1:
             raise ValueError("Retry: backoff_s, factor and max_s cannot be negative, and jitter is between 0 and 1")
 
@@ -40,9 +43,15 @@ class Retry:
         return wait * (1 - self.jitter * draw)
 
 
-def next_wait_s(policy: Retry, error: Exception, *, attempt: int, draw: float) -> float | None:
-    """Seconds until the next attempt, or None: give up. A provider's `Retry-After` is honoured up to a cap."""
-    if attempt >= policy.max_attempts or not isinstance(error, JackstayError) or not error.retryable:
+def next_wait_s(
+    policy: Retry, error: Exception, *, attempt: int, draw: float, replaceable: bool = False
+) -> float | None:
+    """Seconds until the next attempt, or None: give up. A provider's `Retry-After` is honoured up to a cap.
+
+    `replaceable`: another model could be asked instead.
+    """
+    most = policy.before_fallback if replaceable else policy.max_attempts
+    if attempt >= most or not isinstance(error, JackstayError) or not error.retryable:
         return None
     asked = error.retry_after_s if isinstance(error, ModelError) else None
     if asked is None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from jackstay.core.flow_graph import FlowGraph
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
+from jackstay.core.retry import Retry
 
 
 class Secret(str):
@@ -43,8 +44,31 @@ class ModelConfig:
     """Client options that do not change the answer: organization, project."""
     custom: Any = None
     """A user's `BaseLLM` object; it is user code and is called as such."""
+    fallbacks: tuple[ModelConfig, ...] = ()
+    """Models that answer where this one does not, in order. Each is resolved when it is needed."""
+    retry: Retry | None = None
+    """The nearest policy counts: this one, else the agent's, crew's, flow's, run's."""
+    deadline_s: float | None = None
+    """For one call with all its attempts; `timeout_s` is for one request."""
     reads_environment: bool = False
     """No model was named: `model` comes from MODEL, MODEL_NAME, OPENAI_MODEL_NAME or the default."""
+
+    def named(self, model: str) -> ModelConfig:
+        """Another model, given by its name only: asked as this one is (sampling, limits of time), found anew (provider,
+        address, key)."""
+        return ModelConfig(
+            model,
+            sampling=self.sampling,
+            timeout_s=self.timeout_s,
+            deadline_s=self.deadline_s,
+            retry=self.retry,
+            stream=self.stream,
+        )
+
+
+def chain_of(config: ModelConfig) -> tuple[ModelConfig, ...]:
+    """A model and its fallbacks, in order. A fallback's own fallbacks do not count."""
+    return (config, *config.fallbacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +95,7 @@ class AgentSpec:
     tools: tuple[ToolDef, ...] = ()
     max_iter: int = 25
     max_execution_time_s: float | None = None
+    retry: Retry | None = None
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from jackstay.core.interpolation import interpolate
+from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.crew import accepted
 from jackstay.llm.llm import as_config
@@ -18,7 +19,8 @@ from jackstay.tools.base_tool import as_tool_def, tool_defs
 class Agent(BaseModel):
     """Who does a task. `role`, `goal` and `backstory` may have `{variables}` of the kickoff's inputs.
 
-    `llm` is a model's name, an `LLM`, a `BaseLLM` of one's own, or None for the environment's default model.
+    `llm` is a model's name, an `LLM`, a `BaseLLM` of one's own, or None for the environment's default model; a list of
+    these is a model and its fallbacks. `retry`: how failed model calls of this agent are tried again.
     `max_iter` bounds the agent's turns per task; then a final answer is forced (one call more). `max_execution_time`
     is in seconds, per task.
     """
@@ -36,6 +38,7 @@ class Agent(BaseModel):
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
+    retry: Retry | None = None
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
@@ -80,6 +83,7 @@ class Agent(BaseModel):
             tools=tool_defs(self.tools, self._owner),
             max_iter=self.max_iter,
             max_execution_time_s=self.max_execution_time,
+            retry=self.retry,
             use_system_prompt=self.use_system_prompt,
             system_template=self.system_template,
             prompt_template=self.prompt_template,
@@ -96,6 +100,7 @@ class Agent(BaseModel):
             "goal": self.goal,
             "backstory": self.backstory,
             "model": config.model,
+            **({"fallbacks": [each.model for each in config.fallbacks]} if config.fallbacks else {}),
             "sampling": config.sampling.to_json(),
             "tools": [as_tool_def(tool, self._owner).spec.to_json() for tool in self.tools],
             "max_iter": self.max_iter,

@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.results import CrewResult, task_from_json, task_to_json
+from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
@@ -40,7 +42,11 @@ class Process(StrEnum):
 
 
 class Crew(BaseModel):
-    """Agents and the tasks they do, in order. `usage_metrics` and the tasks' `output` are those of the last run."""
+    """Agents and the tasks they do, in order. `usage_metrics` and the tasks' `output` are those of the last run.
+
+    `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
+    may spend.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
@@ -51,6 +57,8 @@ class Crew(BaseModel):
     process: Process = Process.sequential
     step_callback: Callable[..., Any] | None = None
     task_callback: Callable[..., Any] | None = None
+    retry: Retry | None = None
+    budget: Budget | None = None
     usage_metrics: UsageMetrics | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -76,29 +84,44 @@ class Crew(BaseModel):
         return self
 
     def kickoff(
-        self, inputs: Inputs | None = None, *, run_key: str | None = None, resume: str | None = None
+        self,
+        inputs: Inputs | None = None,
+        *,
+        budget: Budget | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
     ) -> CrewOutput:
         """Runs the crew and blocks until it is done.
 
-        `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns the recorded
+        `budget`: what this run may spend, instead of the crew's own. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns the recorded
         result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
         error's note has the command that resumes it.
         """
-        with self._kicked_off(inputs, run_key, resume) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget) as (runtime, kickoff):
             return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
-        self, inputs: Inputs | None = None, *, run_key: str | None = None, resume: str | None = None
+        self,
+        inputs: Inputs | None = None,
+        *,
+        budget: Budget | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
     ) -> CrewOutput:
         """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
-        with self._kicked_off(inputs, run_key, resume) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget) as (runtime, kickoff):
             return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
-        self, inputs: Inputs | None = None, *, run_key: str | None = None, resume: str | None = None
+        self,
+        inputs: Inputs | None = None,
+        *,
+        budget: Budget | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
     ) -> CrewOutput:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, run_key=run_key, resume=resume)
+        return await self.akickoff(inputs, budget=budget, run_key=run_key, resume=resume)
 
     def kickoff_for_each(
         self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
@@ -144,12 +167,14 @@ class Crew(BaseModel):
 
     @contextmanager
     def _kicked_off(
-        self, inputs: Inputs | None, run_key: str | None, resume: str | None
+        self, inputs: Inputs | None, run_key: str | None, resume: str | None, budget: Budget | None
     ) -> Iterator[tuple[Any, Kickoff]]:
         guard_loading()
-        yield current_runtime(), self._prepared(inputs, run_key, resume)
+        yield current_runtime(), self._prepared(inputs, run_key, resume, budget)
 
-    def _prepared(self, inputs: Inputs | None, run_key: str | None, resume: str | None) -> Kickoff:
+    def _prepared(
+        self, inputs: Inputs | None, run_key: str | None, resume: str | None, budget: Budget | None = None
+    ) -> Kickoff:
         runtime = current_runtime()
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         if not given:
@@ -174,6 +199,8 @@ class Crew(BaseModel):
             encode=_encode,
             decode=decode,
             models=tuple((task.agent.model, f"agent '{task.agent.role}'") for task in spec.tasks),
+            budget=budget or self.budget,
+            retry=self.retry,
             run_key=run_key,
             resume=resume,
             entry=entry_point(),

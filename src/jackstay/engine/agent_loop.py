@@ -48,8 +48,8 @@ class _Loop:
         self.scope, self.agent, self.output = scope, agent, output
         self.config: ModelConfig = scope.run.model_for(agent.model)
         self.tools = {tool.spec.name: tool for tool in tools}
-        asker = scope.run.asker(self.config, owner=f"agent '{agent.role}'")
-        self.requested, self.native = asker.requested, asker.native_tools
+        self.native = scope.run.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
+        self.requested = scope.run.asked_for(agent.model)
         described = () if self.native else tuple(tool.spec for tool in tools)
         self.conversation = Conversation.of(prompts.opening(agent, user, described))
         self.unfit = 0
@@ -90,7 +90,7 @@ class _Loop:
         # With tools in play the answer's form is asked for in the prompt: a native schema would forbid tool calls
         # with some providers.
         schema: OutputSchema | None = None if self.output is None or specs else self.output.schema
-        return Question((self.requested,), self.conversation, specs, sampling, schema)
+        return Question(self.requested, self.conversation, specs, sampling, schema)
 
     def _calls(self, answer: Answer) -> tuple[ToolCall, ...]:
         if self.native:

@@ -44,6 +44,16 @@ class Asker(Protocol):
     requested: str
     provider: str
     native_tools: bool
+    key_name: str
+    """The variable that the key comes from; empty without one."""
+    address: str
+    """Who is asked, where and with which key: what a provider's circuit breaker is called."""
+    takes_max_tokens: bool
+
+    @property
+    def context_window(self) -> int | None:
+        """In tokens; None: unknown."""
+        ...
 
     async def prepare(self) -> None:
         """Loads what the first request needs; later ones find it there."""
@@ -70,7 +80,13 @@ class WireAsker:
     def __init__(self, wire: Wire, endpoint: Endpoint) -> None:
         self._wire, self._endpoint = wire, endpoint
         self.requested, self.provider = endpoint.requested, endpoint.provider
-        self.native_tools = endpoint.native_tools
+        self.native_tools, self.key_name = endpoint.native_tools, endpoint.key_name
+        self.address = f"{endpoint.provider} {endpoint.host} {endpoint.key_name}".rstrip()
+        self.takes_max_tokens = True
+
+    @property
+    def context_window(self) -> int | None:
+        return self._wire.context_window(self._endpoint)
 
     async def prepare(self) -> None:
         await self._wire.prepare(self._endpoint)
@@ -94,9 +110,13 @@ class CustomAsker:
     """A user's `BaseLLM`: user code, called as such. Its usage is estimated, its price unknown."""
 
     provider = "custom"
+    key_name = ""
+    takes_max_tokens = False
+    context_window = None
 
     def __init__(self, llm: Any, config: ModelConfig) -> None:
         self._llm, self.requested = llm, config.model
+        self.address = f"custom {config.model}"
         supports = getattr(llm, "supports_function_calling", None)
         self.native_tools = bool(supports()) if config.native_tools is None and supports else bool(config.native_tools)
 

@@ -101,7 +101,7 @@ class _FlowRun:
         try:
             result = await _call(scope, method, call)
             # A method that swallowed a stop and returned is not recorded: the run has stopped.
-            self.run.check()
+            self.run.check(scope)
         except asyncio.CancelledError:
             raise
         except Exception as error:

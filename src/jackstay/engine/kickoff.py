@@ -12,14 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
 from jackstay.core.records import FailReason, Lease, RunEnd, RunKind, RunRow, RunStatus, StepKind, StepRow, StepStatus
+from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
+from jackstay.engine.budgets import BudgetScope, scoped
 from jackstay.engine.home import Home
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -37,6 +40,8 @@ from jackstay.errors import (
     RunCancelled,
     RunKeyConflict,
     RunSignal,
+    RunSuspended,
+    RunWaiting,
     StorageUnavailable,
 )
 
@@ -54,6 +59,8 @@ class Kickoff:
     decode: Callable[[str], Any]
     models: tuple[tuple[ModelConfig, str], ...] = ()
     """Every model that may be asked and who asks it: checked before any money is spent."""
+    budget: Budget | None = None
+    retry: Retry | None = None
     run_key: str | None = None
     resume: str | None = None
     parent_run: str | None = None
@@ -115,6 +122,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
             raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
         result = kickoff.decode(row.result or "null")
         return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
+    scope.bound(retry=kickoff.retry, budgets=_budgets(run, kickoff, scope.path))
     await _prepare_models(run, kickoff)
     began = run.began()
     if kickoff.kind == "crew":
@@ -126,7 +134,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
 
     try:
         result = await kickoff.body(scope)
-        run.check()
+        run.check(scope)
     except asyncio.CancelledError:
         raise
     except Exception as error:
@@ -267,17 +275,19 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
     runtime.leases.keep(run, asyncio.current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
+    scope = Scope(run, "", home).bound(retry=kickoff.retry, budgets=_budgets(run, kickoff, ""))
     try:
-        result = await kickoff.body(Scope(run, "", home))
-        run.check()
+        result = await kickoff.body(scope)
+        run.check(scope)
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         runtime.leases.let_go(run)
         if isinstance(error, asyncio.CancelledError) and isinstance(run.stop, RunSignal):
             # It was not the caller who cancelled: the caller is told why the run was stopped.
-            await _end(run, kickoff, error=run.stop)
-            raise run.stop from None
+            error = run.stop
         await _end(run, kickoff, error=error)
-        raise
+        if isinstance(error, RunSuspended):
+            raise RunWaiting(f"run {run.id[:SHORT]} is waiting: {error}", run_id=run.id, wait=str(error)) from None
+        raise error from None
     # Before the end is written, which gives the lease back: a renewal at that moment would find it lost.
     runtime.leases.let_go(run)
     await _end(run, kickoff, result=result)
@@ -299,15 +309,16 @@ async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseExc
         run.tell("run_finished", "", **news)
         return
     await end_failed(run, error)
-    cancelled = run.ended is not None and run.ended.status == "cancelled"
-    run.tell("run_cancelled" if cancelled else "run_failed", "", **news, error=str(error) or type(error).__name__)
+    status = run.ended.status if run.ended is not None else "failed"
+    told: EventName = {"cancelled": "run_cancelled", "waiting": "run_waiting"}.get(status, "run_failed")  # type: ignore[assignment]
+    run.tell(told, "", **news, error=str(error) or type(error).__name__)
 
 
 async def end_failed(run: Run, error: BaseException) -> None:
     """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
     with contextlib.suppress(AttributeError):  # a class of the user's may have no room for it
         error.run_id = run.id  # type: ignore[attr-defined]
-    if run.writer.visible and not isinstance(error, asyncio.CancelledError):
+    if run.writer.visible and not isinstance(error, asyncio.CancelledError | RunSuspended):
         error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
     if isinstance(error, LeaseLost | AlreadyRunning):
         return
@@ -325,6 +336,8 @@ def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
     match error:
         case asyncio.CancelledError() | RunCancelled() | UserExit(original=KeyboardInterrupt()):
             return "cancelled", "interrupted"
+        case RunSuspended():
+            return "waiting", None
         case RunSignal():
             return "failed", "interrupted"
         case NoFinalAnswer():
@@ -339,9 +352,20 @@ def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
             return "failed", "error"
 
 
+def _budgets(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:
+    """What the kickoff may spend: its own budget, that of its definition in jackstay.toml and, of a whole run, the
+    project's."""
+    shared = run.runtime.shared_budgets
+    top = path == ""
+    budget = kickoff.budget or (run.runtime.budget if top else None)
+    shown = f"run {run.id[:SHORT]}" if top else f"{kickoff.kind} '{kickoff.name}'"
+    own = scoped(budget, run_id=run.id, path=path, shown=shown, raised=run.raised)
+    return (*shared.of(*(["project"] if top else []), f"{kickoff.kind}:{kickoff.name}"), *own)
+
+
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
     """What is wrong with a model is said before anything runs; and libraries are loaded before a task's clock starts."""
-    askers = [run.asker(config, owner=owner) for config, owner in kickoff.models]
+    askers = [run.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()
 

@@ -1,6 +1,6 @@
 """The one pipeline for every model call, whoever asks (engine rule 14).
 
-question → hash → lookup → before-hooks → [admission → reservation → attempt → classify → retry]* → after-hooks →
+question → hash → lookup → [next model → limiter → reservation → attempt → classify → retry or next model]* →
 row and settlement in one transaction → event. A call that was recorded is answered at the lookup: nothing else runs.
 """
 
@@ -8,37 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
-from jackstay.core.canonical import canonical_json, digest
-from jackstay.core.failures import Failure, failure_of, rebuild
+from jackstay.core.budget import DoesNotFit
+from jackstay.core.canonical import digest
+from jackstay.core.failures import Failure, rebuild
+from jackstay.core.fallback import blame
 from jackstay.core.messages import Answer
-from jackstay.core.records import Reservation, Settlement, StepRow, StepStatus
+from jackstay.core.records import StepRow
 from jackstay.core.retry import next_wait_s
-from jackstay.core.usage import NO_USAGE, Usage, from_pico, to_pico
-from jackstay.engine.admission import Candidate
-from jackstay.engine.asker import Ask, Asker, WorstCase
+from jackstay.core.usage import Usage, from_pico
+from jackstay.engine.asker import Ask
+from jackstay.engine.budgets import BudgetScope, Sizing, exceeded
+from jackstay.engine.call_record import CallRecord
+from jackstay.engine.chain import Chain, Member, why_each
+from jackstay.engine.listening import Listening
 from jackstay.engine.run import Run
-from jackstay.engine.run_writer import Blobs
 from jackstay.engine.scope import Scope
-from jackstay.errors import (
-    NOT_SENT,
-    DeadlineExceeded,
-    JackstayError,
-    LeaseLost,
-    ModelError,
-    ModelTimeout,
-    RunSignal,
-    StorageUnavailable,
-)
+from jackstay.errors import NOT_SENT, DeadlineExceeded, ModelError
 
 DEFAULT_TIMEOUT_S = 600.0
 
 
 async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str | None = None) -> Answer:
-    """The model's answer, from the record or from the provider.
+    """The model's answer, from the record or from a provider.
 
-    Raises our `ModelError`s with `exhausted` set when the retries are used up, and the run's stop if there is one.
+    Raises our `ModelError`s with `exhausted` set when retries and fallbacks are used up, and the run's stop if there is
+    one.
     """
     run = scope.run
     run.check(scope)
@@ -47,7 +42,7 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
     row = run.find(path, args_hash)
     if row is not None:
         return _recorded(run, row)
-    return await _Call(scope, ask, path, args_hash, settings).perform()
+    return await _Call(scope, ask, CallRecord(scope, ask, path, args_hash, settings)).perform()
 
 
 def _recorded(run: Run, row: StepRow) -> Answer:
@@ -58,214 +53,205 @@ def _recorded(run: Run, row: StepRow) -> Answer:
     return Answer.from_json(json.loads(row.result or "{}"), usage=usage, provider=row.provider or "")
 
 
-class _Call:
-    """One call from its first reservation to its row."""
+class _AskAnother(Exception):
+    """The chain's next model is asked."""
 
-    def __init__(self, scope: Scope, ask: Ask, path: str, args_hash: str, settings: str) -> None:
-        self.scope, self.run, self.ask, self.path = scope, scope.run, ask, path
-        self.args_hash, self.settings = args_hash, settings
-        self.rev = self.run.next_rev(path)
-        self.attempt = self.run.attempts_before(path, self.rev)
-        self.number = self.run.reservations_before(path, self.rev)
-        self.reserved = False
-        """The current attempt has its reservation: from here on it has to be accounted for."""
-        self.began = self.run.began()
+
+class _Call:
+    """One call: which model is asked, when, and what a failure leads to."""
+
+    def __init__(self, scope: Scope, ask: Ask, record: CallRecord) -> None:
+        self.scope, self.run, self.ask, self.record = scope, scope.run, ask, record
+        self.chain = Chain(scope, ask, record.tried)
+        self.policy = ask.config.retry or scope.retry or self.run.runtime.retry
+        self.listening = Listening(ask.on_delta) if ask.on_delta is not None else None
+        self.deadline_at = scope.deadline_at
+        if ask.config.deadline_s is not None:
+            own = record.began.monotonic_s + ask.config.deadline_s
+            self.deadline_at = own if self.deadline_at is None else min(own, self.deadline_at)
 
     async def perform(self) -> Answer:
-        asker = self.run.asker(self.ask.config, owner=f"agent '{self.scope.agent}'" if self.scope.agent else "")
-        self.run.tell("model_call_started", self.path, model=self.ask.question.models[0], agent=self.scope.agent)
-        settled: tuple[Settlement, ...] = ()
+        asked_for = self.ask.question.models[0]
+        self.run.tell("model_call_started", self.record.path, model=asked_for, agent=self.scope.agent)
         while True:
-            self.attempt += 1
-            self.number += 1
-            self.reserved = False
+            member = await self.chain.next()
             try:
-                answer = await self._attempt(asker, settled)
+                return await self._ask_until_answered(member)
+            except _AskAnother:
+                continue
+
+    async def _ask_until_answered(self, member: Member) -> Answer:
+        asked = 0
+        while True:
+            asked += 1
+            try:
+                answer = await self._attempt(member)
             except ModelError as error:
-                wait_s = self._wait_after(error)
-                if wait_s is None:
-                    error.exhausted = True
-                    await self._fail(error)
-                    raise
-                settled = (self._settlement(error.code),)
-                await self._wait(wait_s, error, settled)
+                await self._after(member, error, asked)
+            except _AskAnother:
+                raise
             except asyncio.CancelledError as cancel:
-                if self.reserved:
-                    await self._cancelled(asker, sent=NOT_SENT not in getattr(cancel, "__notes__", ()))
+                if self.record.reserved:
+                    sent = NOT_SENT not in getattr(cancel, "__notes__", ())
+                    await self.record.cancelled(member, sent=sent)
                 raise
             except Exception as error:
                 # A custom model's own exception: it reaches the caller as it was raised, with a row that says so.
-                if self.reserved:
+                if self.record.reserved:
                     await self._fail(error)
                 raise
             else:
-                self._succeed(asker, answer)
-                return answer
+                return await self._succeed(member, answer)
 
-    async def _attempt(self, asker: Asker, settled: tuple[Settlement, ...]) -> Answer:
-        self.run.check(self.scope)
-        worst = asker.worst(self.ask.question)
-        await self.run.runtime.admission.admit(
-            Candidate(self.run.id, self.path, asker.requested, self.ask.question, worst.pico, worst.input, worst.output)
-        )
-        with asker.coming():
-            await self._reserve(asker, worst, settled)
-            self.reserved = True
-            return await asker.ask(self.scope, self.ask, timeout_s=self._timeout_s())
+    # --- one request -------------------------------------------------------------------------------------------------
 
-    async def _reserve(self, asker: Asker, worst: WorstCase, settled: tuple[Settlement, ...]) -> None:
-        reservation = Reservation(
-            self.run.id,
-            self.path,
-            self.rev,
-            self.number,
-            self.run.lease.epoch,
-            asker.requested,
-            self.run.now(),
-            worst.pico,
-            worst.input,
-            worst.output,
-        )
-        try:
-            await self.run.commit(reservations=(reservation,), settlements=settled)
-            # The commit may have taken a while, and a cancel may have come meanwhile: nothing goes out after a stop.
+    async def _attempt(self, member: Member) -> Answer:
+        """Waits for its turn and for room in the budgets, reserves, asks once."""
+        budgets = self._budgets(member)
+        sizing = Sizing(member.asker, member.question, budgets)
+        while True:
             self.run.check(self.scope)
-        except (asyncio.CancelledError, JackstayError, RunSignal):
-            # Not a request: an open reservation would be counted as one that was lost.
-            if not isinstance(self.run.stop, StorageUnavailable | LeaseLost):
-                await self.run.commit(settlements=(self._settlement("not_sent"),))
-            raise
+            self._check_deadline()
+            with member.asker.coming():
+                refused = await self.record.reserve(member, budgets, sizing)
+                if refused is None:
+                    return await self._request(member)
+            await self._make_room(member, budgets, sizing, refused)
 
-    def _timeout_s(self) -> float:
-        limit = self.ask.config.timeout_s or DEFAULT_TIMEOUT_S
-        if self.scope.deadline_at is None:
-            return limit
-        return max(0.001, min(limit, self.scope.deadline_at - self.run.runtime.clock.monotonic()))
+    async def _request(self, member: Member) -> Answer:
+        assert self.record.sized is not None
+        ask = Ask(member.config, self.record.sized.question, self.listening)
+        limit_s = member.config.timeout_s or DEFAULT_TIMEOUT_S
+        if self.deadline_at is not None:
+            limit_s = max(0.001, min(limit_s, self.deadline_at - self.run.runtime.clock.monotonic()))
+        if not member.replaceable:
+            return await member.asker.ask(self.scope, ask, timeout_s=limit_s)
+        breakers = self.run.runtime.breakers
+        with breakers.asking(member.breakers):
+            try:
+                answer = await member.asker.ask(self.scope, ask, timeout_s=limit_s)
+            except ModelError as error:
+                # Counted before the request counts as ended: a call that waits for its outcome must see it.
+                if (whose := blame(error)) in ("provider", "model"):
+                    name = member.breakers[0 if whose == "provider" else 1]
+                    await breakers.failed(name, error.code, retry_after_s=error.retry_after_s)
+                raise
+            await breakers.succeeded(member.breakers)
+            return answer
 
-    def _wait_after(self, error: ModelError) -> float | None:
-        clock = self.run.runtime.clock
-        if isinstance(error, ModelTimeout) and self._past_deadline():
-            return None
-        wait_s = next_wait_s(self.run.runtime.retry, error, attempt=self.attempt, draw=clock.draw())
-        if wait_s is not None and self.scope.deadline_at is not None:
-            return wait_s if clock.monotonic() + wait_s < self.scope.deadline_at else None
-        return wait_s
+    # --- budgets -----------------------------------------------------------------------------------------------------
 
-    def _past_deadline(self) -> bool:
-        return self.scope.deadline_at is not None and self.run.runtime.clock.monotonic() >= self.scope.deadline_at
+    def _budgets(self, member: Member) -> tuple[BudgetScope, ...]:
+        return (*self.scope.budgets, *self.run.runtime.shared_budgets.of(f"key:{member.asker.key_name}"))
 
-    async def _wait(self, wait_s: float, error: ModelError, settled: tuple[Settlement, ...]) -> None:
-        self.run.tell(
-            "retry", self.path, attempt=self.attempt, wait_s=round(wait_s, 3), error=str(error), model=error.model
+    async def _make_room(
+        self, member: Member, budgets: tuple[BudgetScope, ...], sizing: Sizing, refused: DoesNotFit
+    ) -> None:
+        """Waits for what other calls give back; if that cannot help, does what the budget says."""
+        path = self.record.path
+        if not sizing.never_fits(refused):
+            self.run.tell("budget_wait", path, budget=refused.hold.budget)
+            await self.run.runtime.settled.wait()
+            sizing.begin_again()
+            return
+        scope = next(each for each in budgets if each.name == refused.hold.budget)
+        cheaper = scope.budget.model
+        if cheaper is not None and self.chain.downgrade(
+            member, cheaper, f"did not fit into the budget of {scope.shown}"
+        ):
+            self.run.tell("fallback", path, model=member.asker.requested, reason=f"the budget of {scope.shown}")
+            raise _AskAnother
+        error = exceeded(scope, refused)
+        self.run.tell("budget_exceeded", path, budget=scope.name, text=str(error))
+        raise self.run.out_of_budget(scope, error, path)
+
+    # --- after a failure ---------------------------------------------------------------------------------------------
+
+    async def _after(self, member: Member, error: ModelError, asked: int) -> None:
+        """Returns when the same model is to be asked again; else raises."""
+        # With what a listener has heard of an answer no other model can go on.
+        replaceable = member.replaceable and blame(error) is not None and not self._heard
+        wait_s = next_wait_s(
+            self.policy, error, attempt=asked, draw=self.run.runtime.clock.draw(), replaceable=replaceable
         )
+        out_of_time = self._passed_in(wait_s or 0.0)
+        if wait_s is not None and not out_of_time:
+            await self._retry(member, error, wait_s)
+            return
+        self.record.note(member, error.code, str(error), asked=True)
+        if replaceable and not self._passed_in(0.0) and self.chain.fall_back(member, error):
+            self.run.tell("fallback", self.record.path, model=member.asker.requested, reason=str(error))
+            await self.record.attempt_failed(error.code)
+            raise _AskAnother
+        error.exhausted = True
+        for model, why in why_each(self.record.tried[:-1]).items():
+            if model != member.asker.requested:
+                error.add_note(f"before it, {model} did not answer: {why}")
+        await self._fail(error)
+        if out_of_time:
+            raise DeadlineExceeded(
+                f"the time limit passed while {member.asker.requested} was being asked: {error}"
+            ) from error
+        raise error
+
+    async def _retry(self, member: Member, error: ModelError, wait_s: float) -> None:
+        wait_s = round(wait_s, 3)
+        self.record.note(member, error.code, str(error), asked=True, wait_s=wait_s)
+        self.run.tell(
+            "retry",
+            self.record.path,
+            attempt=self.record.attempts,
+            wait_s=wait_s,
+            error=str(error),
+            model=member.asker.requested,
+        )
+        await self.record.attempt_failed(error.code)
         try:
             await self.run.runtime.clock.sleep(wait_s)
         except asyncio.CancelledError:
-            await self.run.commit(self._row("cancelled", error=failure_of(error)), settlements=settled)
+            await self.record.given_up(error)
             raise
+        if self.listening is not None:
+            self.listening.restart()
 
-    def _succeed(self, asker: Asker, answer: Answer) -> None:
-        cost_usd, price_version, simulated = asker.cost(answer)
-        flags = [word for word, on in _flags(answer, self.ask, simulated=simulated) if on]
-        cost_pico = to_pico(cost_usd)
-        row = self._row(
-            "succeeded",
-            usage=answer.usage,
-            flags=flags,
-            result=canonical_json(answer.to_json()),
-            answered_by=answer.model or None,
-            provider=answer.provider or asker.provider,
-            cost_pico=cost_pico,
-            price_version=price_version,
-        )
-        self.run.defer(row, settlements=(self._settlement("answered", cost_pico),), blobs=self._blobs())
+    @property
+    def _heard(self) -> bool:
+        return self.listening is not None and self.listening.heard
+
+    def _check_deadline(self) -> None:
+        if self._passed_in(0.0):
+            raise DeadlineExceeded(f"the time limit of {self.record.path} has passed; nothing more is started")
+
+    def _passed_in(self, seconds: float) -> bool:
+        return self.deadline_at is not None and self.run.runtime.clock.monotonic() + seconds >= self.deadline_at
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def _succeed(self, member: Member, answer: Answer) -> Answer:
+        assert self.record.sized is not None
+        streamed = member.config.stream or self.listening is not None
+        flags = [word for word, on in (("estimated", answer.usage.estimated), ("streamed", streamed)) if on]
+        if self.record.sized.capped is not None and answer.finish_reason == "length":
+            raise await self.record.cut(member, answer, flags)
+        row = self.record.answered(member, answer, flags)
         self.run.tell(
             "model_call_finished",
-            self.path,
+            self.record.path,
             model=self.ask.question.models[0],
+            asked=member.asker.requested,
             tokens=answer.usage.total_tokens,
-            cost_usd=from_pico(cost_pico),
+            cost_usd=from_pico(row.cost_pico),
             duration_s=row.duration_us / 1e6,
             attempts=row.attempts,
         )
+        return answer
 
     async def _fail(self, error: Exception) -> None:
-        row = self._row("failed", error=failure_of(error))
-        await self._commit(row, self._settlement(getattr(error, "code", "error")))
+        row = await self.record.failed(error)
         self.run.tell(
-            "model_call_failed", self.path, model=self.ask.question.models[0], error=str(error), attempts=row.attempts
-        )
-        if self._past_deadline():
-            limit = DeadlineExceeded(
-                f"the time limit passed while {self.ask.question.models[0]} was being asked: {error}"
-            )
-            raise limit from error
-
-    async def _cancelled(self, asker: Asker, *, sent: bool) -> None:
-        """A request that was on its way may be billed, so the row has what it may have used at least."""
-        if not sent:
-            self.attempt -= 1
-            await self._commit(self._row("cancelled", flags=["cancelled"]), self._settlement("not_sent"))
-            return
-        words = sum(len(m.content) for m in self.ask.question.conversation.messages)
-        usage = Usage(input_tokens=words // 4, estimated=True)
-        cost_usd, price_version, _ = asker.cost(Answer("", usage=usage))
-        cost_pico = to_pico(cost_usd)
-        flags = ["cancelled", "estimated"]
-        row = self._row("cancelled", usage=usage, flags=flags, cost_pico=cost_pico, price_version=price_version)
-        await self._commit(row, self._settlement("cancelled", cost_pico))
-
-    async def _commit(self, row: StepRow, settlement: Settlement) -> None:
-        await self.run.commit(row, settlements=(settlement,), blobs=self._blobs())
-
-    def _blobs(self) -> Blobs:
-        """What was asked, as far as the run has not stored it yet."""
-        question = self.ask.question
-        return (
-            *self.run.writer.messages(question.conversation),
-            *self.run.writer.content(self.settings, lambda: canonical_json(question.settings())),
-        )
-
-    def _settlement(self, outcome: str, cost_pico: int | None = None) -> Settlement:
-        return Settlement(self.run.id, self.path, self.rev, self.number, outcome, self.run.now(), cost_pico)
-
-    def _row(
-        self,
-        status: StepStatus,
-        *,
-        usage: Usage = NO_USAGE,
-        flags: list[str] | None = None,
-        error: Failure | None = None,
-        **answer: Any,
-    ) -> StepRow:
-        return self.run.step_row(
-            self.began,
-            self.path,
-            "llm",
-            "llm",
-            status,
-            self.args_hash,
-            error=error,
-            rev=self.rev,
-            attempts=self.attempt,
-            request=canonical_json({"settings": self.settings}),
-            request_ref=self.ask.question.conversation.hash,
-            agent=self.scope.agent,
-            task=self.scope.task,
+            "model_call_failed",
+            self.record.path,
             model=self.ask.question.models[0],
-            input_tokens=usage.input_tokens,
-            cached_tokens=usage.cached_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            output_tokens=usage.output_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            flags=",".join(flags) if flags else None,
-            **answer,
+            error=str(error),
+            attempts=row.attempts,
         )
-
-
-def _flags(answer: Answer, ask: Ask, *, simulated: bool) -> tuple[tuple[str, bool], ...]:
-    return (
-        ("estimated", answer.usage.estimated),
-        ("streamed", ask.config.stream or ask.on_delta is not None),
-        ("simulated", simulated),
-    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jackstay.core.budget import Hold
+from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure
+from jackstay.core.ids import SHORT
 from jackstay.core.paths import parent_of
 from jackstay.core.records import (
     Lease,
@@ -21,14 +25,16 @@ from jackstay.core.records import (
     StepRow,
     StepStatus,
     Takeover,
+    Wait,
 )
-from jackstay.core.specs import ModelConfig
+from jackstay.core.specs import ModelConfig, chain_of
 from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
 from jackstay.engine.run_writer import Blobs, RunWriter
-from jackstay.errors import DeadlineExceeded
+from jackstay.errors import BudgetExceeded, ConfigurationError, DeadlineExceeded, RunSuspended
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
+    from jackstay.engine.budgets import BudgetScope
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
 
@@ -50,6 +56,7 @@ class Run:
         self.stop: BaseException | None = None
         """Once set, every later step raises it again (engine rule 21)."""
         self.lost: tuple[Reservation, ...] = ()
+        self._waited = 0
         self.ended: RunEnd | None = None
         self.writer = RunWriter(lambda: runtime.journal, lease, self._storage_failed, new=row if is_new else None)
         self._recorded: dict[str, StepRow] = {}
@@ -59,6 +66,10 @@ class Run:
         self._bills: dict[str, Bill] = {}
         self._overridden: dict[int, tuple[ModelConfig, ModelConfig]] = {}
         self._askers: dict[int, tuple[ModelConfig, Asker]] = {}
+        self.raised: dict[str, Any] = {}
+        """What a person has allowed since a budget was reached, by the scope's path."""
+        self.waits: tuple[Wait, ...] = ()
+        """What the run waits for, when it is suspended."""
         self.activity = ""
         """What it is doing now, for other processes to see (written with the lease)."""
 
@@ -83,6 +94,10 @@ class Run:
             if reservation.state == "settled" and reservation.outcome != "not_sent":
                 self._attempts[key] = self._attempts.get(key, 0) + 1
         self.lost = tuple(r for r in takeover.reservations if r.state == "lost")
+        for wait in takeover.waits:
+            if wait.kind == "budget" and wait.answer is not None:
+                self.raised[wait.path] = json.loads(wait.answer)
+        self._waited = len(takeover.waits)
 
     def find(self, path: str, args_hash: str) -> StepRow | None:
         """The recorded answer to this question, if it may be used: a success, or a failure that user code has already
@@ -168,14 +183,15 @@ class Run:
         reservations: tuple[Reservation, ...] = (),
         settlements: tuple[Settlement, ...] = (),
         blobs: Blobs = (),
+        holds: tuple[Hold, ...] = (),
     ) -> None:
         """See `RunWriter.commit`."""
         for row in steps:
             self.note(row)
-        await self.writer.commit(*steps, reservations=reservations, settlements=settlements, blobs=blobs)
+        await self.writer.commit(*steps, reservations=reservations, settlements=settlements, blobs=blobs, holds=holds)
 
     async def end(self, end: RunEnd) -> None:
-        await self.writer.commit(end=end)
+        await self.writer.commit(end=end, waits=self.waits)
         self.ended = end
 
     def _storage_failed(self, error: BaseException) -> None:
@@ -195,16 +211,34 @@ class Run:
     # --- models ------------------------------------------------------------------------------------------------------
 
     def model_for(self, config: ModelConfig) -> ModelConfig:
-        """The model that this run asks: its override, if it has one."""
+        """The model that this run asks: its override, if it has one, instead of the whole chain."""
         override = self.row.model_override
         if override is None or config.model == override:
             return config
         known = self._overridden.get(id(config))
         if known is None:
-            mine = ModelConfig(override, sampling=config.sampling, timeout_s=config.timeout_s, stream=config.stream)
+            mine = config.named(override)
             # The original is kept too: its id must not be given to another object.
             known = self._overridden[id(config)] = (config, mine)
         return known[1]
+
+    def chain_asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
+        """The first model of the chain that can be asked. Raises what is wrong with the first of them."""
+        problem: ConfigurationError | None = None
+        for member in chain_of(self.model_for(config)):
+            try:
+                return self.asker(member, owner=owner)
+            except ConfigurationError as error:
+                problem = problem or error
+        assert problem is not None
+        raise problem
+
+    def asked_for(self, config: ModelConfig) -> tuple[str, ...]:
+        """The names of the chain's models, as they stand in the question."""
+        config = self.model_for(config)
+        if not config.fallbacks:
+            return (self.asker(config).requested,)
+        return tuple(member.model or self.asker(member).requested for member in chain_of(config))
 
     def asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
         """How the model is asked; raises what is wrong with it (`UnknownModelError`, `MissingKeyError`, …)."""
@@ -217,12 +251,32 @@ class Run:
     # --- stopping ----------------------------------------------------------------------------------------------------
 
     def check(self, scope: Scope | None = None) -> None:
-        """Called before every step: raises the stop, if the run has been stopped or its time is over."""
+        """Called before every step: raises the stop, if the run has been stopped, its time is over, or a budget around
+        the scope has been reached."""
         if self.stop is not None:
             raise self.stop
-        limit = None if scope is None else scope.deadline_at
-        if scope is not None and limit is not None and self.runtime.clock.monotonic() >= limit:
+        if scope is None:
+            return
+        for budget in scope.budgets:
+            if budget.stopped is not None:
+                raise budget.stopped
+        if scope.deadline_at is not None and self.runtime.clock.monotonic() >= scope.deadline_at:
             raise DeadlineExceeded(f"the time limit of {scope.path or 'the run'} has passed; nothing more is started")
+
+    def out_of_budget(self, scope: BudgetScope, error: BudgetExceeded, path: str) -> BaseException:
+        """What to raise, from now on in every step that the budget is for (engine rule 21)."""
+        if scope.budget.on_exceed == "pause":
+            self._waited += 1
+            prompt = f"{error}. To go on: jackstay resume {self.id[:SHORT]} --budget USD"
+            asked = canonical_json({"budget": scope.name, "at": path})
+            wait = Wait(self.id, scope.path, self._waited, "budget", prompt, asked, self.row.project_id, self.now())
+            self.waits = (wait,)
+            self.stop = self.stop or RunSuspended(prompt)
+            return self.stop
+        scope.stopped = error
+        if scope.path == "":
+            self.stop = self.stop or error
+        return error
 
     # --- telling -----------------------------------------------------------------------------------------------------
 

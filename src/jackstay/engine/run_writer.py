@@ -7,9 +7,21 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jackstay.core.budget import DoesNotFit, Hold
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Conversation
-from jackstay.core.records import Blob, Lease, MessagesBlob, Reservation, RunEnd, RunRow, Settlement, StepRow, Write
+from jackstay.core.records import (
+    Blob,
+    Lease,
+    MessagesBlob,
+    Reservation,
+    RunEnd,
+    RunRow,
+    Settlement,
+    StepRow,
+    Wait,
+    Write,
+)
 from jackstay.errors import LeaseLost, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -71,13 +83,18 @@ class RunWriter:
         settlements: tuple[Settlement, ...] = (),
         blobs: Blobs = (),
         end: RunEnd | None = None,
+        holds: tuple[Hold, ...] = (),
+        waits: tuple[Wait, ...] = (),
     ) -> None:
         """Returns when the rows are on disk, those that were deferred included. Raises `StorageUnavailable` or
-        `LeaseLost`."""
+        `LeaseLost`; `DoesNotFit` if one of the holds is over its budget: then the reservation is not made."""
         self._steps += steps
         self._settlements += settlements
         self._blobs += blobs
-        await self._commit(reservations, end)
+        if holds and (self._steps or self._settlements):
+            # On their own: what they give back must count, and must be written whether the holds fit or not.
+            await self._commit()
+        await self._commit(reservations, end, holds, waits)
 
     def remember(self, request_ref: str) -> None:
         """A conversation that an earlier process has stored."""
@@ -114,8 +131,15 @@ class RunWriter:
         with contextlib.suppress(StorageUnavailable, LeaseLost):
             await self._commit()
 
-    async def _commit(self, reservations: tuple[Reservation, ...] = (), end: RunEnd | None = None) -> None:
-        write = Write(self.lease, tuple(self._steps), reservations, tuple(self._settlements), tuple(self._blobs), end)
+    async def _commit(
+        self,
+        reservations: tuple[Reservation, ...] = (),
+        end: RunEnd | None = None,
+        holds: tuple[Hold, ...] = (),
+        waits: tuple[Wait, ...] = (),
+    ) -> None:
+        steps, settlements, blobs = tuple(self._steps), tuple(self._settlements), tuple(self._blobs)
+        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits)
         self._steps, self._settlements, self._blobs = [], [], []
         new, self._unsaved = self._unsaved, None
         try:
@@ -124,6 +148,10 @@ class RunWriter:
             else:
                 await _to_the_end(self._journal().create_run(new, write=write))
                 self.visible = True
+        except DoesNotFit:
+            self._unsaved = new
+            self._blobs[:0] = blobs
+            raise
         except (StorageUnavailable, LeaseLost) as error:
             if isinstance(error, StorageUnavailable):
                 self._unsaved = new

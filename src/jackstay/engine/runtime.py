@@ -15,12 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from jackstay.core.budget import Budget
 from jackstay.core.events import Event, EventName
 from jackstay.core.ids import SHORT
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.core.values import Codec, class_name
-from jackstay.engine.admission import Admission, OpenAdmission
+from jackstay.engine.breakers import Breakers
+from jackstay.engine.budgets import Settled, SharedBudgets
 from jackstay.engine.clock import Clock
 from jackstay.engine.leases import LeaseKeeper
 from jackstay.engine.loop import EngineLoop
@@ -44,7 +46,8 @@ class Runtime:
 
     `database_url`, `durability`, `model` and `pool_size` (threads for synchronous user functions) override what the
     environment says; `fault_point` is called at named points (`jackstay.testing.FaultPoints`); `folder` is where the project (and so
-    the SQLite file) is looked for, the working directory by default.
+    the SQLite file) is looked for, the working directory by default. `retry` and `budget` are for runs that have none of
+    their own.
     """
 
     def __init__(  # noqa: PLR0913 - each is one thing that a host may replace
@@ -56,8 +59,8 @@ class Runtime:
         folder: Path | str | None = None,
         environ: Mapping[str, str] | None = None,
         retry: Retry | None = None,
+        budget: Budget | None = None,
         clock: Clock | None = None,
-        admission: Admission | None = None,
         observers: tuple[Observer, ...] = (),
         pool_size: int | None = None,
         fault_point: Callable[[str], object] | None = None,
@@ -74,13 +77,14 @@ class Runtime:
         self._fault_point = fault_point or str
         self.folder = Path(folder) if folder is not None else Path.cwd()
         self.retry = retry or Retry()
+        self.budget = budget
         self.clock = clock or Clock()
-        self.admission = admission or OpenAdmission()
         self.observers: list[Observer] = list(observers)
         self.engine_loop = EngineLoop()
         self.pool = Pool(self.settings.pool_size)
         self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
+        self.breakers, self.settled = Breakers(self), Settled()
         self.session: Session | None = None
         """Set while a script is run or resumed: which recorded runs its kickoffs go on with."""
         self.session_id = uuid.uuid4().hex
@@ -94,6 +98,7 @@ class Runtime:
         self._journal: Journal | None = None
         self._wire: Wire | None = None
         self._project_file: ProjectFile | None = None
+        self._shared_budgets: SharedBudgets | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
 
@@ -124,6 +129,13 @@ class Runtime:
         if self._project_file is None:
             self._project_file = read_project_file(self.folder, self.environ)
         return self._project_file
+
+    @property
+    def shared_budgets(self) -> SharedBudgets:
+        """The budgets of `jackstay.toml`."""
+        if self._shared_budgets is None:
+            self._shared_budgets = SharedBudgets(self.project_file)
+        return self._shared_budgets
 
     @property
     def codec(self) -> Codec:
@@ -202,6 +214,7 @@ class Runtime:
         self.engine_loop, self.pool, self._lock = EngineLoop(), Pool(self.settings.pool_size), threading.Lock()
         self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
+        self.breakers, self.settled = Breakers(self), Settled()
         if self._wire is not None:
             self._wire.forget_in_child()
         if self._journal is not None:

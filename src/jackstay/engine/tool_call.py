@@ -70,7 +70,7 @@ class _ToolStep:
             raise ToolMisuse(f"the tool {self.call.name!r} has reached its limit of {tool.max_usage_count} uses")
         result = await call_user(self.scope, tool.call, **arguments)
         # A tool that swallowed a stop must not be recorded as if nothing had happened.
-        self.run.check()
+        self.run.check(self.scope)
         return as_text(result)
 
     async def _failed(self, error: Exception) -> str:

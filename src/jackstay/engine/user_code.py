@@ -29,7 +29,7 @@ async def call_user(scope: Scope, function: Callable[..., Any], *args: Any, **kw
     """The function's result; an awaitable result is awaited on the home loop. Exceptions come as they were raised."""
     # What user code may depend on has to be on disk before it starts.
     await scope.run.writer.flush()
-    scope.run.check()
+    scope.run.check(scope)
     try:
         return await _call(scope, function, *args, **kwargs)
     finally:

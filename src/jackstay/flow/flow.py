@@ -14,8 +14,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems
+from jackstay.core.retry import Retry
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
@@ -45,6 +47,8 @@ class Flow(Generic[T]):
     initial_state: ClassVar[Any] = None
     name: str | None = None
     max_method_calls: int = 100
+    retry: Retry | None = None
+    budget: Budget | None = None
     _state_type: ClassVar[Any] = None
 
     def __class_getitem__(cls, item: Any) -> Any:
@@ -55,7 +59,7 @@ class Flow(Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in ("name", "initial_state", "max_method_calls"):
+        for name in ("name", "initial_state", "max_method_calls", "retry", "budget"):
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)
@@ -95,33 +99,48 @@ class Flow(Generic[T]):
     # --- running -------------------------------------------------------------------------------------------------------
 
     def kickoff(
-        self, inputs: Mapping[str, Any] | None = None, *, run_key: str | None = None, resume: str | None = None
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
     ) -> Any:
         """Runs the flow and blocks until it is done; returns what the method that completed last returned.
 
-        A method's exception is raised as it was. `run_key`, `resume`: see `Crew.kickoff`.
+        A method's exception is raised as it was. `budget`, `run_key`, `resume`: see `Crew.kickoff`.
         """
         guard_loading()
         runtime = current_runtime()
         with _Running(self) as running:
-            kickoff = running.prepared(runtime, inputs, run_key, resume)
+            kickoff = running.prepared(runtime, inputs, run_key, resume, budget)
             return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def akickoff(
-        self, inputs: Mapping[str, Any] | None = None, *, run_key: str | None = None, resume: str | None = None
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
     ) -> Any:
         """As `kickoff`, to be awaited. The flow's asynchronous methods run on the caller's loop."""
         guard_loading()
         runtime = current_runtime()
         with _Running(self) as running:
-            kickoff = running.prepared(runtime, inputs, run_key, resume)
+            kickoff = running.prepared(runtime, inputs, run_key, resume, budget)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def kickoff_async(
-        self, inputs: Mapping[str, Any] | None = None, *, run_key: str | None = None, resume: str | None = None
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
     ) -> Any:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, run_key=run_key, resume=resume)
+        return await self.akickoff(inputs, budget=budget, run_key=run_key, resume=resume)
 
     @property
     def fingerprint(self) -> str:
@@ -171,7 +190,12 @@ class _Running:
             self._original._busy.release()
 
     def prepared(
-        self, runtime: Runtime, inputs: Mapping[str, Any] | None, run_key: str | None, resume: str | None
+        self,
+        runtime: Runtime,
+        inputs: Mapping[str, Any] | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None,
     ) -> Kickoff:
         flow = self.flow
         given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
@@ -195,6 +219,8 @@ class _Running:
             body=body,
             encode=lambda value: _encoded(value, box, runtime),
             decode=lambda text: _decoded(text, box, runtime),
+            budget=budget or flow.budget,
+            retry=flow.retry,
             run_key=run_key,
             resume=resume,
             entry=entry_point(),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
-from jackstay.journal import opening
+from jackstay.journal import breakers, opening
+from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
@@ -125,6 +126,23 @@ class Journal(Reads):
     def request_cancel(self, run_id: str) -> Pending[bool]:
         """Ask a run to stop, whoever drives it. False if it has ended already or does not exist."""
         return self._writer.call(lambda connection: request_cancel(connection, run_id))
+
+    def breakers(self) -> list[BreakerRow]:
+        """Circuit breakers that have failures."""
+        dialect = self.dialect
+        return self._read(lambda connection: breakers.read(connection, dialect))
+
+    def breaker_failed(self, name: str, reason: str, *, threshold: int, open_s: float) -> Pending[None]:
+        """Count a failure in a row; at the threshold the breaker opens for `open_s`."""
+        return self._writer.call(lambda connection: breakers.failed(connection, name, reason, threshold, open_s))
+
+    def breaker_closed(self, name: str) -> Pending[None]:
+        """The model answers again."""
+        return self._writer.call(lambda connection: breakers.closed(connection, name))
+
+    def claim_probe(self, name: str, probe_s: float) -> Pending[bool]:
+        """Be the one call, of all processes, that tries a model whose breaker is half open."""
+        return self._writer.call(lambda connection: breakers.claim_probe(connection, name, probe_s))
 
     def answer_wait(self, wait: Wait, answer: str, *, by: str) -> Pending[bool]:
         """Answer what a run waits for. False: somebody was faster."""

@@ -35,12 +35,13 @@ async def _ask(runtime: Runtime, home: Home, llm: LLM, question: Question) -> An
 
     async def in_scope(scope: Scope) -> Answer:
         mine = scope.run.model_for(config)
-        asked = Question((scope.run.asker(mine, owner="LLM.call").requested,), *_rest(question))
+        scope.run.chain_asker(config, owner="LLM.call")
+        asked = Question(scope.run.asked_for(config), *_rest(question))
         path = scope.hashed("llm", asked.hash())
         answer = await call_model(scope, Ask(mine, asked), path=path)
         # The answer goes to user code, which may act on it at once.
         await scope.run.writer.flush()
-        scope.run.check()
+        scope.run.check(scope)
         return answer
 
     if scope is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import Conversation, Message, OutputSchema, Question, Role, Sampling, ToolCall, ToolSpec
+from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig, Secret
 from jackstay.errors import ConfigurationError
 from jackstay.llm.base_llm import BaseLLM
@@ -23,7 +25,8 @@ class LLM(BaseLLM):
     """A model, e.g. `LLM("gpt-4o-mini", temperature=0.2)` or `LLM("anthropic/claude-sonnet-4-5")`.
 
     `model=None` takes MODEL, MODEL_NAME or OPENAI_MODEL_NAME from the environment, else `gpt-4.1-mini`. `timeout` is
-    in seconds, for one request. Arguments that only some providers know are passed on in the request's body.
+    in seconds, for one request. `fallbacks`: models that answer where this one does not, in order (names, or `LLM`s with
+    settings of their own); a name is asked with this one's settings. Arguments that only some providers know are passed on in the request's body.
     """
 
     def __init__(  # noqa: PLR0913 - CrewAI's names
@@ -53,6 +56,8 @@ class LLM(BaseLLM):
         project: str | None = None,
         context_window_size: int | None = None,
         native_tools: bool | None = None,
+        fallbacks: Sequence[Any] = (),
+        retry: Retry | None = None,
         custom_openai: bool = False,
         **extra: Any,
     ) -> None:
@@ -89,8 +94,10 @@ class LLM(BaseLLM):
             native_tools=native_tools,
             context_window=context_window_size,
             options={name: value for name, value in options.items() if value},
+            retry=retry,
             reads_environment=not model,
         )
+        self._config = with_fallbacks(self._config, fallbacks, f"LLM({model!r})")
 
     def __repr__(self) -> str:
         return f"LLM({self._config.model or 'from the environment'!r})"
@@ -136,7 +143,12 @@ class LLM(BaseLLM):
 
 
 def as_config(llm: Any, owner: str) -> ModelConfig:
-    """What people pass as `llm=`: None, a model's name, an `LLM`, a `BaseLLM` of their own."""
+    """What people pass as `llm=`: None, a model's name, an `LLM`, a `BaseLLM` of their own, or a list of these: a model
+    and its fallbacks."""
+    if isinstance(llm, list | tuple):
+        if not llm:
+            raise ConfigurationError(f"llm of {owner} is an empty list; name a model")
+        return with_fallbacks(as_config(llm[0], owner), llm[1:], owner)
     if llm is None:
         return LLM().to_config()
     if isinstance(llm, str):
@@ -149,6 +161,14 @@ def as_config(llm: Any, owner: str) -> ModelConfig:
         f"llm of {owner} is a {type(llm).__name__}; pass a model's name ('gpt-4o-mini'), an LLM(…), or a BaseLLM of "
         "your own"
     )
+
+
+def with_fallbacks(config: ModelConfig, fallbacks: Sequence[Any], owner: str) -> ModelConfig:
+    """The model with these behind it. None of them is looked up before it is needed."""
+    if isinstance(fallbacks, str) or not all(fallbacks):
+        raise ConfigurationError(f"the fallbacks of {owner} are a list of models: ['gpt-4o-mini', 'anthropic/…']")
+    members = [config.named(each) if isinstance(each, str) else as_config(each, owner) for each in fallbacks]
+    return replace(config, fallbacks=(*config.fallbacks, *members)) if members else config
 
 
 def question_of(

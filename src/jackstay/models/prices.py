@@ -85,6 +85,11 @@ class PriceList:
             dearest = replace(price, input_mtok=price.cache_write_mtok)
         return Worst(dearest.cost(Usage(input_tokens=tokens_in, output_tokens=tokens_out)), tokens_in, tokens_out)
 
+    def context_window(self, provider: Provider, endpoint: Endpoint) -> int | None:
+        """The user's own figure, else the list's."""
+        listed = None if endpoint.context_window else self._lookup(provider, endpoint)
+        return endpoint.context_window or (listed.context_window if listed is not None else None)
+
     def _price(self, provider: Provider, endpoint: Endpoint, input_tokens: int) -> Price | None:
         if provider.price is not None:
             return provider.price(endpoint)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 from jackstay.core.messages import Answer, Question
 from jackstay.core.specs import Secret
@@ -50,6 +51,11 @@ class Endpoint:
     context_window: int | None = None
 
     @property
+    def host(self) -> str:
+        """Host and port, for people and for names; empty for the SDK's own address."""
+        return "" if self.base_url is None else urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    @property
     def address(self) -> tuple[object, ...]:
         """What a connection is cached by: the provider, its address, its key, the headers sent."""
         return (
@@ -62,7 +68,8 @@ class Delta:
     """A piece of a streamed answer. `tool_index` counts the answer's tool calls from 0; a tool call's first piece
     has its name, later pieces the next characters of its arguments in `text`."""
 
-    kind: Literal["text", "tool_call", "thinking"]
+    kind: Literal["text", "tool_call", "thinking", "restart"]
+    """`restart`: the answer is asked for anew, what was told of it so far does not count."""
     text: str
     tool_index: int = 0
     tool_name: str = ""

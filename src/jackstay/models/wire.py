@@ -80,6 +80,10 @@ class Wire:
         """The most that one request can cost: what a reservation sets aside."""
         return self._prices.worst(self._routes.provider(endpoint.provider), endpoint, question)
 
+    def context_window(self, endpoint: Endpoint) -> int | None:
+        """The most tokens that the model reads and writes in one call; None: unknown."""
+        return self._prices.context_window(self._routes.provider(endpoint.provider), endpoint)
+
     async def _connection(self, endpoint: Endpoint) -> Connection:
         task = self._connections.get(endpoint.address)
         if task is not None and task.done() and not task.cancelled() and task.exception() is None:

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jackstay.core.budget import Budget
 from jackstay.core.ids import SHORT
 from jackstay.engine.runtime import Runtime
 from jackstay.observe.figures import cost, plural, tokens
 from jackstay.testing.demo import production_flow
-from jackstay.testing.demo.cap import Cap
 from jackstay.testing.demo.choice import SIMULATED, Choice, choose
 from jackstay.testing.demo.kill import KILL_AT, DemoFailed, Seen, Stage
 from jackstay.testing.stub import Stub
@@ -99,15 +99,13 @@ def _simulated_run(stage: Stage) -> Seen:
 
 
 def _real_run(stage: Stage, choice: Choice, environ: Mapping[str, str]) -> None:
-    cap = Cap(CAP_USD)
     place = stage.environ.get("JACKSTAY_DATABASE_URL")
     with Runtime(
         environ=environ,
         database_url=place,
         folder=stage.folder,
         model=choice.model,
-        admission=cap,
-        observers=(cap.hear,),
+        budget=Budget(usd=CAP_USD),
     ):
         _flow_run()
 
