@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jackstay.core.breaker import OPEN_S, PROBE_S, THRESHOLD, Breaker
@@ -27,8 +26,11 @@ class Breakers:
         self._looked_at = float("-inf")
         self._news: asyncio.Future[None] | None = None
 
-    async def lets_through(self, names: Sequence[str]) -> str:
-        """Empty: the model may be asked. Else why not, in words."""
+    async def enter(self, names: Sequence[str]) -> str:
+        """Empty: the model may be asked, and `leave` has to be called when that has ended. Else why not, in words.
+
+        Calls count from here on, not from when they are sent: fifty that begin together would all be let through.
+        """
         await self._look()
         deadline_at = self._now() + MOST_WAIT_S
         while True:
@@ -37,27 +39,24 @@ class Breakers:
                 case "open":
                     return f"left alone after {self._known[name].failures} failures ({self._known[name].reason})"
                 case "probe":
+                    self._known[name].open_until = self._now() + PROBE_S
                     if not await self._runtime.journal.claim_probe(name, PROBE_S):
                         return f"being tried by another call ({self._known[name].reason})"
-                    self._known[name].open_until = self._now() + PROBE_S
-                    return ""
+                    break
                 case "wait" if self._now() < deadline_at:
                     await self._outcome(deadline_at - self._now())
                 case _:
-                    return ""
+                    break
+        for name in names:
+            self._breaker(name).in_flight += 1
+        return ""
 
-    @contextmanager
-    def asking(self, names: Sequence[str]) -> Iterator[None]:
-        """Around a request to a model that could be replaced."""
-        breakers = [self._breaker(name) for name in names]
-        for breaker in breakers:
-            breaker.in_flight += 1
-        try:
-            yield
-        finally:
-            for breaker in breakers:
-                breaker.in_flight -= 1
-            self._tell()
+    def leave(self, names: Sequence[str]) -> None:
+        """After `enter` let it through: the call has been answered or goes elsewhere."""
+        for name in names:
+            self._breaker(name).in_flight -= 1
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
     async def succeeded(self, names: Sequence[str]) -> None:
         for name in names:
@@ -101,10 +100,6 @@ class Breakers:
         if self._news is None or self._news.done():
             self._news = asyncio.get_running_loop().create_future()
         await asyncio.wait([self._news], timeout=timeout_s)
-
-    def _tell(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
 
     def _now(self) -> float:
         return self._runtime.clock.monotonic()

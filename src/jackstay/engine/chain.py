@@ -47,7 +47,7 @@ class Chain:
         self._problem: ConfigurationError | None = None
 
     async def next(self) -> Member:
-        """The first model, from here on, that may be asked. Raises what is wrong with the first if none can be."""
+        """The first model, from here on, that may be asked; `done_with` it in any case. Raises what is wrong with the first if none can be."""
         while True:
             member = self._first_usable()
             if member is None:
@@ -55,12 +55,17 @@ class Chain:
             if not member.replaceable:
                 return member
             self._warm_up()
-            why = await self._run.runtime.breakers.lets_through(member.breakers)
+            why = await self._run.runtime.breakers.enter(member.breakers)
             if not why:
                 return member
             self._note(member.asker.requested, "breaker_open", why)
             self._run.tell("fallback", self._scope.path, model=member.asker.requested, reason=why)
             self._place += 1
+
+    def done_with(self, member: Member) -> None:
+        """It has answered, or another one is asked."""
+        if member.replaceable:
+            self._run.runtime.breakers.leave(member.breakers)
 
     def fall_back(self, member: Member, error: ModelError) -> bool:
         """Whether another model is asked after this failure; then it is the next."""

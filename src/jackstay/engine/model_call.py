@@ -79,6 +79,8 @@ class _Call:
                 return await self._ask_until_answered(member)
             except _AskAnother:
                 continue
+            finally:
+                self.chain.done_with(member)
 
     async def _ask_until_answered(self, member: Member) -> Answer:
         asked = 0
@@ -127,17 +129,15 @@ class _Call:
         if not member.replaceable:
             return await member.asker.ask(self.scope, ask, timeout_s=limit_s)
         breakers = self.run.runtime.breakers
-        with breakers.asking(member.breakers):
-            try:
-                answer = await member.asker.ask(self.scope, ask, timeout_s=limit_s)
-            except ModelError as error:
-                # Counted before the request counts as ended: a call that waits for its outcome must see it.
-                if (whose := blame(error)) in ("provider", "model"):
-                    name = member.breakers[0 if whose == "provider" else 1]
-                    await breakers.failed(name, error.code, retry_after_s=error.retry_after_s)
-                raise
-            await breakers.succeeded(member.breakers)
-            return answer
+        try:
+            answer = await member.asker.ask(self.scope, ask, timeout_s=limit_s)
+        except ModelError as error:
+            if (whose := blame(error)) in ("provider", "model"):
+                name = member.breakers[0 if whose == "provider" else 1]
+                await breakers.failed(name, error.code, retry_after_s=error.retry_after_s)
+            raise
+        await breakers.succeeded(member.breakers)
+        return answer
 
     # --- budgets -----------------------------------------------------------------------------------------------------
 
