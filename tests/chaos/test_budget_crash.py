@@ -33,8 +33,8 @@ def database_url(request, tmp_path) -> str:
 def costly(request: StubRequest) -> Reply:
     """About 0.01 US dollars of gpt-4o."""
     allowed = request.max_tokens or SAID
-    finish = "length" if allowed < SAID else "stop"
-    return Reply("Text", usage=Usage(input_tokens=100, output_tokens=min(SAID, allowed)), finish_reason=finish)
+    usage = Usage(input_tokens=100, output_tokens=min(SAID, allowed))
+    return Reply("Text", usage=usage, finish_reason="length" if allowed < SAID else "stop")
 
 
 def with_budget(folder: Path, usd: str) -> Path:

@@ -258,7 +258,7 @@ def test_pause_waits_for_a_person_and_goes_on_with_a_raised_budget(stub, runtime
     crew = crew_of(LLM(MODEL, max_tokens=1_000), tasks=4)
     small = Budget(usd="0.0015", on_exceed="pause")
 
-    with pytest.raises(RunWaiting, match="budget of 0.0015 USD") as caught:
+    with pytest.raises(RunWaiting, match=r"budget of 0\.0015 USD") as caught:
         crew.kickoff({"topic": "t"}, budget=small, run_key="k")
     (run,) = Ledger.of(runtime).runs
     assert (run.status, run.id) == ("waiting", caught.value.run_id)

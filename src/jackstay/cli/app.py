@@ -30,6 +30,12 @@ Run = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Most = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="MOST", help="What the run may spend: US dollars (0.50), or 20000tokens, or 10calls."
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.", envvar="JACKSTAY_DEBUG")]
 
 
@@ -69,6 +75,10 @@ def run(
             "--run-key", metavar="KEY", help="A name for the run: the same key goes on instead of starting again."
         ),
     ] = None,
+    budget: Most = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Run nothing; say what the last runs of it cost, else a bound.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Run a program as one resumable run."""
@@ -76,7 +86,11 @@ def run(
         from jackstay.cli.running import Asked  # on demand: see above
         from jackstay.cli.running import run as start
 
-        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key)
+        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget)
+        if estimate:
+            from jackstay.cli.estimating import estimate as look_ahead
+
+            raise typer.Exit(look_ahead(asked))
         raise typer.Exit(start(asked))
 
 
@@ -119,12 +133,12 @@ def show(run: Run = None, as_json: Json = False, debug: Debug = False) -> None:
 
 
 @app.command(rich_help_panel=FIRST)
-def resume(run: Run = None, debug: Debug = False) -> None:
+def resume(run: Run = None, budget: Most = None, debug: Debug = False) -> None:
     """Go on with a run: what the journal has is not done again."""
     with reporting(debug=debug):
         from jackstay.cli.resuming import resume as go_on  # on demand: see above
 
-        raise typer.Exit(go_on(run))
+        raise typer.Exit(go_on(run, budget=budget))
 
 
 @app.command(rich_help_panel=FIRST)

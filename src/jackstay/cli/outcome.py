@@ -23,6 +23,7 @@ from jackstay.errors import (
     NotFoundError,
     RunSignal,
     RunSuspended,
+    RunWaiting,
     StorageUnavailable,
 )
 
@@ -89,7 +90,7 @@ def code_of(error: BaseException) -> ExitCode:
             return ExitCode.CTRL_C
         case UsageError() | NotFoundError():
             return ExitCode.USAGE
-        case RunSuspended():
+        case RunSuspended() | RunWaiting():
             return ExitCode.NEEDS_PERSON
         case BudgetExceeded():
             return ExitCode.BUDGET

@@ -113,14 +113,20 @@ def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
 # --- kicking off what it defines -----------------------------------------------------------------------------------
 
 
+def load(target: Target) -> Any:
+    """The object that the target names, else its module; nothing is kicked off. Raises `KickoffWhileLoading`."""
+    return _named_object(target) if target.object is not None else _loaded_module(target)
+
+
+def _loaded_module(target: Target) -> Any:
+    with loading(target.name):
+        return _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
+
+
 def _named_object(target: Target) -> Any:
     assert target.object is not None
     # Only the object was asked for: a kickoff that the module makes by itself would be paid for beside it.
-    with loading(target.name):
-        module: Any = (
-            _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
-        )
-    found = module
+    module = found = _loaded_module(target)
     for name in target.object.split("."):
         try:
             found = getattr(found, name)

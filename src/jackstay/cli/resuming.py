@@ -9,10 +9,12 @@ from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.program import Kickoffs, prepare, start
-from jackstay.cli.running import execute, stopped, told
+from jackstay.cli.running import budget_of, execute, stopped, told
 from jackstay.cli.stored import chosen, existing_runtime
 from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
+from jackstay.core.budget import parse_amount
+from jackstay.core.canonical import canonical_json
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.engine.runtime import Runtime
@@ -21,9 +23,10 @@ from jackstay.errors import AlreadyRunning
 from jackstay.observe.figures import plural
 
 
-def resume(wanted: str | None) -> int:
-    """Goes on with a run, if that is what it needs."""
+def resume(wanted: str | None, *, budget: str | None = None) -> int:
+    """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first."""
     read_dotenv()
+    raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
         row = chosen(runtime.journal, wanted)
         if row.status == "succeeded":
@@ -31,11 +34,13 @@ def resume(wanted: str | None) -> int:
             return 0
         _refuse_live(runtime, row)
         target = _program_of(row)
+        if raised is not None:
+            runtime.journal.allow(row.id, raised, by="the command line").result(30)
         _announce(runtime, row, target)
         read_dotenv(target.search[:1])
         choose_model(None, row.model_override)
         if row.kind == "script":
-            return execute(runtime, target, inputs=json.loads(row.inputs or "{}"), resume=row)
+            return execute(runtime, target, inputs=json.loads(row.inputs or "{}"), resume=row, budget=budget_of(row))
         return _start_again(runtime, target, row)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from jackstay.cli.outcome import Terminated, code_of
 from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.target import Target, resolve
 from jackstay.cli.terminal import is_live, say, stderr
+from jackstay.core.budget import Budget, parse_amount
 from jackstay.core.events import Event
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
@@ -36,7 +37,8 @@ class Asked:
     inputs_file: Path | None = None
     model: str | None = None
     run_key: str | None = None
-    inputs: dict[str, Any] = field(default_factory=dict)
+    budget: str | None = None
+    """As `core.budget.parse_amount` reads it."""
 
 
 def run(asked: Asked) -> int:
@@ -46,10 +48,11 @@ def run(asked: Asked) -> int:
     read_dotenv(target.search[:1])
     key = asked.run_key or os.environ.get("JACKSTAY_RUN_KEY") or None
     choose_model(asked.model)
+    budget = Budget(**parse_amount(asked.budget)) if asked.budget is not None else None
     with Runtime() as runtime:
         earlier = runtime.journal.run_by_key(key) if key else None
         if earlier is None:
-            return execute(runtime, target, inputs=inputs, run_key=key)
+            return execute(runtime, target, inputs=inputs, run_key=key, budget=budget)
         _check_key(earlier, target, inputs)
         if earlier.status == "succeeded":
             say(
@@ -57,7 +60,7 @@ def run(asked: Asked) -> int:
             )
             return 0
         say(f"going on with run {earlier.id[:SHORT]} of the key {key!r}; code outside steps runs again")
-        return execute(runtime, target, inputs=inputs, resume=earlier)
+        return execute(runtime, target, inputs=inputs, resume=earlier, budget=budget or budget_of(earlier))
 
 
 def _check_key(earlier: RunRow, target: Target, inputs: Mapping[str, Any]) -> None:
@@ -76,6 +79,7 @@ def execute(
     inputs: Mapping[str, Any],
     resume: RunRow | None = None,
     run_key: str | None = None,
+    budget: Budget | None = None,
 ) -> int:
     """The program as that run, with progress on a terminal. Its exceptions are raised on, once the run has ended."""
     prepare(target)
@@ -86,7 +90,8 @@ def execute(
             with script_run(
                 runtime,
                 target.name,
-                entry=target.to_entry(),
+                entry=target.to_entry() | ({"budget": _entry_of(budget)} if budget is not None else {}),
+                budget=budget,
                 inputs=inputs,
                 resume=resume.id if resume is not None else None,
                 run_key=run_key,
@@ -101,6 +106,17 @@ def execute(
             # The program caught it and ended as if nothing had happened; the run did not (engine rule 21).
             raise run.stop
     return 0
+
+
+def budget_of(row: RunRow) -> Budget | None:
+    """The budget that a script's run was started with."""
+    given = json.loads(row.entry or "{}").get("budget")
+    return None if given is None else Budget(**given)
+
+
+def _entry_of(budget: Budget) -> dict[str, Any]:
+    given = {"usd": budget.usd and str(budget.usd), "tokens": budget.tokens, "calls": budget.calls}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def stopped(stop: KeyboardInterrupt, run_id: str) -> int:

@@ -122,7 +122,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
             raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
         result = kickoff.decode(row.result or "null")
         return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
-    scope.bound(retry=kickoff.retry, budgets=_budgets(run, kickoff, scope.path))
+    scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, scope.path))
     await _prepare_models(run, kickoff)
     began = run.began()
     if kickoff.kind == "crew":
@@ -275,7 +275,7 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
     runtime.leases.keep(run, asyncio.current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
-    scope = Scope(run, "", home).bound(retry=kickoff.retry, budgets=_budgets(run, kickoff, ""))
+    scope = Scope(run, "", home).bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
     try:
         result = await kickoff.body(scope)
         run.check(scope)
@@ -352,7 +352,7 @@ def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
             return "failed", "error"
 
 
-def _budgets(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:
+def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:
     """What the kickoff may spend: its own budget, that of its definition in jackstay.toml and, of a whole run, the
     project's."""
     shared = run.runtime.shared_budgets

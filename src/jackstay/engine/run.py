@@ -267,7 +267,9 @@ class Run:
         """What to raise, from now on in every step that the budget is for (engine rule 21)."""
         if scope.budget.on_exceed == "pause":
             self._waited += 1
-            prompt = f"{error}. To go on: jackstay resume {self.id[:SHORT]} --budget USD"
+            own = scope.name.startswith("run:")
+            what = "" if own else ", once jackstay.toml allows more or the next period has begun"
+            prompt = f"{error}. To go on{what}: jackstay resume {self.id[:SHORT]}{' --budget MOST' if own else ''}"
             asked = canonical_json({"budget": scope.name, "at": path})
             wait = Wait(self.id, scope.path, self._waited, "budget", prompt, asked, self.row.project_id, self.now())
             self.waits = (wait,)

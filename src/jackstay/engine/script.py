@@ -8,9 +8,10 @@ from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
-from jackstay.engine.kickoff import Kickoff, end_failed, new_run, take_up
+from jackstay.engine.kickoff import Kickoff, budgets_of, end_failed, new_run, take_up
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
@@ -28,20 +29,24 @@ def script_run(
     inputs: Mapping[str, Any] | None = None,
     resume: str | None = None,
     run_key: str | None = None,
+    budget: Budget | None = None,
 ) -> Iterator[Run]:
     """Inside the block every kickoff of this process, from any thread, is a step of the script's run.
 
     `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. `run_key`
-    names a new run. The block's exception is the run's end and is raised on.
+    names a new run. `budget`: what everything in it may spend together. The block's exception is the run's end and is
+    raised on.
     """
     session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}))
+    script = _script(name, entry, inputs or {}, run_key, budget)
     try:
-        run = _on_engine(runtime, _begin(runtime, _script(name, entry, inputs or {}, run_key), resume))
+        run = _on_engine(runtime, _begin(runtime, script, resume))
     except BaseException:
         runtime.session = None
         raise
     # A private home is never asked for: each kickoff decides on its own.
-    session.id, session.scope = run.row.session_id or run.id, Scope(run, "", _NoHome())
+    scope = Scope(run, "", _NoHome()).bound(budgets=budgets_of(run, script, ""))
+    session.id, session.scope = run.row.session_id or run.id, scope
     try:
         yield run
     except BaseException as error:
@@ -101,7 +106,9 @@ async def _end(run: Run, error: BaseException | None) -> None:
     run.tell("run_failed", "", **news, error=str(error) or type(error).__name__)
 
 
-def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_key: str | None) -> Kickoff:
+def _script(
+    name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_key: str | None, budget: Budget | None
+) -> Kickoff:
     async def nothing(_: Scope) -> None:
         return None
 
@@ -113,6 +120,7 @@ def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_
         body=nothing,
         encode=canonical_json,
         decode=json.loads,
+        budget=budget,
         run_key=run_key,
         entry=entry,
     )

@@ -13,7 +13,7 @@ from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
-from jackstay.journal.leases import Leases, answer_wait, request_cancel
+from jackstay.journal.leases import Leases, allow, answer_wait, request_cancel
 from jackstay.journal.location import Dialect, Durability, Location
 from jackstay.journal.owner import Owner
 from jackstay.journal.pending import Pending
@@ -147,6 +147,10 @@ class Journal(Reads):
     def answer_wait(self, wait: Wait, answer: str, *, by: str) -> Pending[bool]:
         """Answer what a run waits for. False: somebody was faster."""
         return self._writer.call(lambda connection: answer_wait(connection, wait, answer, by))
+
+    def allow(self, run_id: str, answer: str, *, by: str) -> Pending[None]:
+        """Raise the budget that has stopped or paused a run; `answer`: JSON text of `Budget`'s arguments."""
+        return self._writer.call(lambda connection: allow(connection, run_id, answer, by))
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Commit what waits, give back the leases of this process, close. Later writes raise `StorageUnavailable`."""
