@@ -50,6 +50,10 @@ class ModelConfig:
     """The nearest policy counts: this one, else the agent's, crew's, flow's, run's."""
     deadline_s: float | None = None
     """For one call with all its attempts; `timeout_s` is for one request."""
+    cache_ttl_s: float | None = None
+    """An equal question is answered from the journal if it was answered no longer ago than this. None: never."""
+    prompt_caching: bool = False
+    """Marks the prompt for the provider's own cache, where that wants marks."""
     reads_environment: bool = False
     """No model was named: `model` comes from MODEL, MODEL_NAME, OPENAI_MODEL_NAME or the default."""
 
@@ -63,6 +67,8 @@ class ModelConfig:
             deadline_s=self.deadline_s,
             retry=self.retry,
             stream=self.stream,
+            cache_ttl_s=self.cache_ttl_s,
+            prompt_caching=self.prompt_caching,
         )
 
 

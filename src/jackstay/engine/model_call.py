@@ -42,13 +42,31 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
     row = run.find(path, args_hash)
     if row is not None:
         return _recorded(run, row)
-    return await _Call(scope, ask, CallRecord(scope, ask, path, args_hash, settings)).perform()
+    record = CallRecord(scope, ask, path, args_hash, settings)
+    if ask.config.cache_ttl_s is not None and (cached := await _cached(run, ask, args_hash)) is not None:
+        return _answer_in(record.reused(cached))
+    return await _Call(scope, ask, record).perform()
+
+
+async def _cached(run: Run, ask: Ask, args_hash: str) -> StepRow | None:
+    assert ask.config.cache_ttl_s is not None
+    journal = run.runtime.journal
+    return await run.runtime.off_loop(journal.cached_answer, _cache_key(run, ask, args_hash), ask.config.cache_ttl_s)
+
+
+def _cache_key(run: Run, ask: Ask, args_hash: str) -> str:
+    """The question, and who is asked: the same name may stand for two models at two addresses."""
+    return digest([args_hash, run.chain_asker(ask.config).address])
 
 
 def _recorded(run: Run, row: StepRow) -> Answer:
     run.tell("reused", row.path, kind="llm", model=row.model)
     if row.status == "failed":
         raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
+    return _answer_in(row)
+
+
+def _answer_in(row: StepRow) -> Answer:
     usage = Usage(row.input_tokens, row.cached_tokens, row.cache_write_tokens, row.output_tokens, row.reasoning_tokens)
     return Answer.from_json(json.loads(row.result or "{}"), usage=usage, provider=row.provider or "")
 
@@ -234,6 +252,10 @@ class _Call:
         if self.record.sized.capped is not None and answer.finish_reason == "length":
             raise await self.record.cut(member, answer, flags)
         row = self.record.answered(member, answer, flags)
+        if self.ask.config.cache_ttl_s is not None:
+            # Behind the row, in the same queue; an index without its row would be no hit, not a wrong one.
+            key = _cache_key(self.run, self.ask, self.record.args_hash)
+            self.run.runtime.journal.remember_answer(key, row)
         self.run.tell(
             "model_call_finished",
             self.record.path,

@@ -303,4 +303,5 @@ def bill_of(row: StepRow) -> Bill:
     )
     answered = row.status == "succeeded"
     paid = answered or usage.total_tokens > 0
-    return Bill(usage, int(answered), from_pico(row.cost_pico) if paid else from_pico(0))
+    # An answer out of the cache was no request.
+    return Bill(usage, int(answered and row.attempts > 0), from_pico(row.cost_pico) if paid else from_pico(0))

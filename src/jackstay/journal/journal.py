@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
-from jackstay.journal import breakers, opening
+from jackstay.journal import answer_cache, breakers, opening
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
@@ -126,6 +126,15 @@ class Journal(Reads):
     def request_cancel(self, run_id: str) -> Pending[bool]:
         """Ask a run to stop, whoever drives it. False if it has ended already or does not exist."""
         return self._writer.call(lambda connection: request_cancel(connection, run_id))
+
+    def cached_answer(self, question: str, ttl_s: float) -> StepRow | None:
+        """The latest answer to an equal question, if it is no older than that."""
+        dialect = self.dialect
+        return self._read(lambda connection: answer_cache.find(connection, question, ttl_s, dialect))
+
+    def remember_answer(self, question: str, row: StepRow) -> Pending[None]:
+        """This row is the latest answer to the question."""
+        return self._writer.call(lambda connection: answer_cache.remember(connection, question, row))
 
     def breakers(self) -> list[BreakerRow]:
         """Circuit breakers that have failures."""

@@ -26,7 +26,9 @@ class LLM(BaseLLM):
 
     `model=None` takes MODEL, MODEL_NAME or OPENAI_MODEL_NAME from the environment, else `gpt-4.1-mini`. `timeout` is
     in seconds, for one request. `fallbacks`: models that answer where this one does not, in order (names, or `LLM`s with
-    settings of their own); a name is asked with this one's settings. Arguments that only some providers know are passed on in the request's body.
+    settings of their own); a name is asked with this one's settings. `cache_ttl_s`: an equal
+    question is answered from the journal if it was answered no longer ago. `prompt_caching`: mark the prompt for the
+    provider's cache. Arguments that only some providers know are passed on in the request's body.
     """
 
     def __init__(  # noqa: PLR0913 - CrewAI's names
@@ -58,6 +60,8 @@ class LLM(BaseLLM):
         native_tools: bool | None = None,
         fallbacks: Sequence[Any] = (),
         retry: Retry | None = None,
+        cache_ttl_s: float | None = None,
+        prompt_caching: bool = False,
         custom_openai: bool = False,
         **extra: Any,
     ) -> None:
@@ -95,6 +99,8 @@ class LLM(BaseLLM):
             context_window=context_window_size,
             options={name: value for name, value in options.items() if value},
             retry=retry,
+            cache_ttl_s=cache_ttl_s,
+            prompt_caching=prompt_caching,
             reads_environment=not model,
         )
         self._config = with_fallbacks(self._config, fallbacks, f"LLM({model!r})")
