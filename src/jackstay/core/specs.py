@@ -137,6 +137,7 @@ class TaskSpec:
     given_context: str = ""
     """Outputs of context tasks outside the crew, read once at kickoff."""
     async_execution: bool = False
+    deadline_s: float | None = None
     output: OutputSpec | None = None
     output_file: str | None = None
     create_directory: bool = True

@@ -23,6 +23,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
 from jackstay.engine.budgets import BudgetScope, scoped
+from jackstay.engine.deadlines import checked_deadline, watched
 from jackstay.engine.home import Home
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -63,9 +64,14 @@ class Kickoff:
     retry: Retry | None = None
     run_key: str | None = None
     resume: str | None = None
+    deadline_s: float | None = None
+    """The nearest of the definition's and the caller's. Of no fingerprint: a resumed run may have another one."""
     parent_run: str | None = None
     entry: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checked_deadline(self.deadline_s)
 
     @property
     def identity(self) -> str:
@@ -97,12 +103,17 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
 
 @contextmanager
 def belonging_to(scope: Scope) -> Iterator[None]:
-    """The current task is work that user code has started in this scope, and ends with it at the latest."""
+    """The current task is work that user code has started in this scope, and ends with it at the latest. Interrupted by
+    a stop of the run, it says which."""
     task = asyncio.current_task()
     assert task is not None
     scope.children.add(task)
     try:
         yield
+    except asyncio.CancelledError:
+        if isinstance(scope.run.stop, RunSignal):
+            raise scope.run.stop from None
+        raise
     finally:
         scope.children.discard(task)
 
@@ -133,14 +144,16 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
         return run.step_row(began, scope.path, kind, kickoff.name, status, args_hash, **fields)
 
     try:
-        result = await kickoff.body(scope)
-        run.check(scope)
+        async with watched(scope):
+            result = await kickoff.body(scope)
+            run.check(scope)
     except asyncio.CancelledError:
         raise
     except Exception as error:
         if error is not run.stop:
             failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-            await run.commit(made("failed", error=failure))
+            # Ended by a limit around it, it has not failed on its own account: a resumed run must not raise it again.
+            await run.commit(made("cancelled" if parent.is_late else "failed", error=failure))
         raise
     await run.commit(made("succeeded", result=kickoff.encode(result)))
     if kickoff.kind == "crew":
@@ -152,6 +165,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
 
 
 async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
+    asked_s = runtime.clock.monotonic()
     kickoff = _with_environment(runtime, kickoff)
     earlier = await _earlier(runtime, kickoff)
     if earlier is not None and earlier.status == "succeeded":
@@ -167,7 +181,7 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
         except (Exception, asyncio.CancelledError) as error:
             await _end(run, kickoff, error=error)
             raise
-    return await _drive(run, home, kickoff)
+    return await _drive(run, home, kickoff, asked_s)
 
 
 def _with_environment(runtime: Runtime, kickoff: Kickoff) -> Kickoff:
@@ -270,29 +284,46 @@ async def take_up(runtime: Runtime, run_id: str) -> Run:
     return run
 
 
-async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
+async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outcome:
+    """`asked_s`: when the caller asked, on the monotonic clock; the run's time limit counts from there."""
     runtime, started = run.runtime, run.runtime.clock.monotonic()
     runtime.leases.keep(run, asyncio.current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
     scope = Scope(run, "", home).bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
     try:
-        result = await kickoff.body(scope)
-        run.check(scope)
+        async with watched(scope):
+            result = await kickoff.body(scope)
+            run.check(scope)
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         runtime.leases.let_go(run)
-        if isinstance(error, asyncio.CancelledError) and isinstance(run.stop, RunSignal):
-            # It was not the caller who cancelled: the caller is told why the run was stopped.
-            error = run.stop
-        await _end(run, kickoff, error=error)
-        if isinstance(error, RunSuspended):
-            raise RunWaiting(f"run {run.id[:SHORT]} is waiting: {error}", run_id=run.id, wait=str(error)) from None
-        raise error from None
+        why = why_ended(scope, error)
+        await _end(run, kickoff, error=why)
+        if isinstance(why, RunSuspended):
+            raise RunWaiting(f"run {run.id[:SHORT]} is waiting: {why}", run_id=run.id, wait=str(why)) from None
+        if why is error:
+            raise
+        raise why from (error if isinstance(error, Exception) else None)
     # Before the end is written, which gives the lease back: a renewal at that moment would find it lost.
     runtime.leases.let_go(run)
     await _end(run, kickoff, result=result)
     duration_s = runtime.clock.monotonic() - started
     return Outcome(result, run.id, "", run.bill(), duration_s, lost=len(run.lost))
+
+
+def why_ended(scope: Scope, error: BaseException) -> BaseException:
+    """The stop behind the error, if there was one: a run ends with that reason, whatever user code made of it (engine
+    rule 21)."""
+    run = scope.run
+    if isinstance(error, asyncio.CancelledError):
+        # Not the caller who cancelled, if the run was stopped: the caller is told why.
+        why = run.stop if isinstance(run.stop, RunSignal) else error
+        # Abandoned functions of the run's may still be at work; they start nothing more.
+        run.stop = run.stop or RunCancelled(f"run {run.id} was cancelled")
+        return why
+    if isinstance(error, RunSignal | DeadlineExceeded) or not scope.is_late:
+        return error
+    return run.stopped(scope) or error
 
 
 async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseException | None = None) -> None:
@@ -318,6 +349,9 @@ async def end_failed(run: Run, error: BaseException) -> None:
     """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
     with contextlib.suppress(AttributeError):  # a class of the user's may have no room for it
         error.run_id = run.id  # type: ignore[attr-defined]
+    for text in run.abandoned:
+        if text not in getattr(error, "__notes__", ()):
+            error.add_note(text)
     if run.writer.visible and not isinstance(error, asyncio.CancelledError | RunSuspended):
         error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
     if isinstance(error, LeaseLost | AlreadyRunning):
