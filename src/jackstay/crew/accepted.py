@@ -6,12 +6,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from jackstay.errors import DefinitionError
+
+Deadline = Annotated[float | None, Field(gt=0, allow_inf_nan=False, strict=True)]
+"""A time limit as a field of a definition: seconds greater than 0."""
 
 AGENT = frozenset(
     {

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.results import CrewResult, task_from_json, task_to_json
 from jackstay.core.retry import Retry
@@ -45,7 +46,7 @@ class Crew(BaseModel):
     """Agents and the tasks they do, in order. `usage_metrics` and the tasks' `output` are those of the last run.
 
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
-    may spend.
+    may spend. `deadline_s`: how long one kickoff may take, in seconds.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -59,6 +60,7 @@ class Crew(BaseModel):
     task_callback: Callable[..., Any] | None = None
     retry: Retry | None = None
     budget: Budget | None = None
+    deadline_s: accepted.Deadline = None
     usage_metrics: UsageMetrics | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -88,16 +90,18 @@ class Crew(BaseModel):
         inputs: Inputs | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> CrewOutput:
         """Runs the crew and blocks until it is done.
 
-        `budget`: what this run may spend, instead of the crew's own. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns the recorded
-        result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
+        `budget`: what this run may spend, instead of the crew's own. `deadline_s`: ends it with `DeadlineExceeded` after
+        so many seconds. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns
+        the recorded result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
         error's note has the command that resumes it.
         """
-        with self._kicked_off(inputs, run_key, resume, budget) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
             return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
@@ -105,11 +109,12 @@ class Crew(BaseModel):
         inputs: Inputs | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> CrewOutput:
         """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
-        with self._kicked_off(inputs, run_key, resume, budget) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
             return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -117,37 +122,53 @@ class Crew(BaseModel):
         inputs: Inputs | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> CrewOutput:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, budget=budget, run_key=run_key, resume=resume)
+        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, run_key=run_key, resume=resume)
 
     def kickoff_for_each(
-        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+        self,
+        inputs: list[Inputs],
+        *,
+        concurrency: int = 8,
+        on_error: OnError = "keep",
+        deadline_s: float | None = None,
     ) -> list[CrewOutput]:
         """One run per item, `concurrency` at a time, results in the order of the inputs. An item that fails is an
         output with `ok=False` and `error`; it does not stop the others. `on_error="raise"`: when all have ended, the
-        first item's exception is raised."""
+        first item's exception is raised. `deadline_s` is for each item."""
         guard_loading()
-        runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
+        runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
         return _items(run_sync(runtime, work), on_error)
 
     async def akickoff_for_each(
-        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+        self,
+        inputs: list[Inputs],
+        *,
+        concurrency: int = 8,
+        on_error: OnError = "keep",
+        deadline_s: float | None = None,
     ) -> list[CrewOutput]:
         """As `kickoff_for_each`, to be awaited."""
         guard_loading()
-        runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
+        runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
         return _items(await run_async(runtime, work), on_error)
 
     async def kickoff_for_each_async(
-        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+        self,
+        inputs: list[Inputs],
+        *,
+        concurrency: int = 8,
+        on_error: OnError = "keep",
+        deadline_s: float | None = None,
     ) -> list[CrewOutput]:
         """The same as `akickoff_for_each`."""
-        return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error)
+        return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error, deadline_s=deadline_s)
 
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
@@ -167,13 +188,26 @@ class Crew(BaseModel):
 
     @contextmanager
     def _kicked_off(
-        self, inputs: Inputs | None, run_key: str | None, resume: str | None, budget: Budget | None
+        self,
+        inputs: Inputs | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None,
+        deadline_s: float | None,
     ) -> Iterator[tuple[Any, Kickoff]]:
         guard_loading()
-        yield current_runtime(), self._prepared(inputs, run_key, resume, budget)
+        yield current_runtime(), self._prepared(inputs, run_key, resume, budget, deadline_s)
+
+    def _prepared_each(self, items: list[Inputs], deadline_s: float | None) -> list[Kickoff]:
+        return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
 
     def _prepared(
-        self, inputs: Inputs | None, run_key: str | None, resume: str | None, budget: Budget | None = None
+        self,
+        inputs: Inputs | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
     ) -> Kickoff:
         runtime = current_runtime()
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
@@ -200,6 +234,7 @@ class Crew(BaseModel):
             decode=decode,
             models=tuple((task.agent.model, f"agent '{task.agent.role}'") for task in spec.tasks),
             budget=budget or self.budget,
+            deadline_s=nearest(checked_deadline(deadline_s), self.deadline_s),
             retry=self.retry,
             run_key=run_key,
             resume=resume,

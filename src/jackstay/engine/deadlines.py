@@ -1,14 +1,11 @@
-"""Time limits: what a limit may be, and the watch over everything that waits inside a scope that has one."""
+"""The watch over everything that waits inside a scope with a time limit."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-
-from jackstay.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from jackstay.engine.scope import Scope
@@ -17,19 +14,6 @@ GRACE_S = 0.2
 """How long after a limit a function may still pass on the error of what it had started, which has the same limit."""
 WATCH_AFTER_S = GRACE_S + 0.1
 """Model calls and users' functions end at the limit by themselves, with the better error; the watch comes after them."""
-
-
-def checked_deadline(deadline_s: object) -> float | None:
-    """The limit as seconds. Raises `ConfigurationError` for anything else."""
-    if deadline_s is None:
-        return None
-    if isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or not 0 < deadline_s < math.inf:
-        raise ConfigurationError(f"deadline_s={deadline_s!r}: a time limit is a number of seconds greater than 0")
-    return float(deadline_s)
-
-
-def nearest(*limits_s: float | None) -> float | None:
-    return min((limit for limit in limits_s if limit is not None), default=None)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json
+from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.ids import SHORT, uuid7
@@ -23,7 +24,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
 from jackstay.engine.budgets import BudgetScope, scoped
-from jackstay.engine.deadlines import checked_deadline, watched
+from jackstay.engine.deadlines import watched
 from jackstay.engine.home import Home
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -133,7 +134,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
             raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
         result = kickoff.decode(row.result or "null")
         return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
-    scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, scope.path))
+    scope.bound(deadline_s=kickoff.deadline_s, retry=kickoff.retry, budgets=budgets_of(run, kickoff, scope.path))
     await _prepare_models(run, kickoff)
     began = run.began()
     if kickoff.kind == "crew":
@@ -290,7 +291,8 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     runtime.leases.keep(run, asyncio.current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
-    scope = Scope(run, "", home).bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
+    scope = Scope(run, "", home).bound(deadline_s=kickoff.deadline_s, since_s=asked_s)
+    scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
     try:
         async with watched(scope):
             result = await kickoff.body(scope)

@@ -17,8 +17,6 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 IDLE_S = 10.0
-STACK_LINES = 12
-"""Innermost frames of an abandoned function that are reported; the rest is mostly ours."""
 
 
 @dataclass(eq=False, slots=True)
@@ -68,9 +66,9 @@ class Pool:
             # Taken back without waiting: the limit may be exceeded for a moment, a deadlock may not happen.
             self._change(place, waits=-1)
 
-    def abandon(self, future: Future[Any]) -> str | None:
-        """Nobody waits for this function any more: it does not count for the limit. Where its thread stands, as text;
-        None if it has ended or never begins."""
+    def abandon(self, future: Future[Any]) -> traceback.StackSummary | None:
+        """Nobody waits for this function any more: it does not count for the limit. Where its thread stands; None if
+        the function has ended or never begins."""
         if future.cancel():
             return None
         with self._condition:
@@ -78,9 +76,9 @@ class Pool:
             frame = None if place is None else sys._current_frames().get(place.thread)
         if place is None or future.done() or frame is None:
             return None
-        where = "".join(traceback.format_stack(frame)[-STACK_LINES:])
+        stack = traceback.extract_stack(frame)
         self._change(place, abandoned=True)
-        return f"its thread stood at:\n{where.rstrip()}"
+        return stack
 
     def _change(self, place: _Place, *, waits: int = 0, abandoned: bool = False) -> None:
         with self._condition:

@@ -11,13 +11,14 @@ from typing import Any
 
 from jackstay.core import prompts
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.deadline import nearest
 from jackstay.core.failures import Failure, failure_of
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import OutputForm, TaskResult, task_from_json, task_to_json
 from jackstay.core.specs import TaskSpec, ToolDef
 from jackstay.engine.agent_loop import run_agent
-from jackstay.engine.deadlines import nearest, watched
+from jackstay.engine.deadlines import watched
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError

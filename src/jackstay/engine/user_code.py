@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from jackstay.engine.scope import Scope, entered
 from jackstay.errors import RunCancelled, RunSignal
 
 STOP_WAIT_S = 5.0
+STACK_FRAMES = 10
+"""Innermost frames of an abandoned function that are reported."""
 
 
 class UserExit(RunSignal):
@@ -62,10 +65,10 @@ async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: co
             return waiting.result()
     except asyncio.CancelledError:
         waiting.cancel()
-        _abandon(scope, name, pool.abandon(future))
+        _abandon(scope, name, _where(pool.abandon(future)))
         raise
     waiting.cancel()
-    raise _out_of_time(scope, _abandon(scope, name, pool.abandon(future)))
+    raise _out_of_time(scope, _abandon(scope, name, _where(pool.abandon(future))))
 
 
 async def _on_home(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
@@ -103,6 +106,15 @@ async def _stop_job(
     if waiting.done() and not waiting.cancelled():
         waiting.exception()  # looked at: asyncio must not report it as lost
     return said
+
+
+def _where(stack: traceback.StackSummary | None) -> str | None:
+    if stack is None:
+        return None
+    # The frames below the call are the pool's and ours.
+    ours = max((index for index, frame in enumerate(stack) if frame.filename == __file__), default=-1)
+    lines = traceback.format_list(list(stack)[ours + 1 :][-STACK_FRAMES:])
+    return f"its thread stood at:\n{''.join(lines).rstrip()}"
 
 
 def _abandon(scope: Scope, name: str, where: str | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jackstay import LLM, Agent, BaseLLM, Crew, Flow, Task, listen, start
+from jackstay import LLM, Agent, BaseLLM, Crew, Flow, Retry, Task, listen, start
 from jackstay.errors import ConfigurationError, DeadlineExceeded, DefinitionError
 from jackstay.testing import Fault, Stub, tool_call
 from jackstay.tools import tool
@@ -97,7 +97,9 @@ def test_run_that_met_its_limit_goes_on_when_resumed(warm, stub):
 @pytest.mark.parametrize("where", ["crew", "task", "agent"])
 def test_limits_of_definitions_hold(warm, stub, where):
     stub.hold()
-    agent = Agent(role="W", goal="g", backstory="b", llm=MODEL, max_execution_time=LIMIT_S if where == "agent" else None)
+    agent = Agent(
+        role="W", goal="g", backstory="b", llm=MODEL, max_execution_time=LIMIT_S if where == "agent" else None
+    )
     task = Task(description="d", expected_output="e", agent=agent, deadline_s=LIMIT_S if where == "task" else None)
     crew = Crew(agents=[agent], tasks=[task], deadline_s=LIMIT_S if where == "crew" else None)
 
@@ -110,7 +112,9 @@ def test_limits_of_definitions_hold(warm, stub, where):
 def test_nearest_limit_wins(warm, stub):
     stub.hold()
     agent = Agent(role="W", goal="g", backstory="b", llm=MODEL, max_execution_time=60)
-    crew = Crew(agents=[agent], tasks=[Task(description="d", expected_output="e", agent=agent, deadline_s=50)], deadline_s=40)
+    crew = Crew(
+        agents=[agent], tasks=[Task(description="d", expected_output="e", agent=agent, deadline_s=50)], deadline_s=40
+    )
 
     with ends_in_time():
         crew.kickoff(deadline_s=LIMIT_S)
@@ -120,7 +124,7 @@ def test_limit_of_a_call_covers_its_retries_and_not_the_run(warm, stub):
     stub.fault_by_chance(Fault.hang(), 1.0)
 
     with ends_in_time():
-        LLM(MODEL, timeout=0.2, deadline_s=LIMIT_S).call("hello")
+        LLM(MODEL, timeout=0.2, deadline_s=LIMIT_S, retry=Retry(backoff_s=0.01)).call("hello")
 
     closed(stub)
     assert "deadline_s" not in str(stub.requests[-1].body)
@@ -188,7 +192,12 @@ def test_abandoned_function_gives_its_slot_back_and_starts_nothing_more(make_run
         crew_of(stuck).kickoff({"topic": "t"}, deadline_s=LIMIT_S)
     asked = len(stub.requests)
 
-    assert crew_of(tool("other")(lambda topic: "fine"), name="next").kickoff({"topic": "n"}).raw == "n(fine)"
+    @tool
+    def other(topic: str) -> str:
+        """Works."""
+        return "fine"
+
+    assert crew_of(other, name="next").kickoff({"topic": "n"}).raw == "n(fine)"
     gate.set()
     assert ended.wait(10)
     assert [type(error) for error in late] == [DeadlineExceeded, DeadlineExceeded]
@@ -251,17 +260,9 @@ def test_flow_method_that_blocks_ends_at_the_limit_and_nothing_follows(runtime, 
     class Stuck(Flow):  # type: ignore[type-arg]
         deadline_s = LIMIT_S
 
-        if asynchronous:
-
-            @start()
-            async def begin(self) -> None:
-                await asyncio.Event().wait()
-
-        else:
-
-            @start()
-            def begin(self) -> None:
-                gate.wait(60)
+        @start()
+        def begin(self) -> Any:
+            return asyncio.Event().wait() if asynchronous else gate.wait(60)
 
         @listen(begin)
         def never(self) -> None:
@@ -337,12 +338,12 @@ def test_nested_kickoffs_own_limit_is_an_ordinary_error_for_the_method(warm, stu
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_custom_model_that_hangs_ends_at_the_limit(runtime, gate, asynchronous):
     class Slow(BaseLLM):
-        def call(self, messages: Any, **_: Any) -> str:
+        def call(self, messages: Any, *_: Any, **__: Any) -> str:
             gate.wait(60)
             return "late"
 
     class AsyncSlow(Slow):
-        async def acall(self, messages: Any, **_: Any) -> str:
+        async def acall(self, messages: Any, *_: Any, **__: Any) -> str:
             await asyncio.Event().wait()
             return "never"
 
@@ -359,7 +360,7 @@ def test_custom_model_that_hangs_ends_at_the_limit(runtime, gate, asynchronous):
 def test_each_item_has_the_limit_for_itself(warm, stub, top):
     stub.fault_at(1, Fault.hang())
     crew = crew_of()
-    items = [{"topic": "a"}, {"topic": "b"}]
+    items: list[Any] = [{"topic": "a"}, {"topic": "b"}]
 
     started_s = time.monotonic()
     if top == "kickoff_for_each":
@@ -426,7 +427,7 @@ def test_limit_that_is_none_is_refused_in_plain_words(runtime, value):
         LLM(MODEL, deadline_s=value)
     definitions: list[Callable[[], Any]] = [
         lambda: Task(description="d", expected_output="e", deadline_s=value),
-        lambda: crew_of().__class__(tasks=crew_of().tasks, deadline_s=value),
+        lambda: Crew(tasks=crew_of().tasks, deadline_s=value),
     ]
     for define in definitions:
         with pytest.raises(DefinitionError, match="deadline_s"):
