@@ -25,7 +25,7 @@ from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
-from jackstay.engine.batch import start_batch
+from jackstay.engine.batch import Ended, start_batch
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point, guard_loading
@@ -250,15 +250,15 @@ class Crew(BaseModel):
         return output
 
 
-def _items(outcomes: list[Outcome | Exception], on_error: OnError) -> list[CrewOutput]:
-    failed = next((outcome for outcome in outcomes if isinstance(outcome, Exception)), None)
+def _items(outcomes: list[Ended], on_error: OnError) -> list[CrewOutput]:
+    failed = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
     if failed is not None and on_error == "raise":
         raise failed
     return [_item(outcome) for outcome in outcomes]
 
 
-def _item(outcome: Outcome | Exception) -> CrewOutput:
-    if isinstance(outcome, Exception):
+def _item(outcome: Ended) -> CrewOutput:
+    if isinstance(outcome, BaseException):
         error = f"{type(outcome).__name__}: {outcome}"
         return CrewOutput(ok=False, error=error, run_id=getattr(outcome, "run_id", ""))
     return CrewOutput.of(outcome)

@@ -102,6 +102,13 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     return await _top(runtime, home, kickoff)
 
 
+def current_task() -> Callable[[], tuple[asyncio.Task[Any]]]:
+    """The task that calls, as what a lease keeper interrupts."""
+    task = asyncio.current_task()
+    assert task is not None
+    return lambda: (task,)
+
+
 @contextmanager
 def belonging_to(scope: Scope) -> Iterator[None]:
     """The current task is work that user code has started in this scope, and ends with it at the latest. Interrupted by
@@ -288,7 +295,7 @@ async def take_up(runtime: Runtime, run_id: str) -> Run:
 async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outcome:
     """`asked_s`: when the caller asked, on the monotonic clock; the run's time limit counts from there."""
     runtime, started = run.runtime, run.runtime.clock.monotonic()
-    runtime.leases.keep(run, asyncio.current_task())
+    runtime.leases.keep(run, current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
     scope = Scope(run, "", home).bound(deadline_s=kickoff.deadline_s, since_s=asked_s)

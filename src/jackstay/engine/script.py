@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
-from jackstay.engine.kickoff import Kickoff, budgets_of, end_failed, new_run, take_up
+from jackstay.engine.kickoff import Kickoff, budgets_of, end_failed, new_run, take_up, why_ended
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
@@ -30,12 +30,13 @@ def script_run(
     resume: str | None = None,
     run_key: str | None = None,
     budget: Budget | None = None,
+    deadline_s: float | None = None,
 ) -> Iterator[Run]:
     """Inside the block every kickoff of this process, from any thread, is a step of the script's run.
 
     `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. `run_key`
-    names a new run. `budget`: what everything in it may spend together. The block's exception is the run's end and is
-    raised on.
+    names a new run. `budget`: what everything in it may spend together. `deadline_s`: after so many seconds nothing more
+    starts, and what is in flight ends. The block's exception is the run's end and is raised on.
     """
     session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}))
     script = _script(name, entry, inputs or {}, run_key, budget)
@@ -45,20 +46,20 @@ def script_run(
         runtime.session = None
         raise
     # A private home is never asked for: each kickoff decides on its own.
-    scope = Scope(run, "", _NoHome()).bound(budgets=budgets_of(run, script, ""))
+    scope = Scope(run, "", _NoHome()).bound(deadline_s=deadline_s, budgets=budgets_of(run, script, ""))
     session.id, session.scope = run.row.session_id or run.id, scope
     try:
         yield run
     except BaseException as error:
         runtime.session = None
         if isinstance(error, SystemExit) and error.code in (None, 0):
-            _on_engine(runtime, _end(run, None))
+            _on_engine(runtime, _end(scope, None))
         else:
-            _on_engine(runtime, _end(run, error))
+            _on_engine(runtime, _end(scope, error))
         raise
     else:
         runtime.session = None
-        _on_engine(runtime, _end(run, None))
+        _on_engine(runtime, _end(scope, None))
 
 
 @contextmanager
@@ -81,13 +82,20 @@ async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
     else:
         run = new_run(runtime, script)
         await run.writer.begin()
-    runtime.leases.keep(run, None)
+    runtime.leases.keep(run, lambda: _kickoffs_of(runtime))
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
     run.tell("run_started" if resume is None else "run_resumed", "", **news)
     return run
 
 
-async def _end(run: Run, error: BaseException | None) -> None:
+def _kickoffs_of(runtime: Runtime) -> set[asyncio.Task[Any]]:
+    """What the script is at inside the run. Its own code hears of a stop from them, or at its next kickoff."""
+    scope = runtime.session.scope if runtime.session is not None else None
+    return scope.children if scope is not None else set()
+
+
+async def _end(scope: Scope, error: BaseException | None) -> None:
+    run = scope.run
     run.runtime.leases.let_go(run)
     bill = run.bill()
     news = {
@@ -97,13 +105,18 @@ async def _end(run: Run, error: BaseException | None) -> None:
         "cost_usd": bill.cost_usd,
         "requests": bill.requests,
     }
-    error = error or run.stop
+    if error is None:
+        # The program caught the stop, or did not notice its limit.
+        error = run.stop = run.stopped(scope)
+    elif isinstance(error, Exception):
+        error = why_ended(scope, error)
     if error is None:
         await run.end(RunEnd("succeeded", run.now()))
         run.tell("run_finished", "", **news)
         return
     await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
-    run.tell("run_failed", "", **news, error=str(error) or type(error).__name__)
+    cancelled = run.ended is not None and run.ended.status == "cancelled"
+    run.tell("run_cancelled" if cancelled else "run_failed", "", **news, error=str(error) or type(error).__name__)
 
 
 def _script(
