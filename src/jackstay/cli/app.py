@@ -76,6 +76,10 @@ def run(
         ),
     ] = None,
     budget: Most = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option("--deadline", metavar="SECONDS", help="End the run after so many seconds; again when resumed."),
+    ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Run nothing; say what the last runs of it cost, else a bound.")
     ] = False,
@@ -86,7 +90,7 @@ def run(
         from jackstay.cli.running import Asked  # on demand: see above
         from jackstay.cli.running import run as start
 
-        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget)
+        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline)
         if estimate:
             from jackstay.cli.estimating import estimate as look_ahead
 
@@ -139,6 +143,18 @@ def resume(run: Run = None, budget: Most = None, debug: Debug = False) -> None:
         from jackstay.cli.resuming import resume as go_on  # on demand: see above
 
         raise typer.Exit(go_on(run, budget=budget))
+
+
+@app.command(rich_help_panel=FIRST)
+def cancel(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, run key, or a flow's state id.")],
+    debug: Debug = False,
+) -> None:
+    """Stop a run, here or in another process; it can be resumed."""
+    with reporting(debug=debug):
+        from jackstay.cli.cancelling import cancel as stop  # on demand: see above
+
+        raise typer.Exit(stop(run))
 
 
 @app.command(rich_help_panel=FIRST)

@@ -21,6 +21,7 @@ from jackstay.errors import (
     LeaseLost,
     MissingVariableError,
     NotFoundError,
+    RunCancelled,
     RunSignal,
     RunSuspended,
     RunWaiting,
@@ -94,7 +95,7 @@ def code_of(error: BaseException) -> ExitCode:
             return ExitCode.NEEDS_PERSON
         case BudgetExceeded():
             return ExitCode.BUDGET
-        case LeaseLost():
+        case LeaseLost() | RunCancelled():
             return ExitCode.INTERRUPTED
         case StorageUnavailable() if error.retryable:
             return ExitCode.INTERRUPTED

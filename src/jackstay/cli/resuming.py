@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.program import Kickoffs, prepare, start
-from jackstay.cli.running import budget_of, execute, stopped, told
+from jackstay.cli.running import budget_of, deadline_of, execute, stopped, told
 from jackstay.cli.stored import chosen, existing_runtime
 from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
@@ -40,7 +41,8 @@ def resume(wanted: str | None, *, budget: str | None = None) -> int:
         read_dotenv(target.search[:1])
         choose_model(None, row.model_override)
         if row.kind == "script":
-            return execute(runtime, target, inputs=json.loads(row.inputs or "{}"), resume=row, budget=budget_of(row))
+            limits: dict[str, Any] = {"budget": budget_of(row), "deadline_s": deadline_of(row)}
+            return execute(runtime, target, inputs=json.loads(row.inputs or "{}"), resume=row, **limits)
         return _start_again(runtime, target, row)
 
 
@@ -51,7 +53,7 @@ def _refuse_live(runtime: Runtime, row: RunRow) -> None:
         owner = json.loads(lease.owner or "{}")
         raise AlreadyRunning(
             f"run {row.id} is being driven by process {owner.get('pid', '?')} on {owner.get('host') or 'this machine'}"
-            f"{f' ({lease.activity})' if lease.activity else ''}; wait for it, or end that process first"
+            f"{f' ({lease.activity})' if lease.activity else ''}; wait for it, or stop it: jackstay cancel {row.id[:SHORT]}"
         )
 
 

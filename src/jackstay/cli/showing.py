@@ -125,6 +125,7 @@ def _foot(shown: Shown) -> Iterator[Text]:
         )
     if row.error and shown.run.state not in (
         "interrupted",
+        "cancelled",
         "waiting",
     ):  # that it was cancelled is not an error of the program's
         yield Text(f"error: {_said(row.error)}", style="red")

@@ -377,7 +377,9 @@ async def end_failed(run: Run, error: BaseException) -> None:
 
 def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
     match error:
-        case asyncio.CancelledError() | RunCancelled() | UserExit(original=KeyboardInterrupt()):
+        case RunCancelled():
+            return "cancelled", None
+        case asyncio.CancelledError() | UserExit(original=KeyboardInterrupt()):
             return "cancelled", "interrupted"
         case RunSuspended():
             return "waiting", None

@@ -41,4 +41,4 @@ async def _end_if_undriven(runtime: Runtime, row: RunRow) -> None:
         return
     with contextlib.suppress(AlreadyRunning):  # somebody was faster, and will see what was asked
         run = await take_up(runtime, row.id)
-        await run.end(RunEnd("cancelled", run.now(), reason="interrupted"))
+        await run.end(RunEnd("cancelled", run.now()))
