@@ -12,8 +12,9 @@ from typing import Any
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunEnd, RunStatus
+from jackstay.engine.ending import end_failed, why_ended
 from jackstay.engine.home import Home
-from jackstay.engine.kickoff import Kickoff, Outcome, current_task, end_failed, new_run, start, why_ended
+from jackstay.engine.kickoff import Kickoff, Outcome, current_task, new_run, start
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import traceback
@@ -19,32 +18,25 @@ from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
-from jackstay.core.records import FailReason, Lease, RunEnd, RunKind, RunRow, RunStatus, StepKind, StepRow, StepStatus
+from jackstay.core.records import Lease, RunEnd, RunKind, RunRow, StepKind, StepRow, StepStatus
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
 from jackstay.engine.budgets import BudgetScope, scoped
 from jackstay.engine.deadlines import watched
+from jackstay.engine.ending import end_failed, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
 from jackstay.engine.session import identity
-from jackstay.engine.user_code import UserExit
 from jackstay.errors import (
-    AlreadyRunning,
-    BudgetExceeded,
-    DeadlineExceeded,
     DefinitionError,
-    LeaseLost,
-    NoFinalAnswer,
     NotFoundError,
-    RunCancelled,
     RunKeyConflict,
     RunSignal,
     RunSuspended,
     RunWaiting,
-    StorageUnavailable,
 )
 
 
@@ -320,21 +312,6 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     return Outcome(result, run.id, "", run.bill(), duration_s, lost=len(run.lost))
 
 
-def why_ended(scope: Scope, error: BaseException) -> BaseException:
-    """The stop behind the error, if there was one: a run ends with that reason, whatever user code made of it (engine
-    rule 21)."""
-    run = scope.run
-    if isinstance(error, asyncio.CancelledError):
-        # Not the caller who cancelled, if the run was stopped: the caller is told why.
-        why = run.stop if isinstance(run.stop, RunSignal) else error
-        # Abandoned functions of the run's may still be at work; they start nothing more.
-        run.stop = run.stop or RunCancelled(f"run {run.id} was cancelled")
-        return why
-    if isinstance(error, RunSignal | DeadlineExceeded) or not scope.is_late:
-        return error
-    return run.stopped(scope) or error
-
-
 async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseException | None = None) -> None:
     bill = run.bill()
     news: dict[str, Any] = {
@@ -352,49 +329,6 @@ async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseExc
     status = run.ended.status if run.ended is not None else "failed"
     told: EventName = {"cancelled": "run_cancelled", "waiting": "run_waiting"}.get(status, "run_failed")  # type: ignore[assignment]
     run.tell(told, "", **news, error=str(error) or type(error).__name__)
-
-
-async def end_failed(run: Run, error: BaseException) -> None:
-    """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
-    with contextlib.suppress(AttributeError):  # a class of the user's may have no room for it
-        error.run_id = run.id  # type: ignore[attr-defined]
-    for text in run.abandoned:
-        if text not in getattr(error, "__notes__", ()):
-            error.add_note(text)
-    if run.writer.visible and not isinstance(error, asyncio.CancelledError | RunSuspended):
-        error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
-    if isinstance(error, LeaseLost | AlreadyRunning):
-        return
-    status, reason = status_of(error)
-    failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-    try:
-        await run.end(RunEnd(status, run.now(), reason=reason, error=failure.to_json()))
-    except (StorageUnavailable, LeaseLost):
-        # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
-        # process at once, since it knows that it does not drive the run any more.
-        run.runtime.left_behind.add(run.id)
-
-
-def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
-    match error:
-        case RunCancelled():
-            return "cancelled", None
-        case asyncio.CancelledError() | UserExit(original=KeyboardInterrupt()):
-            return "cancelled", "interrupted"
-        case RunSuspended():
-            return "waiting", None
-        case RunSignal():
-            return "failed", "interrupted"
-        case NoFinalAnswer():
-            return "failed", "max_iterations"
-        case DeadlineExceeded():
-            return "failed", "deadline"
-        case BudgetExceeded():
-            return "failed", "budget"
-        case StorageUnavailable():
-            return "failed", "storage"
-        case _:
-            return "failed", "error"
 
 
 def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:

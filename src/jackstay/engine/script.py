@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
-from jackstay.engine.kickoff import Kickoff, budgets_of, end_failed, new_run, take_up, why_ended
+from jackstay.engine.ending import end_failed, why_ended
+from jackstay.engine.kickoff import Kickoff, budgets_of, new_run, take_up
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope

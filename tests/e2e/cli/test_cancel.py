@@ -146,7 +146,7 @@ def test_blocked_tool_does_not_hold_the_program_open(crews, stub, how):
     assert time.monotonic() - started_s < 5
     assert process.returncode == {"cancel": 5, "deadline": 1, "ctrl-c": 130}[how]
     assert "look_up was abandoned" in said
-    assert f"{crews.path}/stuck.py\", line" in said
+    assert f'{crews.path}/stuck.py", line' in said
 
 
 def test_deadline_ends_a_program_and_is_there_again_when_it_is_resumed(crews, stub):

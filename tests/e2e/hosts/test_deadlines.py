@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jackstay import LLM, Agent, BaseLLM, Crew, Flow, Retry, Task, listen, start
+from jackstay import LLM, Agent, BaseLLM, Budget, Crew, Flow, Retry, Task, listen, start
 from jackstay.errors import ConfigurationError, DeadlineExceeded, DefinitionError
 from jackstay.testing import Fault, Stub, tool_call
 from jackstay.tools import tool
@@ -229,7 +229,8 @@ def test_async_tool_that_hangs_is_cancelled_on_its_loop(warm, top):
     assert seen == ["cancelled"]
 
 
-def test_async_tool_that_refuses_to_be_cancelled_is_abandoned(warm):
+@pytest.mark.parametrize("top", ["kickoff", "akickoff"])
+def test_async_tool_that_refuses_to_be_cancelled_is_abandoned(warm, top):
     told: list[str] = []
     warm.observers.append(lambda event: told.append(event.data["text"]) if event.name == "warning" else None)
 
@@ -248,7 +249,11 @@ def test_async_tool_that_refuses_to_be_cancelled_is_abandoned(warm):
         with ends_in_time():
             await crew_of(stubborn).akickoff({"topic": "t"}, deadline_s=LIMIT_S)
 
-    asyncio.run(program())
+    if top == "akickoff":
+        asyncio.run(program())
+    else:
+        with ends_in_time():
+            crew_of(stubborn).kickoff({"topic": "t"}, deadline_s=LIMIT_S)
 
     assert any("stubborn" in text for text in told)
 
@@ -354,6 +359,23 @@ def test_custom_model_that_hangs_ends_at_the_limit(runtime, gate, asynchronous):
         crew.kickoff(deadline_s=LIMIT_S)
 
     assert only_run(runtime) == ("failed", "deadline")
+
+
+def test_call_that_waits_for_room_in_a_budget_ends_at_the_limit(warm, stub):
+    stub.hold()
+    waiting = threading.Event()
+    warm.observers.append(lambda event: waiting.set() if event.name == "budget_wait" else None)
+
+    class Crowded(Flow):  # type: ignore[type-arg]
+        @start()
+        async def begin(self) -> Any:
+            return await asyncio.gather(LLM(MODEL).acall("one"), LLM(MODEL).acall("two"))
+
+    with ends_in_time():
+        Crowded(budget=Budget(calls=1)).kickoff(deadline_s=LIMIT_S)
+
+    assert waiting.is_set()
+    closed(stub)
 
 
 @pytest.mark.parametrize("top", ["kickoff_for_each", "akickoff_for_each"])
