@@ -9,4 +9,4 @@ task = Task(description="Say the way", expected_output="A way", agent=agent)
 
 if __name__ == "__main__":
     result = Crew(agents=[agent], tasks=[task]).kickoff()
-    print(json.dumps({"raw": result.raw, "cost_usd": float(result.cost_usd)}))
+    print(json.dumps({"raw": result.raw, "cost_usd": float(result.cost_usd or -1)}))
