@@ -41,7 +41,7 @@ One = Callable[[int], Awaitable[Any]]
 
 
 def crew_at(url: str, **more: Any) -> Crew:
-    bound = {"max_tokens": 100, "api_key": "stub-key-0001", "base_url": url}
+    bound: dict[str, Any] = {"max_tokens": 100, "api_key": "stub-key-0001", "base_url": url}
     agent = Agent(role="Analyst", goal="Research {topic}", backstory="Expert.", llm=LLM("gpt-4o-mini", **bound, **more))
     task = Task(description="Research {topic}", expected_output="A brief summary", agent=agent)
     return Crew(agents=[agent], tasks=[task])
@@ -117,7 +117,9 @@ def report(title: str, figures: dict[str, list[float]]) -> None:
     floor = statistics.median(figures["bare"])
     for name, values in figures.items():
         spread = f"rounds: {min(values):.2f} to {max(values):.2f}"
-        print(f"    {name:<11} {statistics.median(values):6.2f} ms   {statistics.median(values) / floor:5.2f} ×   ({spread})")
+        print(
+            f"    {name:<11} {statistics.median(values):6.2f} ms   {statistics.median(values) / floor:5.2f} ×   ({spread})"
+        )
 
 
 def main() -> int:
