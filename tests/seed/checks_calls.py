@@ -138,6 +138,31 @@ def small_model_first() -> None:
     assert len([line for line in played.err.splitlines() if "gpt-4o-mini" in line]) == 1, played.err
 
 
+def model_falls_back() -> None:
+    """The first model is down: the second answers at once, and is the one that is paid."""
+    with Stub() as stub:
+        stub.rule(Fault.http(500), model="^gpt-4o$")
+        stub.rule("Left, then up.")
+        played = play("fallback", stub=stub)
+
+    first, second = played.requests
+    assert [(first.model, first.status), (second.model, second.status)] == [("gpt-4o", 500), ("gpt-4o-mini", 200)]
+    assert played.told["raw"] == "Left, then up."
+    assert second.usage is not None
+    billed = (second.usage.input_tokens * 0.15 + second.usage.output_tokens * 0.60) / 1e6
+    assert abs(played.told["cost_usd"] - billed) < 1e-9
+    assert second.received_s - first.received_s < 1
+
+
+def fallback_block() -> None:
+    with Stub() as stub:
+        stub.rule("Left, then up.")
+        played = play("fallback_block", stub=stub, blocks={12: excerpts.block(12)})
+
+    assert played.told["raw"] == "Left, then up."
+    assert [request.model for request in played.requests] == ["gpt-4o"]
+
+
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 

@@ -64,7 +64,7 @@ ROWS: tuple[Row, ...] = (
     Row("python", 9, "batch with a semaphore", "Crews", crowds.batch_with_semaphore, crowds.batch_block),
     Row("python", 10, "kickoff_for_each", "Crews", crowds.for_each, crowds.for_each_block),
     Row("python", 11, "load_dotenv", "Foundation", calls.load_dotenv, calls.env_block),
-    Row("python", 12, "model fallback", "Model calls"),
+    Row("python", 12, "model fallback", "Model calls", calls.model_falls_back, calls.fallback_block),
     Row("python", 13, "exercise: the solution", "Foundation", flows.exercise, flows.exercise_block),
     Row("shell", 1, "log-tasks-outputs and replay", "Replay"),
     Row("shell", 2, ".env file", "Foundation", calls.env_file, calls.env_block),
