@@ -51,6 +51,7 @@ async def _batch_run(
         outcomes = await _all(
             kickoffs, concurrency, lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id))
         )
+        batch.check()  # its last item may have taken the batch's cancel for its own
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         runtime.leases.let_go(batch)
         why = why_ended(Scope(batch, "", home), error)

@@ -38,8 +38,12 @@ class LeaseKeeper:
         self._runs.pop(run.id, None)
 
     def cancel(self, run_id: str) -> bool:
-        """Stops a run that this process drives; False if it does not drive it."""
-        return self._stop(run_id, RunCancelled(f"run {run_id} was cancelled"))
+        """Stops a run that this process drives, with the items of a batch; False if it does not drive it."""
+        why = RunCancelled(f"run {run_id} was cancelled")
+        for run, _ in self._runs.values():
+            if run.row.parent_run == run_id:
+                run.stop = run.stop or why  # interrupted by the batch's own cancel, they would not know why
+        return self._stop(run_id, why)
 
     def stop(self) -> None:
         self._runs.clear()

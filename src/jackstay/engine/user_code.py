@@ -64,8 +64,11 @@ async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: co
         if await _in_time(scope, waiting):
             return waiting.result()
     except asyncio.CancelledError:
-        waiting.cancel()
-        _abandon(scope, name, _where(pool.abandon(future)))
+        try:
+            await _end_with_children(scope, name, waiting)
+        finally:
+            waiting.cancel()
+            _abandon(scope, name, _where(pool.abandon(future)))
         raise
     waiting.cancel()
     raise _out_of_time(scope, _abandon(scope, name, _where(pool.abandon(future))))
@@ -91,6 +94,19 @@ async def _in_time(scope: Scope, waiting: asyncio.Future[Any]) -> bool:
     if not waiting.done() and any(not task.done() for task in scope.children):
         await asyncio.wait([waiting], timeout=GRACE_S)
     return waiting.done()
+
+
+async def _end_with_children(scope: Scope, name: str, waiting: asyncio.Future[Any]) -> None:
+    """At a cancel: a function that only waits for what it has started in the run ends with that, and is not abandoned."""
+    left = [task for task in scope.children if not task.done()]
+    if not left:
+        return
+    _close(scope, name)
+    for task in left:
+        task.cancel()
+    await asyncio.wait([waiting], timeout=GRACE_S)
+    if waiting.done() and not waiting.cancelled():
+        waiting.exception()  # looked at, as below
 
 
 async def _stop_job(
@@ -121,13 +137,18 @@ def _abandon(scope: Scope, name: str, where: str | None) -> str | None:
     """Reports a function that goes on though nobody waits for it any more, and closes the run to it. `where` None: it
     has ended, or never began."""
     run = scope.run
-    scope.stop = run.stopped(scope) or RunCancelled(f"{name} was abandoned when its run was cancelled")
+    _close(scope, name)
     if where is None:
         return None
     said = f"{name} was abandoned and may go on in the background, where it can start nothing more in its run; {where}"
     run.abandoned.append(said)
     run.tell("warning", scope.path, text=said)
     return said
+
+
+def _close(scope: Scope, name: str) -> None:
+    """What the function starts from now on is refused."""
+    scope.stop = scope.run.stopped(scope) or RunCancelled(f"{name} was abandoned when its run was cancelled")
 
 
 def _out_of_time(scope: Scope, said: str | None) -> BaseException:
