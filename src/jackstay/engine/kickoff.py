@@ -111,8 +111,9 @@ def belonging_to(scope: Scope) -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        if isinstance(scope.run.stop, RunSignal):
-            raise scope.run.stop from None
+        stop = scope.run.stopped(scope)
+        if isinstance(stop, RunSignal):
+            raise stop from None
         raise
     finally:
         scope.children.discard(task)

@@ -17,6 +17,8 @@ from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.engine.session import Session
+from jackstay.engine.user_code import STOP_WAIT_S
+from jackstay.errors import RunCancelled
 
 T = TypeVar("T")
 
@@ -52,15 +54,14 @@ def script_run(
     try:
         yield run
     except BaseException as error:
-        runtime.session = None
-        if isinstance(error, SystemExit) and error.code in (None, 0):
-            _on_engine(runtime, _end(scope, None))
-        else:
-            _on_engine(runtime, _end(scope, error))
+        left_well = isinstance(error, SystemExit) and error.code in (None, 0)
+        _on_engine(runtime, _end(scope, None if left_well else error))
         raise
     else:
-        runtime.session = None
         _on_engine(runtime, _end(scope, None))
+    finally:
+        # Not sooner: what other threads kick off while the run ends is refused, and does not become a run of its own.
+        runtime.session = None
 
 
 @contextmanager
@@ -97,6 +98,12 @@ def _kickoffs_of(runtime: Runtime) -> set[asyncio.Task[Any]]:
 
 async def _end(scope: Scope, error: BaseException | None) -> None:
     run = scope.run
+    if error is None:
+        # The program caught the stop, or did not notice its limit.
+        error = run.stop = run.stopped(scope)
+    elif isinstance(error, Exception):
+        error = why_ended(scope, error)
+    await _stop_kickoffs(scope)
     run.runtime.leases.let_go(run)
     bill = run.bill()
     news = {
@@ -107,17 +114,22 @@ async def _end(scope: Scope, error: BaseException | None) -> None:
         "requests": bill.requests,
     }
     if error is None:
-        # The program caught the stop, or did not notice its limit.
-        error = run.stop = run.stopped(scope)
-    elif isinstance(error, Exception):
-        error = why_ended(scope, error)
-    if error is None:
         await run.end(RunEnd("succeeded", run.now()))
         run.tell("run_finished", "", **news)
         return
     await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
     cancelled = run.ended is not None and run.ended.status == "cancelled"
     run.tell("run_cancelled" if cancelled else "run_failed", "", **news, error=str(error) or type(error).__name__)
+
+
+async def _stop_kickoffs(scope: Scope) -> None:
+    """Those of the program's other threads: they would spend what no run shows, and hold the process open."""
+    scope.stop = RunCancelled(f"run {scope.run.id} is over: its program has ended")
+    left = [task for task in scope.children if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=STOP_WAIT_S)
 
 
 def _script(

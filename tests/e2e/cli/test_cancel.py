@@ -31,6 +31,17 @@ STUCK = """
     analyst.tools = [look_up]
 """
 
+THREADS = """
+    import sys
+    import threading
+
+    threads = [threading.Thread(target=lambda: print(crew.kickoff({"topic": "boats"}).raw)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    print("begun", flush=True)
+"""
+"""Kickoffs in threads of the program's own, which hold a program open."""
+
 
 @pytest.fixture
 def stub() -> Iterator[Stub]:
@@ -172,3 +183,39 @@ def test_deadline_that_is_none_is_a_mistake_of_the_command_line(crews, value):
 
     assert refused.exit_code == 2
     assert "--deadline" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "state"),
+    [("threads[0].join()", 130, "interrupted"), ("input(); 1 / 0", 1, "failed"), ("input(); sys.exit(3)", 3, "failed")],
+    ids=["ctrl-c", "exception", "exit"],
+)
+def test_program_that_ends_stops_the_kickoffs_of_its_threads(crews, stub, end, code, state):
+    crews.write("threads.py", PROGRAM, THREADS, end)
+    stub.hold()
+    process = crews.start("run", "threads.py", interactive=True)
+    stub.wait_for(lambda s: s.in_flight == 2, timeout_s=30)
+
+    if code == 130:
+        process.send_signal(signal.SIGINT)
+    process.communicate("\n", timeout=20)
+
+    _closed(stub)
+    assert process.returncode == code
+    [run] = _runs(crews)
+    assert run["state"] == state
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit()"], ids=["ends", "exits"])
+def test_program_waits_for_its_threads_as_python_does(crews, stub, end):
+    crews.write("threads.py", PROGRAM, THREADS, end)
+    stub.hold()
+    process = crews.start("run", "threads.py")
+    stub.wait_for(lambda s: s.in_flight == 2, timeout_s=30)
+    stub.release()
+    out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 0, err
+    assert len(out.splitlines()) >= 3, out
+    [run] = _runs(crews)
+    assert run["state"] == "succeeded"

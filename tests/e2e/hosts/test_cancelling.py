@@ -125,6 +125,8 @@ def test_function_that_blocks_is_abandoned_by_a_cancel(runtime, stub):
 
 def test_cancel_reaches_the_crew_inside_a_flow_through_except_exception(runtime, stub):
     stub.hold()
+    told: list[str] = []
+    runtime.observers.append(lambda event: told.append(event.data["text"]) if event.name == "warning" else None)
     swallowed: list[str] = []
 
     class Careless(Flow):  # type: ignore[type-arg]
@@ -144,6 +146,7 @@ def test_cancel_reaches_the_crew_inside_a_flow_through_except_exception(runtime,
     kicked.ended()
     assert isinstance(kicked.raised, RunCancelled)
     assert swallowed == []
+    assert told == []  # the method was waiting for what ended by itself: it is not abandoned
     closed(stub)
 
 
@@ -180,7 +183,33 @@ def test_cancelled_batch_stops_its_items(runtime, stub, top):
     assert isinstance(kicked.raised, RunCancelled)
     closed(stub)
     assert len(stub.requests) == 2
-    assert {run.status for run in Ledger.of(runtime).runs} == {"cancelled"}
+    # As for any cancel: `interrupted` would be a Ctrl-C.
+    assert {(run.status, run.reason) for run in Ledger.of(runtime).runs} == {("cancelled", None)}
+
+
+def test_cancelled_batch_of_one_item_says_so(runtime, stub):
+    stub.hold()
+    kicked = Kicked(lambda: crew_of().kickoff_for_each([{"topic": "only"}]))
+    in_flight(stub)
+    (batch,) = [run for run in Ledger.of(runtime).runs if run.kind == "batch"]
+
+    jackstay.cancel(batch.id)
+
+    kicked.ended()
+    assert isinstance(kicked.raised, RunCancelled)
+
+
+def test_closed_runtime_does_not_leave_a_thread_waiting(make_runtime, stub):
+    runtime = make_runtime()
+    stub.hold()
+    kicked = Kicked(lambda: crew_of().kickoff({"topic": "t"}))
+    in_flight(stub)
+
+    runtime.close()
+
+    kicked.ended(2)
+    assert isinstance(kicked.raised, asyncio.CancelledError)
+    closed(stub)
 
 
 def test_cancelled_item_leaves_the_others_of_its_batch_alone(runtime, stub):
