@@ -92,7 +92,7 @@ def run(
 
         asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline)
         if estimate:
-            from jackstay.cli.estimating import estimate as look_ahead
+            from jackstay.cli.estimating import estimate as look_ahead  # on demand: see above
 
             raise typer.Exit(look_ahead(asked))
         raise typer.Exit(start(asked))

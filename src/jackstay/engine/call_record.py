@@ -152,8 +152,9 @@ class CallRecord:
         await self._commit(self._row("failed", error=failure_of(error), **paid), settlement)
         return error
 
-    async def failed(self, error: Exception) -> StepRow:
-        row = self._row("failed", error=failure_of(error))
+    async def failed(self, error: Exception, *, status: StepStatus = "failed") -> StepRow:
+        """`cancelled`: a limit of time around the call has ended it; resumed, the call is made again in any case."""
+        row = self._row(status, error=failure_of(error))
         await self._commit(row, self.settlement(getattr(error, "code", "error")))
         return row
 

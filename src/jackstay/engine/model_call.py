@@ -14,7 +14,7 @@ from jackstay.core.canonical import digest
 from jackstay.core.failures import Failure, rebuild
 from jackstay.core.fallback import blame
 from jackstay.core.messages import Answer
-from jackstay.core.records import StepRow
+from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.retry import next_wait_s
 from jackstay.core.usage import Usage, from_pico
 from jackstay.engine.asker import Ask
@@ -169,7 +169,9 @@ class _Call:
         path = self.record.path
         if not sizing.never_fits(refused):
             self.run.tell("budget_wait", path, budget=refused.hold.budget)
-            await self.run.runtime.settled.wait()
+            await (
+                self.run.runtime.settled.wait()
+            )  # a tenth of a second at most: the call's own limit is looked at again
             sizing.begin_again()
             return
         scope = next(each for each in budgets if each.name == refused.hold.budget)
@@ -205,7 +207,7 @@ class _Call:
         for model, why in why_each(self.record.tried[:-1]).items():
             if model != member.asker.requested:
                 error.add_note(f"before it, {model} did not answer: {why}")
-        await self._fail(error)
+        await self._fail(error, status="cancelled" if out_of_time else "failed")
         if out_of_time:
             raise DeadlineExceeded(
                 f"the time limit passed while {member.asker.requested} was being asked: {error}"
@@ -268,8 +270,8 @@ class _Call:
         )
         return answer
 
-    async def _fail(self, error: Exception) -> None:
-        row = await self.record.failed(error)
+    async def _fail(self, error: Exception, *, status: StepStatus = "failed") -> None:
+        row = await self.record.failed(error, status=status)
         self.run.tell(
             "model_call_failed",
             self.record.path,
