@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from jackstay.core.messages import Answer, Question
 from jackstay.core.specs import ModelConfig
 from jackstay.models.lazy import in_thread
+from jackstay.models.overrides import NO_OVERRIDES, Overrides
 from jackstay.models.prices import PriceList
 from jackstay.models.provider import Connection, Cost, Endpoint, Listener, Provider, Worst
 from jackstay.models.routing import Routes
@@ -20,12 +21,18 @@ from jackstay.models.turnstile import Coming
 
 
 class Wire:
-    """Asks models. `providers` replaces or adds rows of the routing table (by name)."""
+    """Asks models. `providers` replaces or adds rows of the routing table (by name), `prices` are the user's own."""
 
-    def __init__(self, environ: Mapping[str, str], *, providers: Mapping[str, Provider] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        providers: Mapping[str, Provider] | None = None,
+        prices: Overrides = NO_OVERRIDES,
+    ) -> None:
         self._environ = environ
         self._routes = Routes({**table(), **(providers or {})}.values())
-        self._prices = PriceList()
+        self._prices = PriceList(prices)
         self._connections: dict[object, asyncio.Task[Connection]] = {}
         self._inherited: list[object] = []
 
