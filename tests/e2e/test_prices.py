@@ -90,7 +90,9 @@ def test_an_estimate_of_an_unknown_model_is_minus_one(make_runtime):
 
 
 def test_an_estimate_uses_own_prices_first(stub, prices):
-    prices("[prices.'gpt-4o-mini']\ninput_mtok = 2\noutput_mtok = 0\n[prices.'nobody/x']\ninput_mtok = 0\noutput_mtok = 0\n")
+    prices(
+        "[prices.'gpt-4o-mini']\ninput_mtok = 2\noutput_mtok = 0\n[prices.'nobody/x']\ninput_mtok = 0\noutput_mtok = 0\n"
+    )
 
     assert jackstay.estimate_cost({"prompt_tokens": 1_000_000}) == 2.0
     assert jackstay.estimate_cost({"prompt_tokens": 1_000_000}, "openai/gpt-4o-mini") == 2.0

@@ -69,14 +69,17 @@ class PriceList:
         """Imports the list, which takes 0.2 s the first time."""
         importlib.import_module("genai_prices.data_snapshot").get_snapshot()
 
-    def cost(self, provider: Provider, endpoint: Endpoint, usage: Usage, *, answered_by: str = "") -> Cost:
+    def cost(
+        self, provider: Provider, endpoint: Endpoint, usage: Usage, *, answered_by: str = "", requests: int = 1
+    ) -> Cost:
         """What a call cost. Of listed prices, that of the model that answered (a router or a deployment has a name of
-        its own); of the user's own, that of the name that was asked, as in the worst case before it."""
+        its own); of the user's own, that of the name that was asked, as in the worst case before it. A usage summed over several
+        `requests` reaches a threshold of size with their average."""
         if (own := self._own(provider, endpoint)) is not None:
             return Cost(own.cost(usage), own.version, own.simulated)
         for model in dict.fromkeys(name for name in (answered_by, endpoint.model) if name):
             asked = endpoint if model == endpoint.model else replace(endpoint, model=model)
-            if (price := self._price(provider, asked, usage.input_tokens)) is not None:
+            if (price := self._price(provider, asked, usage.input_tokens // max(1, requests))) is not None:
                 return Cost(price.cost(usage), price.version or None, price.simulated)
         return Cost(None)
 
