@@ -6,7 +6,7 @@ Knows names and dates, not who asks for them. Whoever reads the file passes the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -80,11 +80,12 @@ def _dated(name: str, table: Mapping[str, Any], mistake: Mistake) -> Dated:
     rates = {key: _rate(f"prices.{name}.{key}", table[key], mistake) for key in RATES if key in table}
     if missing := [key for key in NEEDED if key not in rates]:
         raise mistake(f"prices.{name}.{missing[0]}", "is missing; a price has input_mtok and output_mtok")
+    price = Price(*(rates.get(key) for key in RATES))  # type: ignore[arg-type]  # the first two are there
     begins = _begins(f"prices.{name}.from", table.get("from"), mistake)
     said = "" if begins is ALWAYS else f" from {_shown(begins)}"
     # Two versions of a file with other rates under one name and date are told apart in the stored calls.
     mark = digest({key: f"{rate.normalize():f}" for key, rate in rates.items()})[:8]
-    return Dated(begins, Price(**rates, version=f"jackstay.toml {name}{said} {mark}"))
+    return Dated(begins, replace(price, version=f"jackstay.toml {name}{said} {mark}"))
 
 
 def _rate(key: str, value: Any, mistake: Mistake) -> Decimal:
