@@ -14,7 +14,7 @@ from tests.e2e.ledger import Ledger
 
 
 class Echo(BaseLLM):
-    def call(self, messages, tools=None, callbacks=None, available_functions=None, **more):
+    def call(self, *args, **more):
         return "x" * 400
 
 

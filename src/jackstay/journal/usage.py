@@ -113,8 +113,8 @@ def _recorded(connection: Connection, wanted: UsageFilter, names: _Names) -> Ite
     size = len(keys)
     for row in connection.execute(query):
         values = tuple(row)
-        # PostgreSQL sums BIGINT as NUMERIC.
-        yield UsageRow(names.key(values[:size]), *(int(value) for value in values[size:]), 0)
+        sums = dict(zip(SUMS, map(int, values[size:]), strict=False))  # PostgreSQL sums BIGINT as NUMERIC
+        yield UsageRow(names.key(values[:size]), **sums)
 
 
 def _calls(wanted: UsageFilter) -> list[ColumnElement[bool]]:

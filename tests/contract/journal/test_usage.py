@@ -23,7 +23,7 @@ from tests.contract.journal.rows import (
     write_step,
 )
 
-PAID = {"model": "gpt-4o", "input_tokens": 100, "output_tokens": 10, "cost_pico": 1_000_000}
+PAID: dict[str, Any] = {"model": "gpt-4o", "input_tokens": 100, "output_tokens": 10, "cost_pico": 1_000_000}
 
 
 def keys(rows: list[UsageRow], name: str = "calls") -> dict[str | None, Any]:
