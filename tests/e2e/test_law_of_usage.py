@@ -223,7 +223,7 @@ def test_a_kickoff_s_usage_is_the_sum_of_its_tasks_and_of_its_agents(stub, runti
         whole = total(runtime.journal.usage(UsageFilter(by, run_ids=(output.run_id,))))
         assert whole.prompt_tokens == output.token_usage.prompt_tokens
         assert whole.completion_tokens == output.token_usage.completion_tokens
-        assert whole.cost_usd == output.cost_usd == sum(task.cost_usd for task in output.tasks_output)
+        assert whole.cost_usd == output.cost_usd == sum((task.cost_usd or 0) for task in output.tasks_output)
     assert sum(task.token_usage.total_tokens for task in output.tasks_output) == output.token_usage.total_tokens
 
 
