@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from jackstay.flow import start as start
     from jackstay.llm import LLM as LLM
     from jackstay.llm import BaseLLM as BaseLLM
+    from jackstay.llm import estimate_cost as estimate_cost
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "jackstay.crew": ("Agent", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
-    "jackstay.llm": ("LLM", "BaseLLM"),
+    "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
     "jackstay.engine.runtime": ("Runtime",),
     "jackstay.engine.stopping": ("cancel",),
     "jackstay.engine.user_code": ("carry",),

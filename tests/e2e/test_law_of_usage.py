@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jackstay import LLM, Agent, Crew, Task
+from jackstay import LLM, Agent, Crew, Flow, Runtime, Task, start
 from jackstay.errors import ModelError
+from jackstay.journal import GROUPINGS, UsageFilter, total
 from jackstay.testing import Fault, Stub
 from jackstay.tools import tool
 from tests.e2e.ledger import Ledger
@@ -147,3 +148,90 @@ def _per_task(stub: Stub) -> list[int]:
         assert request.usage is not None
         sums["part 1" in request.last_user] += request.usage.total_tokens
     return sums
+
+
+# --- the same law for every way to look at it ------------------------------------------------------------------------
+
+
+@tool
+def ask_around(query: str) -> str:
+    """Asks another crew."""
+    return crew_of(tasks=1).kickoff({"topic": query}).raw
+
+
+class Survey(Flow[dict]):
+    """A crew with a tool that starts another crew, and a model asked in between."""
+
+    @start()
+    def first(self) -> str:
+        LLM(MODEL).call(f"Ponder {self.state['topic']}")
+        agent = Agent(role="Asker", goal="g", backstory="b", llm=LLM(MODEL, stream=True), tools=[ask_around])
+        task = Task(description=f"Ask about {self.state['topic']}", expected_output="Text", agent=agent)
+        return Crew(name="Askers", agents=[agent], tasks=[task]).kickoff().raw
+
+
+def check_every_grouping(stub: Stub, runtime: Runtime) -> None:
+    known = [request.usage for request in stub.requests if request.usage is not None]
+    estimated = [call for call in Ledger.of(runtime).calls if "estimated" in (call.flags or "")]
+    totals = {by: total(runtime.journal.usage(UsageFilter(by))) for by in GROUPINGS}
+
+    for sums in totals.values():
+        assert sums.requests + sums.lost == len(stub.requests)
+        assert sums.prompt_tokens - sum(call.input_tokens for call in estimated) == sum(u.input_tokens for u in known)
+        assert sums.completion_tokens == sum(u.output_tokens for u in known)
+        assert sums == totals["run"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sums_by_anything_are_the_stub_s_own_count(stub, runtime, seed):
+    for fault, share in (("429", 0.15), ("500", 0.15), ("reset", 0.05), ("invalid_json", 0.05)):
+        stub.fault_by_chance(fault, share, seed=seed)
+
+    async def program() -> None:
+        crews = [crew_of(stream=bool(n % 2)).akickoff({"topic": f"topic {n}"}) for n in range(6)]
+        flows = [Survey().kickoff_async({"topic": f"survey {n}"}) for n in range(4)]
+        await asyncio.gather(*crews, *flows, return_exceptions=True)
+
+    asyncio.run(program())
+
+    check_every_grouping(stub, runtime)
+    used = {row.key: row.requests for row in runtime.journal.usage(UsageFilter("flow"))}
+    assert used.keys() == {"Survey", None}
+
+
+def test_sums_by_anything_count_calls_that_were_cancelled(stub, runtime):
+    async def program() -> None:
+        running = [asyncio.create_task(crew_of().akickoff({"topic": f"topic {n}"})) for n in range(3)]
+        await asyncio.to_thread(stub.wait_for, lambda s: s.in_flight == 3)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    with stub.held():
+        asyncio.run(program())
+    crew_of().kickoff({"topic": "tides"})
+
+    check_every_grouping(stub, runtime)
+    (row,) = runtime.journal.usage(UsageFilter("agent"))
+    assert (row.key, row.cancelled, row.estimated, row.calls) == ("Writer", 3, 3, 3 + len(stub.requests) - 3)
+
+
+def test_a_kickoff_s_usage_is_the_sum_of_its_tasks_and_of_its_agents(stub, runtime):
+    output = crew_of(tasks=3).kickoff({"topic": "tides"})
+
+    for by in ("task", "agent", "run"):
+        whole = total(runtime.journal.usage(UsageFilter(by, run_ids=(output.run_id,))))
+        assert whole.prompt_tokens == output.token_usage.prompt_tokens
+        assert whole.completion_tokens == output.token_usage.completion_tokens
+        assert whole.cost_usd == output.cost_usd == sum((task.cost_usd or 0) for task in output.tasks_output)
+    assert sum(task.token_usage.total_tokens for task in output.tasks_output) == output.token_usage.total_tokens
+
+
+def test_calls_of_a_crew_that_a_tool_started_are_that_tool_s_and_that_crew_s(stub, runtime):
+    Survey().kickoff({"topic": "tides"})
+
+    by_tool = {row.key: row.calls for row in runtime.journal.usage(UsageFilter("tool"))}
+    by_crew = {row.key: row.calls for row in runtime.journal.usage(UsageFilter("crew"))}
+    assert by_tool["ask_around"] == by_crew["crew"] > 0
+    assert by_crew[None] == 1
+    assert by_tool[None] == by_crew["Askers"] + 1

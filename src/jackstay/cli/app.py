@@ -137,6 +137,26 @@ def show(run: Run = None, as_json: Json = False, debug: Debug = False) -> None:
 
 
 @app.command(rich_help_panel=FIRST)
+def usage(
+    by: Annotated[
+        str, typer.Option("--by", metavar="WHAT", help="model, crew, agent, task, tool, flow, run or day.")
+    ] = "model",
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="24h, 7d, 2026-11-01 (UTC): calls from then on.")
+    ] = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Only this run.")] = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV, for spreadsheets.")] = False,
+    debug: Debug = False,
+) -> None:
+    """What model calls have used: tokens and cost, by model or by whom they were made for."""
+    with reporting(debug=debug):
+        from jackstay.cli.usage import usage as show_usage  # on demand: see above
+
+        raise typer.Exit(show_usage(by=by, since=since, run=run, as_json=as_json, as_csv=as_csv))
+
+
+@app.command(rich_help_panel=FIRST)
 def resume(run: Run = None, budget: Most = None, debug: Debug = False) -> None:
     """Go on with a run: what the journal has is not done again."""
     with reporting(debug=debug):

@@ -7,19 +7,25 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackstay.core.messages import Answer, Message, Question, ToolCall
 from jackstay.core.specs import ModelConfig
-from jackstay.core.usage import Usage, to_pico
+from jackstay.core.usage import Price, Usage, to_pico
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ModelTimeout
 
 if TYPE_CHECKING:
+    from jackstay.models.overrides import Overrides
     from jackstay.models.provider import Delta, Endpoint
     from jackstay.models.wire import Wire
+
+
+CUSTOM_OUTPUT = 16_384
+"""Tokens that a reservation allows a user's own class to answer: it is not told of a limit, and has none that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +113,15 @@ class WireAsker:
 
 
 class CustomAsker:
-    """A user's `BaseLLM`: user code, called as such. Its usage is estimated, its price unknown."""
+    """A user's `BaseLLM`: user code, called as such. Its usage is estimated; its price is known if the user gives it."""
 
     provider = "custom"
     key_name = ""
     takes_max_tokens = False
     context_window = None
 
-    def __init__(self, llm: Any, config: ModelConfig) -> None:
-        self._llm, self.requested = llm, config.model
+    def __init__(self, llm: Any, config: ModelConfig, prices: Overrides) -> None:
+        self._llm, self._prices, self.requested = llm, prices, config.model
         self.address = f"custom {config.model}"
         supports = getattr(llm, "supports_function_calling", None)
         self.native_tools = bool(supports()) if config.native_tools is None and supports else bool(config.native_tools)
@@ -140,10 +146,19 @@ class CustomAsker:
         return _answer(said, question, self.requested)
 
     def worst(self, question: Question) -> WorstCase:
-        return WorstCase(None, _tokens(question), question.sampling.max_tokens or 0)
+        tokens_in, limit, price = _tokens(question), question.sampling.max_tokens or 0, self._price()
+        if price is None:
+            return WorstCase(None, tokens_in, limit)
+        usd = price.cost(Usage(tokens_in, output_tokens=limit or CUSTOM_OUTPUT))
+        return WorstCase(to_pico(usd), tokens_in, limit)
 
     def cost(self, answer: Answer) -> tuple[Decimal | None, str | None, bool]:
-        return None, None, False
+        price = self._price()
+        return (None, None, False) if price is None else (price.cost(answer.usage), price.version, False)
+
+    def _price(self) -> Price | None:
+        """The user's own for this name; there is no list of what users' classes cost."""
+        return self._prices.find((self.requested, f"custom/{self.requested}"), datetime.now(UTC))
 
 
 def as_dict(message: Message) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def read_project_file(folder: Path, environ: Mapping[str, str]) -> ProjectFile:
     if path is None:
         return ProjectFile()
     try:
-        sections = tomllib.loads(path.read_text(encoding="utf-8"))
+        sections = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)  # money, exact as written
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read ({error.strerror}); correct {SETTING} or the file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
     from jackstay.engine.session import Session
     from jackstay.journal import Journal
+    from jackstay.models.overrides import Overrides
     from jackstay.models.wire import Wire
 
 T = TypeVar("T")
@@ -98,6 +99,7 @@ class Runtime:
         self._journal: Journal | None = None
         self._wire: Wire | None = None
         self._project_file: ProjectFile | None = None
+        self._prices: Overrides | None = None
         self._shared_budgets: SharedBudgets | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ class Runtime:
             if self._wire is None:
                 from jackstay.models.wire import Wire  # the model libraries are loaded with the first call
 
-                self._wire = Wire(self.environ)
+                self._wire = Wire(self.environ, prices=self.prices)
             return self._wire
 
     @property
@@ -129,6 +131,15 @@ class Runtime:
         if self._project_file is None:
             self._project_file = read_project_file(self.folder, self.environ)
         return self._project_file
+
+    @property
+    def prices(self) -> Overrides:
+        """`[prices]` of `jackstay.toml`; raises `ConfigurationError` if it cannot be used."""
+        if self._prices is None:
+            from jackstay.models.overrides import Overrides  # as the wire: with the first model that is resolved
+
+            self._prices = Overrides(self.project_file.section("prices"), self.project_file.mistake)
+        return self._prices
 
     @property
     def shared_budgets(self) -> SharedBudgets:
@@ -157,7 +168,7 @@ class Runtime:
         from jackstay.engine.asker import CustomAsker, WireAsker  # with them come the types of the wire
 
         if config.custom is not None:
-            return CustomAsker(config.custom, config)
+            return CustomAsker(config.custom, config, self.prices)
         return WireAsker(self.wire, self.wire.resolve(config, owner=owner))
 
     async def off_loop(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -4,5 +4,20 @@ from jackstay.journal.journal import Journal, open_journal, upgrade
 from jackstay.journal.location import Location, from_url, locate
 from jackstay.journal.pending import Pending
 from jackstay.journal.reader import BillOfRun
+from jackstay.journal.usage import GROUPINGS, By, UsageFilter, UsageRow, total
 
-__all__ = ["BillOfRun", "Journal", "Location", "Pending", "from_url", "locate", "open_journal", "upgrade"]
+__all__ = [
+    "GROUPINGS",
+    "BillOfRun",
+    "By",
+    "Journal",
+    "Location",
+    "Pending",
+    "UsageFilter",
+    "UsageRow",
+    "from_url",
+    "locate",
+    "open_journal",
+    "total",
+    "upgrade",
+]

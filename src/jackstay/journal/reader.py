@@ -24,6 +24,7 @@ from jackstay.journal.failures import storage_error
 from jackstay.journal.owner import Owner
 from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, WAITS, Codec, from_micros
 from jackstay.journal.statements import now
+from jackstay.journal.usage import UsageFilter, UsageRow, read_usage
 
 T = TypeVar("T")
 
@@ -139,6 +140,10 @@ class Reads:
     def bill(self, run_id: str, path_prefix: str = "") -> BillOfRun:
         """What the run itself has used (copied rows are not billed again), below a path if one is given."""
         return self._read(lambda connection: read_bill(connection, run_id, path_prefix))
+
+    def usage(self, wanted: UsageFilter) -> list[UsageRow]:
+        """What model calls have used, by group: those of all runs, or of some."""
+        return self._read(lambda connection: read_usage(connection, wanted))
 
     def _runs(self, query: Select[Any], limit: int | None = None) -> list[RunRow]:
         run = schema.run

@@ -141,6 +141,23 @@ step = Table(
     _number("format"),
     _text("tried"),
 )
+BILLED = text("step.kind = 'llm' AND step.origin_run_id IS NULL")
+"""Model calls that are the run's own. Written out, like `UNFINISHED`, so that the index below is seen to serve it."""
+NESTED = text("step.kind IN ('crew', 'flow')")
+# Of the usage of a day or a week only that week's calls are looked at; new ones are always at its end.
+Index(
+    "step_billed",
+    step.c.started_at,
+    sqlite_where=text("kind = 'llm' AND origin_run_id IS NULL"),
+    postgresql_where=text("kind = 'llm' AND origin_run_id IS NULL"),
+)
+# Few, beside the calls in them: which crew or flow a path belongs to.
+Index(
+    "step_nested",
+    step.c.finished_at,
+    sqlite_where=text("kind IN ('crew', 'flow')"),
+    postgresql_where=text("kind IN ('crew', 'flow')"),
+)
 # No index by `seq`: a run's steps are read together, by the beginning of the key, and sorted then.
 
 lease = Table(
@@ -173,6 +190,13 @@ reservation = Table(
     _big("settled_at", null=True),
     _text("held"),
     sqlite_with_rowid=False,
+)
+LOST = text("reservation.state = 'lost'")
+Index(
+    "reservation_lost",
+    reservation.c.created_at,
+    sqlite_where=text("state = 'lost'"),
+    postgresql_where=text("state = 'lost'"),
 )
 
 # What every process of a database shares about calls: what budgets have left, how fast keys may be used, which models

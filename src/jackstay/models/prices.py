@@ -1,4 +1,4 @@
-"""What calls cost: the bundled price list of `genai-prices`, or a provider's own prices. No network, ever.
+"""What calls cost: a user's own prices, else a provider's own, else the bundled list of `genai-prices`. No network, ever.
 
 An unknown price is None and stays unknown; it never becomes zero.
 """
@@ -6,7 +6,7 @@ An unknown price is None and stays unknown; it never becomes zero.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import Any
 from jackstay.core.messages import Question
 from jackstay.core.usage import Price, Usage
 from jackstay.models.estimates import most_input_tokens
+from jackstay.models.overrides import NO_OVERRIDES, Overrides
 from jackstay.models.provider import Cost, Endpoint, Provider, Worst
 
 LIST_NAMES = {
@@ -58,18 +59,27 @@ MOST_OUTPUT = 128_000
 class PriceList:
     """Prices by model, each looked up once."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, overrides: Overrides = NO_OVERRIDES, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._overrides, self._now = overrides, now
         self._listed: dict[tuple[str, str, str | None], Listed | None] = {}
 
     def load(self) -> None:
         """Imports the list, which takes 0.2 s the first time."""
         importlib.import_module("genai_prices.data_snapshot").get_snapshot()
 
-    def cost(self, provider: Provider, endpoint: Endpoint, usage: Usage, *, answered_by: str = "") -> Cost:
-        """What a call cost. The model that answered decides (a router or a deployment has a name of its own)."""
+    def cost(
+        self, provider: Provider, endpoint: Endpoint, usage: Usage, *, answered_by: str = "", requests: int = 1
+    ) -> Cost:
+        """What a call cost. Of listed prices, that of the model that answered (a router or a deployment has a name of
+        its own); of the user's own, that of the name that was asked, as in the worst case before it. A usage summed over several
+        `requests` reaches a threshold of size with their average."""
+        if (own := self._own(provider, endpoint)) is not None:
+            return Cost(own.cost(usage), own.version, own.simulated)
         for model in dict.fromkeys(name for name in (answered_by, endpoint.model) if name):
             asked = endpoint if model == endpoint.model else replace(endpoint, model=model)
-            if (price := self._price(provider, asked, usage.input_tokens)) is not None:
+            if (price := self._price(provider, asked, usage.input_tokens // max(1, requests))) is not None:
                 return Cost(price.cost(usage), price.version or None, price.simulated)
         return Cost(None)
 
@@ -77,12 +87,11 @@ class PriceList:
         """The most that one request can cost: every byte a token, the longest answer, the dearest kind of input."""
         tokens_in = most_input_tokens(question)
         tokens_out = self._most_output(provider, endpoint, question)
-        price = self._price(provider, endpoint, tokens_in)
+        price = self._own(provider, endpoint) or self._price(provider, endpoint, tokens_in)
         if price is None:
             return Worst(None, tokens_in, tokens_out)
-        dearest = price
-        if price.cache_write_mtok is not None and price.cache_write_mtok > price.input_mtok:
-            dearest = replace(price, input_mtok=price.cache_write_mtok)
+        rates = (price.input_mtok, price.cached_mtok, price.cache_write_mtok)
+        dearest = replace(price, input_mtok=max(rate for rate in rates if rate is not None))
         return Worst(dearest.cost(Usage(input_tokens=tokens_in, output_tokens=tokens_out)), tokens_in, tokens_out)
 
     def context_window(self, provider: Provider, endpoint: Endpoint) -> int | None:
@@ -90,11 +99,22 @@ class PriceList:
         listed = None if endpoint.context_window else self._lookup(provider, endpoint)
         return endpoint.context_window or (listed.context_window if listed is not None else None)
 
+    def _own(self, provider: Provider, endpoint: Endpoint) -> Price | None:
+        """The user's own price. What is simulated stays so: the tokens are made up whatever they cost."""
+        if not self._overrides:
+            return None
+        spelled = (f"{prefix}/{endpoint.model}" for prefix in dict.fromkeys((provider.name, *provider.prefixes)))
+        price = self._overrides.find((endpoint.requested, *spelled, endpoint.model), self._now())
+        if price is None or provider.price is None:
+            return price
+        given = provider.price(endpoint)
+        return replace(price, simulated=given is not None and given.simulated)
+
     def _price(self, provider: Provider, endpoint: Endpoint, input_tokens: int) -> Price | None:
         if provider.price is not None:
             return provider.price(endpoint)
         listed = self._lookup(provider, endpoint)
-        return listed.at(input_tokens) if listed is not None else None
+        return listed.at(input_tokens, self._now()) if listed is not None else None
 
     def _lookup(self, provider: Provider, endpoint: Endpoint) -> Listed | None:
         if provider.local or provider.price is not None:
@@ -132,9 +152,8 @@ class Listed:
         window: int | None = self.info.context_window
         return window
 
-    def at(self, input_tokens: int) -> Price | None:
-        """The price of a call with so many input tokens (some models cost more beyond a threshold), now."""
-        now = datetime.now(UTC)
+    def at(self, input_tokens: int, now: datetime) -> Price | None:
+        """The price of a call with so many input tokens (some models cost more beyond a threshold), at that time."""
         hour = int(now.timestamp()) // 3600
         if hour not in self._rates:
             self._rates.clear()

@@ -40,6 +40,13 @@ class Routes:
         """The provider of an endpoint."""
         return self._prefixed(name) or COMPATIBLE
 
+    def named(self, model: str) -> tuple[Provider, str] | None:
+        """The provider that a name stands for, and the model's name there; None: no provider that is known."""
+        try:
+            return self._split(ModelConfig(model), "")
+        except UnknownModelError:
+            return None
+
     def _prefixed(self, prefix: str) -> Provider | None:
         if (known := self.by_prefix.get(prefix)) is None and prefix in LAZY_PROVIDERS:
             known = self.by_prefix[prefix] = load(LAZY_PROVIDERS[prefix])

@@ -8,24 +8,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from jackstay.core.messages import Answer, Question
 from jackstay.core.specs import ModelConfig
+from jackstay.core.usage import Usage
 from jackstay.models.lazy import in_thread
+from jackstay.models.overrides import NO_OVERRIDES, Overrides
 from jackstay.models.prices import PriceList
 from jackstay.models.provider import Connection, Cost, Endpoint, Listener, Provider, Worst
 from jackstay.models.routing import Routes
+from jackstay.models.table import COMPATIBLE
 from jackstay.models.table import providers as table
 from jackstay.models.turnstile import Coming
 
+UNKNOWN = replace(COMPATIBLE, local=True)
+"""A server that nothing is known of, its address included: no list may be asked for its price."""
+
 
 class Wire:
-    """Asks models. `providers` replaces or adds rows of the routing table (by name)."""
+    """Asks models. `providers` replaces or adds rows of the routing table (by name), `prices` are the user's own."""
 
-    def __init__(self, environ: Mapping[str, str], *, providers: Mapping[str, Provider] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        providers: Mapping[str, Provider] | None = None,
+        prices: Overrides = NO_OVERRIDES,
+    ) -> None:
         self._environ = environ
         self._routes = Routes({**table(), **(providers or {})}.values())
-        self._prices = PriceList()
+        self._prices = PriceList(prices)
         self._connections: dict[object, asyncio.Task[Connection]] = {}
         self._inherited: list[object] = []
 
@@ -75,6 +88,11 @@ class Wire:
         return self._prices.cost(
             self._routes.provider(endpoint.provider), endpoint, answer.usage, answered_by=answer.model
         )
+
+    def estimate(self, model: str, usage: Usage, *, requests: int = 1) -> Cost:
+        """What that usage costs with a model of this name; needs no key. Unknown also where the provider is."""
+        provider, name = self._routes.named(model) or (UNKNOWN, model)
+        return self._prices.cost(provider, Endpoint(provider.name, name, model), usage, requests=requests)
 
     def worst_cost(self, endpoint: Endpoint, question: Question) -> Worst:
         """The most that one request can cost: what a reservation sets aside."""

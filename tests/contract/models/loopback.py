@@ -21,7 +21,7 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
-    chunks: Iterable[str] | None = None
+    chunks: Iterable[str | bytes] | None = None
     delay_s: float = 0.0
     chunk_delay_s: float = 0.0
     end: str = "whole"
@@ -132,7 +132,7 @@ class Loopback:
         handler.send_header("transfer-encoding", "chunked")
         handler.end_headers()
         for chunk in reply.chunks or ():
-            data = chunk.encode()
+            data = chunk if isinstance(chunk, bytes) else chunk.encode()
             handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             handler.wfile.flush()
             time.sleep(reply.chunk_delay_s)

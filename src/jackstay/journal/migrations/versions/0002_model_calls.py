@@ -60,11 +60,18 @@ def upgrade() -> None:
         _big("created_at"),
         sqlite_with_rowid=False,
     )
+    _index("step_billed", "step", "started_at", "kind = 'llm' AND origin_run_id IS NULL")
+    _index("step_nested", "step", "finished_at", "kind IN ('crew', 'flow')")
+    _index("reservation_lost", "reservation", "created_at", "state = 'lost'")
 
 
 def downgrade() -> None:
     """There is no way back: a run that went on with the new tables is not understood by the old version."""
     raise NotImplementedError("restore a backup instead")
+
+
+def _index(name: str, table: str, column: str, where: str) -> None:
+    op.create_index(name, table, [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def _key(name: str, *, primary: bool = False) -> sa.Column[Any]:
