@@ -34,6 +34,20 @@ def chat(usage: Body, *, streamed: bool, model: str) -> Reply:
     return Reply(chunks=sse(*pieces, end, {**head, "choices": [], "usage": usage}))
 
 
+def openrouter(usage: Body, *, streamed: bool, model: str) -> Reply:
+    """Chat, with the provider behind it and that one's own words."""
+
+    def named(body: Body) -> Body:
+        choices = [{**choice, "native_finish_reason": choice.get("finish_reason")} for choice in body["choices"]]
+        return {**body, "provider": "Anthropic", "choices": choices}
+
+    plain = chat(usage, streamed=streamed, model=model)
+    if plain.chunks is None:
+        return Reply(named(plain.body))
+    told = (json.loads(str(chunk).removeprefix("data: ")) for chunk in plain.chunks if "[DONE]" not in str(chunk))
+    return Reply(chunks=sse(*map(named, told)))
+
+
 CHAT = {
     "plain": {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050},
     "cached": {
