@@ -28,8 +28,8 @@ LIST_NAMES = {
 """Our provider's name → the list's, where they differ. None: found by the server's address."""
 
 FIELDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-UNPRICED = ("requests",)
-"""Kinds of price that a token count does not settle: a model that has one is unknown to us."""
+UNPRICED = ("requests", "output_reasoning", "output_citation")
+"""Kinds of price that our token counts do not settle: a model that has one is unknown to us."""
 
 OUTPUT_LIMITS = (
     # OpenAI, as its pages on each model say. Newer ones (gpt-5.5, gpt-6, …) are not here: the window bounds them.

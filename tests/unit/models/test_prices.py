@@ -48,7 +48,13 @@ def test_a_listed_model_costs_what_the_list_says(provider: str, model: str, micr
 
 @pytest.mark.parametrize(
     ("provider", "model"),
-    [("openai", "mystery"), ("openai", "ft:gpt-4o-mini:a"), ("ollama", "llama3"), ("hosted_vllm", "gpt-4o")],
+    [
+        ("openai", "mystery"),
+        ("openai", "ft:gpt-4o-mini:a"),
+        ("ollama", "llama3"),
+        ("hosted_vllm", "gpt-4o"),
+        ("openrouter", "perplexity/sonar-deep-research"),
+    ],
 )
 def test_an_unknown_price_is_none_and_never_zero(provider: str, model: str) -> None:
     prices = PriceList()
