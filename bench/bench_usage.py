@@ -27,7 +27,7 @@ import sqlalchemy
 from bench.harness import heading
 from jackstay.core.records import RunRow, StepRow
 from jackstay.journal import GROUPINGS, Journal, UsageFilter, from_url, open_journal, schema, total, upgrade
-from jackstay.journal.rows import RUNS, STEPS
+from jackstay.journal.rows import RUNS, STEPS, Codec
 from tests.postgres import find_binaries, running
 
 DAYS, ROUNDS, PER_RUN = 30, 40, 60
@@ -79,17 +79,17 @@ def fill(url: str, steps: int) -> None:
             rows = [
                 RunRow(f"{n:032x}", "flow", f"Flow {n % 3}", began[n], "succeeded", finished_at=began[n]) for n in ids
             ]
-            connection.execute(
-                schema.run.insert(), [dict(zip(RUNS.names, RUNS.values(row), strict=True)) for row in rows]
-            )
+            connection.execute(schema.run.insert(), [as_row(RUNS, row) for row in rows])
             made = [step for n in ids for step in steps_of(f"{n:032x}", began[n])]
-            connection.execute(
-                schema.step.insert(), [dict(zip(STEPS.names, STEPS.values(row), strict=True)) for row in made]
-            )
+            connection.execute(schema.step.insert(), [as_row(STEPS, row) for row in made])
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sqlalchemy.text("vacuum analyze"))
     engine.dispose()
+
+
+def as_row(codec: Codec[Any], value: Any) -> dict[str, Any]:
+    return dict(zip(codec.names, codec.encode(codec.values(value), {}), strict=True))
 
 
 def measure(url: str) -> dict[str, dict[str, float]]:
