@@ -26,7 +26,7 @@ import sqlalchemy
 
 from bench.harness import heading
 from jackstay.core.records import RunRow, StepRow
-from jackstay.journal import GROUPINGS, Journal, UsageFilter, from_url, open_journal, schema, total, upgrade
+from jackstay.journal import GROUPINGS, By, Journal, UsageFilter, from_url, open_journal, schema, total, upgrade
 from jackstay.journal.rows import RUNS, STEPS, Codec
 from tests.postgres import find_binaries, running
 
@@ -92,7 +92,7 @@ def as_row(codec: Codec[Any], value: Any) -> dict[str, Any]:
     return dict(zip(codec.names, codec.encode(codec.values(value), {}), strict=True))
 
 
-def measure(url: str) -> dict[str, dict[str, float]]:
+def measure(url: str) -> dict[By, dict[str, float]]:
     journal = open_journal(from_url(url))
     found = {by: _one(journal, by) for by in GROUPINGS}
     journal.close()

@@ -48,7 +48,7 @@ def openrouter(usage: Body, *, streamed: bool, model: str) -> Reply:
     return Reply(chunks=sse(*map(named, told)))
 
 
-CHAT = {
+CHAT: dict[str, Body] = {
     "plain": {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050},
     "cached": {
         "prompt_tokens": 1000,
@@ -63,7 +63,7 @@ CHAT = {
         "completion_tokens_details": {"reasoning_tokens": 30, "audio_tokens": 0, "accepted_prediction_tokens": 0},
     },
 }
-OPENROUTER = {
+OPENROUTER: dict[str, Body] = {
     **CHAT,
     "cache-write": {
         "prompt_tokens": 1000,
@@ -111,7 +111,7 @@ def _responses(cached: int, reasoning: int) -> Body:
     }
 
 
-RESPONSES = {"plain": _responses(0, 0), "cached": _responses(400, 0), "reasoning": _responses(0, 30)}
+RESPONSES: dict[str, Body] = {"plain": _responses(0, 0), "cached": _responses(400, 0), "reasoning": _responses(0, 30)}
 
 
 # --- Anthropic: `input_tokens` are those that were neither read from a cache nor written to one -----------------------
@@ -138,7 +138,7 @@ def anthropic(usage: Body, *, streamed: bool, model: str) -> Reply:
     return Reply(chunks=named_sse(*events))
 
 
-ANTHROPIC = {
+ANTHROPIC: dict[str, Body] = {
     "plain": {"input_tokens": 1000, "output_tokens": 50},
     "cached": {
         "input_tokens": 600,
@@ -171,7 +171,7 @@ def gemini(usage: Body, *, streamed: bool, model: str) -> Reply:
     return Reply(chunks=sse(begun, ended, done=False))
 
 
-GEMINI = {
+GEMINI: dict[str, Body] = {
     "plain": {"promptTokenCount": 1000, "candidatesTokenCount": 50, "totalTokenCount": 1050},
     "cached": {
         "promptTokenCount": 1000,
@@ -218,7 +218,7 @@ def frame(kind: str, body: Body) -> bytes:
     return message + zlib.crc32(message).to_bytes(4, "big")
 
 
-BEDROCK = {
+BEDROCK: dict[str, Body] = {
     "plain": {"inputTokens": 1000, "outputTokens": 50, "totalTokens": 1050},
     "cached": {"inputTokens": 600, "cacheReadInputTokens": 400, "outputTokens": 50, "totalTokens": 1050},
     "cache-write": {

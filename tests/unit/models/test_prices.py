@@ -135,7 +135,7 @@ def test_every_model_whose_output_limit_the_wire_library_knows_has_at_least_that
     ):
         profile = anthropic_model_profile(model)
         assert profile is not None
-        known = profile.get("anthropic_max_output_tokens") or profile.get("max_output_tokens") or 0
+        known: Any = profile.get("anthropic_max_output_tokens") or profile.get("max_output_tokens") or 0
         assert PriceList().worst(ROWS["anthropic"], endpoint("anthropic", model), question()).output_tokens >= known > 0
 
 
