@@ -86,6 +86,25 @@ def estimate_block() -> None:
     assert _said_by(4) == [f"Estimated cost: ${0.4 * 0.00015 + 0.1 * 0.0006:.4f}"]
 
 
+def estimate() -> None:
+    """The seed's function, with prices of any model; -1.0 for one that is unknown; for the run's own, what it cost."""
+
+    def answer(_: StubRequest) -> Reply:
+        return Reply("Noted.", usage=Usage(1000, cached_tokens=400, output_tokens=50))
+
+    with Stub(answer=answer) as stub:
+        told = play("estimate", stub=stub).told
+
+    assert (told["usage"]["prompt_tokens"], told["usage"]["cached_prompt_tokens"]) == (1000, 400)
+    assert told["cost_usd"] == "0.00015"
+    assert told["estimates"] == {
+        "gpt-4o-mini": 0.00015,
+        "gpt-4o": 0.0025,
+        "anthropic/claude-sonnet-4-5": 0.00267,
+        "nobody/knows": -1.0,
+    }
+
+
 def per_task_block() -> None:
     length = len("Nothing to add.")
 

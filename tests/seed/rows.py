@@ -49,7 +49,7 @@ ROWS: tuple[Row, ...] = (
     Row("python", 1, "robust flow: success and failure", "Foundation", flows.robust_flow, flows.robust_flow_block),
     Row("python", 2, "retry with backoff", "Model calls", calls.retry_with_backoff, calls.retry_block),
     Row("python", 3, "token usage of a run", "Foundation", usage.token_usage, usage.token_usage_block),
-    Row("python", 4, "cost estimation", "Model calls", None, usage.estimate_block),
+    Row("python", 4, "cost estimation", "Model calls", usage.estimate, usage.estimate_block),
     Row("python", 5, "usage per task", "Foundation", usage.per_task_usage, usage.per_task_block),
     Row(
         "python",

@@ -178,5 +178,5 @@ def to_usage(usage: RequestUsage) -> Usage:
         cached_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
         output_tokens=usage.output_tokens,
-        reasoning_tokens=int(usage.details.get("reasoning_tokens", 0) or usage.details.get("thoughts_tokens", 0)),
+        reasoning_tokens=usage.output_reasoning_tokens,
     )

@@ -28,32 +28,53 @@ LIST_NAMES = {
 """Our provider's name → the list's, where they differ. None: found by the server's address."""
 
 FIELDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-UNPRICED = ("requests",)
-"""Kinds of price that a token count does not settle: a model that has one is unknown to us."""
+UNPRICED = ("requests", "output_reasoning", "output_citation")
+"""Kinds of price that our token counts do not settle: a model that has one is unknown to us."""
 
 OUTPUT_LIMITS = (
+    # OpenAI, as its pages on each model say. Newer ones (gpt-5.5, gpt-6, …) are not here: the window bounds them.
+    ("gpt-5-pro", 272_000),
     ("gpt-5", 128_000),
+    ("gpt-5.1", 128_000),
+    ("gpt-5.2", 128_000),
     ("gpt-4.1", 32_768),
     ("gpt-4o", 16_384),
     ("gpt-4-turbo", 4_096),
+    ("gpt-4-32k", 32_768),
     ("gpt-4", 8_192),
-    ("gpt-3.5", 4_096),
+    ("gpt-3.5-turbo", 16_385),  # the newer ones write 4096; the window of the older ones is the bound of both
     ("o1", 100_000),
     ("o3", 100_000),
     ("o4", 100_000),
+    # Anthropic: 64,000 and 128,000 as in pydantic_ai/profiles/anthropic.py; 3 and 3.5 as its comment there says; for 3.7
+    # and for Claude 4, of which it says nothing, the highest that Anthropic has documented for the generation.
     ("claude-3-5", 8_192),
     ("claude-3-7", 128_000),
     ("claude-3", 4_096),
+    ("claude-haiku-4-5", 64_000),
+    ("claude-opus-4-5", 64_000),
+    ("claude-sonnet-4-5", 64_000),
+    ("claude-haiku-5-5", 128_000),
     ("claude-opus-4", 128_000),
-    ("claude-", 128_000),
+    ("claude-sonnet-4", 128_000),
+    ("claude-fable-5", 128_000),
+    ("claude-mythos-5", 128_000),
+    ("claude-opus-5", 128_000),
+    ("claude-sonnet-5", 128_000),
+    # Google, as its page of models says.
+    ("gemini-2.0-flash-thinking-exp", 65_536),
     ("gemini-2.0", 8_192),
     ("gemini-1.5", 8_192),
-    ("gemini-", 65_536),
+    ("gemini-2.5", 65_536),
+    ("gemini-3", 65_536),
+    ("gemini-3.1", 65_536),
 )
-"""The most tokens that a model writes in one answer, by the start of its name, as the vendors document it."""
+"""The most tokens that a model writes in one answer, by its name or the beginning of it before a `-`. Never less than the
+real limit: a reservation is the worst case. A model that is not here is bounded by its context window. (Under a budget a
+call is sent with `max_tokens`, and that is the bound.)"""
 
-MOST_OUTPUT = 128_000
-"""For a model that is not listed: no vendor's documented limit of a model without an entry is higher."""
+MOST_OUTPUT = 272_000
+"""Where the window is unknown too: the highest limit that a vendor has documented and that we know of."""
 
 
 class PriceList:
@@ -130,12 +151,12 @@ class PriceList:
         if sampling.max_tokens is not None:
             return sampling.max_tokens * answers
         name = endpoint.model.rpartition("/")[2]
-        limits: Iterator[int] = (limit for start, limit in OUTPUT_LIMITS if name.startswith(start))
+        limits: Iterator[int] = (limit for start, limit in OUTPUT_LIMITS if f"{name}-".startswith(f"{start}-"))
         if (limit := next(limits, None)) is not None:
             return limit * answers
         listed = self._lookup(provider, endpoint)
         window = endpoint.context_window or (listed.context_window if listed is not None else None)
-        return min(window or MOST_OUTPUT, MOST_OUTPUT) * answers
+        return (window or MOST_OUTPUT) * answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,9 +110,10 @@ def test_a_call_belongs_to_the_innermost_crew_and_flow(journal: Journal) -> None
     write_step(journal, flow, inner, kind="flow", name="Sub")
     write_step(journal, flow, below, kind="crew", name="Inner")
     write_step(journal, crew, "t#1/llm#1", **PAID)
+    write_step(journal, flow, f"{outer[:-1]}2/t#1/llm#1", **PAID)  # the same question once more
 
-    assert by(journal, "crew") == {None: 1, "The outer": 2, "Inner": 1, "Top": 1}
-    assert by(journal, "flow") == {"F": 2, "Sub": 2, None: 1}
+    assert by(journal, "crew") == {None: 1, "The outer": 3, "Inner": 1, "Top": 1}
+    assert by(journal, "flow") == {"F": 3, "Sub": 2, None: 1}
 
 
 def test_a_crew_that_has_not_ended_is_called_as_in_its_path(journal: Journal) -> None:

@@ -34,7 +34,21 @@ def chat(usage: Body, *, streamed: bool, model: str) -> Reply:
     return Reply(chunks=sse(*pieces, end, {**head, "choices": [], "usage": usage}))
 
 
-CHAT = {
+def openrouter(usage: Body, *, streamed: bool, model: str) -> Reply:
+    """Chat, with the provider behind it and that one's own words."""
+
+    def named(body: Body) -> Body:
+        choices = [{**choice, "native_finish_reason": choice.get("finish_reason")} for choice in body["choices"]]
+        return {**body, "provider": "Anthropic", "choices": choices}
+
+    plain = chat(usage, streamed=streamed, model=model)
+    if plain.chunks is None:
+        return Reply(named(plain.body))
+    told = (json.loads(str(chunk).removeprefix("data: ")) for chunk in plain.chunks if "[DONE]" not in str(chunk))
+    return Reply(chunks=sse(*map(named, told)))
+
+
+CHAT: dict[str, Body] = {
     "plain": {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050},
     "cached": {
         "prompt_tokens": 1000,
@@ -49,7 +63,7 @@ CHAT = {
         "completion_tokens_details": {"reasoning_tokens": 30, "audio_tokens": 0, "accepted_prediction_tokens": 0},
     },
 }
-OPENROUTER = {
+OPENROUTER: dict[str, Body] = {
     **CHAT,
     "cache-write": {
         "prompt_tokens": 1000,
@@ -97,7 +111,7 @@ def _responses(cached: int, reasoning: int) -> Body:
     }
 
 
-RESPONSES = {"plain": _responses(0, 0), "cached": _responses(400, 0), "reasoning": _responses(0, 30)}
+RESPONSES: dict[str, Body] = {"plain": _responses(0, 0), "cached": _responses(400, 0), "reasoning": _responses(0, 30)}
 
 
 # --- Anthropic: `input_tokens` are those that were neither read from a cache nor written to one -----------------------
@@ -124,7 +138,7 @@ def anthropic(usage: Body, *, streamed: bool, model: str) -> Reply:
     return Reply(chunks=named_sse(*events))
 
 
-ANTHROPIC = {
+ANTHROPIC: dict[str, Body] = {
     "plain": {"input_tokens": 1000, "output_tokens": 50},
     "cached": {
         "input_tokens": 600,
@@ -157,7 +171,7 @@ def gemini(usage: Body, *, streamed: bool, model: str) -> Reply:
     return Reply(chunks=sse(begun, ended, done=False))
 
 
-GEMINI = {
+GEMINI: dict[str, Body] = {
     "plain": {"promptTokenCount": 1000, "candidatesTokenCount": 50, "totalTokenCount": 1050},
     "cached": {
         "promptTokenCount": 1000,
@@ -204,7 +218,7 @@ def frame(kind: str, body: Body) -> bytes:
     return message + zlib.crc32(message).to_bytes(4, "big")
 
 
-BEDROCK = {
+BEDROCK: dict[str, Body] = {
     "plain": {"inputTokens": 1000, "outputTokens": 50, "totalTokens": 1050},
     "cached": {"inputTokens": 600, "cacheReadInputTokens": 400, "outputTokens": 50, "totalTokens": 1050},
     "cache-write": {

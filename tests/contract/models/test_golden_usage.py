@@ -80,7 +80,7 @@ APIS = [
     ),
     Api("azure", "azure/my-deployment", golden.chat, golden.CHAT, "", "gpt-4o-2024-08-06", "azure"),
     Api(
-        "openrouter", "openrouter/anthropic/claude-sonnet-4.5", golden.chat, golden.OPENROUTER, "/api/v1",
+        "openrouter", "openrouter/anthropic/claude-sonnet-4.5", golden.openrouter, golden.OPENROUTER, "/api/v1",
         "anthropic/claude-sonnet-4.5", "openrouter",
     ),
     Api("ollama", "ollama/llama3", golden.chat, golden.CHAT, "/v1", "llama3"),

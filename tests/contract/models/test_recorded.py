@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ import pytest
 
 from jackstay import errors
 from jackstay.core.messages import Answer
+from jackstay.models import Endpoint
+from jackstay.models.overrides import Overrides
+from jackstay.models.prices import PriceList
+from jackstay.models.table import providers
 from tests.contract.models.asking import ask, needed, question
 from tests.contract.models.loopback import Loopback, Reply
 
@@ -27,8 +32,10 @@ ERRORS = {
 }
 
 Row = dict[str, Any]
-Expected = tuple[str, list[tuple[str, Any]], tuple[int, int, int, int]]
-"""Text, calls (name, arguments as parsed JSON), tokens (input, cached, output, reasoning)."""
+Tokens = tuple[int, int, int, int, int]
+"""Input, cached, cache-write, output, reasoning."""
+Expected = tuple[str, list[tuple[str, Any]], Tokens]
+"""Text, calls (name, arguments as parsed JSON), tokens."""
 
 
 def rows(name: str) -> list[Any]:
@@ -61,9 +68,27 @@ def check(row: Row, expected: Expected, model: str, path: str, **config: Any) ->
     answer = answer_to(row, model, path, **config)
     usage = answer.usage
     calls = [(call.name, json.loads(call.arguments)) for call in answer.tool_calls]
-    counted = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens)
+    counted = (
+        usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens, usage.output_tokens, usage.reasoning_tokens
+    )  # fmt: skip
 
     assert (answer.text, calls, counted, usage.estimated) == (*expected, False)
+    assert cost_of(answer, model) == by_hand(expected[2])
+
+
+RATES = {"input_mtok": 3, "cached_mtok": Decimal("0.3"), "cache_write_mtok": Decimal("3.75"), "output_mtok": 15}
+
+
+def cost_of(answer: Answer, model: str) -> Decimal | None:
+    provider, _, name = model.partition("/")
+    prices = PriceList(Overrides({"*": RATES}, lambda key, what: AssertionError(f"{key} {what}")))
+    return prices.cost(providers()[provider], Endpoint(provider, name, model), answer.usage).usd
+
+
+def by_hand(tokens: Tokens) -> Decimal:
+    read, cached, written, said, _ = tokens
+    pico = (read - cached - written) * 3_000_000 + cached * 300_000 + written * 3_750_000 + said * 15_000_000
+    return Decimal(pico) / 1_000_000_000_000
 
 
 def check_error(row: Row, model: str, path: str, words: str, expected: type[Exception] | None = None) -> None:
@@ -95,8 +120,9 @@ def expected_chat(row: Row) -> Expected:
         functions = [call["function"] for call in message.get("tool_calls") or []]
         calls = [(function["name"], json.loads(function["arguments"])) for function in functions]
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    written = (usage.get("prompt_tokens_details") or {}).get("cache_write_tokens") or 0
     reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    return text, calls, (usage["prompt_tokens"], cached, usage["completion_tokens"], reasoning)
+    return text, calls, (usage["prompt_tokens"], cached, written, usage["completion_tokens"], reasoning)
 
 
 @pytest.mark.parametrize("row", rows("openai-chat"))
@@ -146,7 +172,7 @@ def expected_responses(row: Row) -> Expected:
     cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
     reasoning = (usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0
     text = "".join(part["text"] for part in parts if part["type"] == "output_text")
-    return text, calls, (usage["input_tokens"], cached, usage["output_tokens"], reasoning)
+    return text, calls, (usage["input_tokens"], cached, 0, usage["output_tokens"], reasoning)
 
 
 @pytest.mark.parametrize("row", rows("openai-responses"))
@@ -180,7 +206,8 @@ def expected_anthropic(row: Row) -> Expected:
     written = usage.get("cache_creation_input_tokens") or 0
     text = "".join(block["text"] for block in blocks if block["type"] == "text")
     calls = [(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
-    return text, calls, (usage["input_tokens"] + cached + written, cached, usage["output_tokens"], 0)
+    thoughts = (usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0
+    return text, calls, (usage["input_tokens"] + cached + written, cached, written, usage["output_tokens"], thoughts)
 
 
 @pytest.mark.parametrize("row", rows("anthropic"))
@@ -196,6 +223,7 @@ def expected_gemini(row: Row) -> Expected:
     tokens = (
         usage["promptTokenCount"] + usage.get("toolUsePromptTokenCount", 0),
         usage.get("cachedContentTokenCount", 0),
+        0,
         usage.get("candidatesTokenCount", 0) + thoughts,
         thoughts,
     )
@@ -225,6 +253,7 @@ def test_bedrock(row: Row) -> None:
     text = "".join(block["text"] for block in content if "text" in block)
     calls = [(block["toolUse"]["name"], block["toolUse"]["input"]) for block in content if "toolUse" in block]
     cached = usage.get("cacheReadInputTokens", 0)
-    tokens = (usage["inputTokens"] + cached + usage.get("cacheWriteInputTokens", 0), cached, usage["outputTokens"], 0)
+    written = usage.get("cacheWriteInputTokens", 0)
+    tokens = (usage["inputTokens"] + cached + written, cached, written, usage["outputTokens"], 0)
 
     check(row, (text, calls, tokens), "bedrock/" + row["path"].split("/")[2], "")

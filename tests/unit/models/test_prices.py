@@ -48,7 +48,13 @@ def test_a_listed_model_costs_what_the_list_says(provider: str, model: str, micr
 
 @pytest.mark.parametrize(
     ("provider", "model"),
-    [("openai", "mystery"), ("openai", "ft:gpt-4o-mini:a"), ("ollama", "llama3"), ("hosted_vllm", "gpt-4o")],
+    [
+        ("openai", "mystery"),
+        ("openai", "ft:gpt-4o-mini:a"),
+        ("ollama", "llama3"),
+        ("hosted_vllm", "gpt-4o"),
+        ("openrouter", "perplexity/sonar-deep-research"),
+    ],
 )
 def test_an_unknown_price_is_none_and_never_zero(provider: str, model: str) -> None:
     prices = PriceList()
@@ -91,6 +97,46 @@ def test_the_worst_case_takes_max_tokens_or_the_model_s_longest_answer() -> None
 
     assert (given_limit.output_tokens, longest.output_tokens, twice.output_tokens) == (100, 16_384, 200)
     assert given_limit.usd == (given_limit.input_tokens * Decimal("0.15") + 100 * Decimal("0.6")) / 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tokens"),
+    [
+        ("openai", "gpt-5-mini", 128_000),
+        ("openai", "gpt-5-pro-2025-10-06", 272_000),
+        ("openai", "gpt-4-32k", 32_768),
+        ("openai", "gpt-6-sol", 1_050_000),  # no limit is known: its window
+        ("openai", "gpt-4o:extended", 272_000),  # another model than gpt-4o, of which nothing is known
+        ("anthropic", "claude-sonnet-4-5-20250929", 64_000),
+        ("anthropic", "claude-opus-4-6", 128_000),
+        ("gemini", "gemini-2.5-pro", 65_536),
+        ("openai", "mystery", 272_000),
+    ],
+)
+def test_the_longest_answer_is_never_taken_for_shorter_than_it_may_be(provider: str, model: str, tokens: int) -> None:
+    assert PriceList().worst(ROWS[provider], endpoint(provider, model), question()).output_tokens == tokens
+
+
+def test_a_window_that_the_user_gives_bounds_a_model_without_a_known_limit() -> None:
+    mine = endpoint("openai", "mystery", context_window=8_000)
+
+    assert PriceList().worst(ROWS["openai"], mine, question()).output_tokens == 8_000
+
+
+def test_every_model_whose_output_limit_the_wire_library_knows_has_at_least_that_limit() -> None:
+    from pydantic_ai.profiles.anthropic import anthropic_model_profile
+
+    for model in (
+        "claude-opus-4-6",
+        "claude-opus-5-5",
+        "claude-haiku-4-5-20251001",
+        "claude-fable-5",
+        "claude-sonnet-5-5",
+    ):
+        profile = anthropic_model_profile(model)
+        assert profile is not None
+        known: Any = profile.get("anthropic_max_output_tokens") or profile.get("max_output_tokens") or 0
+        assert PriceList().worst(ROWS["anthropic"], endpoint("anthropic", model), question()).output_tokens >= known > 0
 
 
 @given(st.text(max_size=200), st.integers(1, 500), st.integers(0, 200))
