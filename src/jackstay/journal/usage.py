@@ -16,7 +16,7 @@ from operator import add
 from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, or_, select
 
 from jackstay.core.usage import from_pico
 from jackstay.journal import schema
@@ -176,7 +176,7 @@ def _scope(by: By) -> ColumnElement[Any]:
 
 
 def _up_to_last(mark: str, text: ColumnElement[Any]) -> ColumnElement[Any]:
-    return func.rtrim(text, func.replace(text, mark, ""))
+    return func.rtrim(text, func.replace(text, mark, ""), type_=Text)
 
 
 def _paid_model() -> ColumnElement[Any]:
