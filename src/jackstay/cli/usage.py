@@ -141,6 +141,7 @@ def _print(group: By, rows: Sequence[UsageRow]) -> None:
         name = f"(no {group})" if row.key is None else shortest(row.key, ids) if group == "run" else row.key
         table.add_row(Text(name), *(tokens(getattr(row, each)) for each in shown), _cost(row))
     print_table(table)
+    sys.stdout.flush()  # the notes come after it also where both streams are one pipe
     for note in _notes(whole):
         say(note, "dim")
 

@@ -171,7 +171,7 @@ def _scope(by: By) -> ColumnElement[Any]:
         # Up to the innermost kickoff's name and hash. How often it was asked does not matter: the same question is the
         # same kickoff, so the first one (`#1`) says what it is.
         start = _up_to_last("~", scope)
-        scope = start + func.substr(scope, func.length(start) + 1, _HASH_DIGITS) + "#1/"
+        scope = start.concat(func.substr(scope, func.length(start) + 1, _HASH_DIGITS)).concat("#1/")
     return case((path.like(_SCOPED[by]), scope), else_="")
 
 
