@@ -44,6 +44,8 @@ class LimitAsk:
     correction_us: int = 0
     """What answers have shown the estimates to be wrong by: on the tokens' arrival time, and in tokens."""
     correction_tokens: int = 0
+    sent_late: bool = False
+    """The last call went out later than its turn was: the next one's is that much later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 TOO_MANY = 429
-LONGEST_S = 300.0
+LONGEST_S = 600.0
 """A longer pause than this is not taken from a header: a reset of daily limits would stop everything for hours."""
 _KINDS = ("requests", "tokens")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -81,9 +81,9 @@ def _checked(name: str, table: Mapping[str, Any]) -> tuple[str, dict[str, int]]:
         raise ConfigurationError(f"{min(unknown)!r} is unknown; known: {', '.join(KINDS)}")
     if not table:
         raise ConfigurationError(f"it sets nothing; give one of {', '.join(KINDS)}")
-    from jackstay.models.table import providers  # not wanted by programs without limits
+    from jackstay.models.table import LAZY_PROVIDERS, providers  # not wanted by programs without limits
 
-    known = sorted({*providers(), CUSTOM})
+    known = sorted({*providers(), *LAZY_PROVIDERS, CUSTOM})
     provider = name.partition("/")[0].partition(":")[0]
     if provider not in known:
         raise ConfigurationError(f"there is no provider {provider!r}; the providers are {', '.join(known)}")

@@ -25,6 +25,7 @@ from jackstay.engine.breakers import Breakers
 from jackstay.engine.budgets import Settled, SharedBudgets
 from jackstay.engine.clock import Clock
 from jackstay.engine.leases import LeaseKeeper
+from jackstay.engine.limiter import Limiter
 from jackstay.engine.loop import EngineLoop
 from jackstay.engine.pool import Pool
 from jackstay.engine.project_file import ProjectFile, read_project_file
@@ -84,7 +85,7 @@ class Runtime:
         self.pool = Pool(self.settings.pool_size)
         self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
-        self.breakers, self.settled = Breakers(self), Settled()
+        self.breakers, self.settled, self.limiter = Breakers(self), Settled(), Limiter(self)
         self.session: Session | None = None
         """Set while a script is run or resumed: which recorded runs its kickoffs go on with."""
         self.session_id = uuid.uuid4().hex
@@ -120,7 +121,7 @@ class Runtime:
             if self._wire is None:
                 from jackstay.models.wire import Wire  # the model libraries are loaded with the first call
 
-                self._wire = Wire(self.environ)
+                self._wire = Wire(self.environ, on_headers=lambda *said: self.limiter.learn(*said))
             return self._wire
 
     @property
@@ -214,7 +215,7 @@ class Runtime:
         self.engine_loop, self.pool, self._lock = EngineLoop(), Pool(self.settings.pool_size), threading.Lock()
         self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
-        self.breakers, self.settled = Breakers(self), Settled()
+        self.breakers, self.settled, self.limiter = Breakers(self), Settled(), Limiter(self)
         if self._wire is not None:
             self._wire.forget_in_child()
         if self._journal is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from jackstay.core.gcra import MINUTE_US, Bucket, admit
+from jackstay.core.gcra import MINUTE_US, Bucket, admit, request_cost_us
 from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.journal.schema import limiter, limiter_use
 from jackstay.journal.statements import now
@@ -48,12 +48,12 @@ def take_turns(connection: WriteConnection, ask: LimitAsk, owner: str) -> Turns:
     paused_s = max(0, row[2] - now_us) / 1e6
     free, crowded = _free(connection, ask, owner, now_us)
     wanted = ask.tokens[:free] if not (ask.patient and paused_s) else ()
-    bucket = Bucket(row[0], row[1] + ask.correction_us)
+    bucket = _brought_up(Bucket(row[0], row[1] + ask.correction_us), ask, now_us)
     waits = []
     for tokens in wanted:
         at, bucket = admit(bucket, limit, tokens=tokens, now_us=now_us)
         waits.append(max(0, at - now_us) / 1e6)
-    if wanted or ask.correction_us or ask.correction_tokens:
+    if wanted or ask.correction_us or ask.correction_tokens or ask.sent_late:
         tokens = ask.correction_tokens + (sum(wanted) if limit.tokens_per_min is not None else 0)
         counted = _counted(row[3:], now_us // MINUTE_US, len(wanted), tokens)
         _run(connection, _CHANGE, bucket.request_tat, bucket.token_tat, *counted, limit.name)
@@ -122,6 +122,13 @@ def _free(connection: WriteConnection, ask: LimitAsk, owner: str, now_us: int) -
     crowded = any(waiting and in_use < share for in_use, waiting in others)
     # Who has its share already leaves what is free to them: they ask ten times a second.
     return max(0, min(free, share - ask.in_use) if crowded else free), crowded
+
+
+def _brought_up(bucket: Bucket, ask: LimitAsk, now_us: int) -> Bucket:
+    requests = ask.limit.requests_per_min
+    if not ask.sent_late or requests is None:
+        return bucket
+    return Bucket(max(bucket.request_tat, now_us + request_cost_us(requests)), bucket.token_tat)
 
 
 def _tell_share(connection: WriteConnection, ask: LimitAsk, owner: str, now_us: int, *, taken: int) -> None:

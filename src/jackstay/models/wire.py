@@ -6,7 +6,7 @@ Knows no run, no retry, no budget. Clients belong to the engine loop: the asynch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from jackstay.core.messages import Answer, Question
@@ -18,12 +18,22 @@ from jackstay.models.routing import Routes
 from jackstay.models.table import providers as table
 from jackstay.models.turnstile import Coming
 
+OnHeaders = Callable[[str, str, str, int, Mapping[str, str]], None]
+
 
 class Wire:
-    """Asks models. `providers` replaces or adds rows of the routing table (by name)."""
+    """Asks models. `providers` replaces or adds rows of the routing table (by name). `on_headers` is told what answers
+    say about rate limits: provider, key's name, model as requested, status, headers. (Not of SDKs with an HTTP of their
+    own: boto3.)"""
 
-    def __init__(self, environ: Mapping[str, str], *, providers: Mapping[str, Provider] | None = None) -> None:
-        self._environ = environ
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        providers: Mapping[str, Provider] | None = None,
+        on_headers: OnHeaders | None = None,
+    ) -> None:
+        self._environ, self._on_headers = environ, on_headers
         self._routes = Routes({**table(), **(providers or {})}.values())
         self._prices = PriceList()
         self._connections: dict[object, asyncio.Task[Connection]] = {}
@@ -102,7 +112,15 @@ class Wire:
                 self._prices.load()
             return provider.connect(endpoint, self._environ)
 
-        return await in_thread(connect)
+        connection = await in_thread(connect)
+        if connection.turnstile is not None and self._on_headers is not None:
+            connection.turnstile.heard = self._heard
+        return connection
+
+    def _heard(self, endpoint: object, status: int, headers: Mapping[str, str]) -> None:
+        assert self._on_headers is not None
+        assert isinstance(endpoint, Endpoint)
+        self._on_headers(endpoint.provider, endpoint.key_name, endpoint.requested, status, headers)
 
     async def close(self) -> None:
         """Closes all connections; the wire can be used again."""
