@@ -43,6 +43,11 @@ class CallRecord:
         self._settled: tuple[Settlement, ...] = ()
         """Of the attempt before, for the next commit."""
 
+    @property
+    def unsettled(self) -> bool:
+        """The request before has ended, and that is not in the journal yet."""
+        return bool(self._settled)
+
     # --- before a request --------------------------------------------------------------------------------------------
 
     async def reserve(self, member: Member, budgets: tuple[BudgetScope, ...], sizing: Sizing) -> DoesNotFit | None:
@@ -158,7 +163,7 @@ class CallRecord:
         await self._commit(row, self.settlement(getattr(error, "code", "error")))
         return row
 
-    async def given_up(self, error: Exception) -> None:
+    async def given_up(self, error: BaseException) -> None:
         """Between two requests: nothing is in flight."""
         settled, self._settled = self._settled, ()
         await self.run.commit(self._row("cancelled", error=failure_of(error)), settlements=settled, blobs=self._blobs())

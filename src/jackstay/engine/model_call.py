@@ -21,12 +21,15 @@ from jackstay.engine.asker import Ask
 from jackstay.engine.budgets import BudgetScope, Sizing, exceeded
 from jackstay.engine.call_record import CallRecord
 from jackstay.engine.chain import Chain, Member, why_each
+from jackstay.engine.limiter import Turn
 from jackstay.engine.listening import Listening
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
 from jackstay.errors import NOT_SENT, DeadlineExceeded, ModelError
 
 DEFAULT_TIMEOUT_S = 600.0
+WORTH_TELLING_S = 0.1
+"""Of a wait for the limiter."""
 
 
 async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str | None = None) -> Answer:
@@ -105,7 +108,7 @@ class _Call:
         while True:
             asked += 1
             try:
-                answer = await self._attempt(member)
+                answer = await self._attempt(member, asked)
             except ModelError as error:
                 await self._after(member, error, asked)
             except _AskAnother:
@@ -114,29 +117,60 @@ class _Call:
                 if self.record.reserved:
                     sent = NOT_SENT not in getattr(cancel, "__notes__", ())
                     await self.record.cancelled(member, sent=sent)
+                elif self.record.unsettled:
+                    await self.record.given_up(cancel)
                 raise
             except Exception as error:
                 # A custom model's own exception: it reaches the caller as it was raised, with a row that says so.
                 if self.record.reserved:
                     await self._fail(error)
+                elif self.record.unsettled:
+                    await self.record.given_up(error)
                 raise
             else:
                 return await self._succeed(member, answer)
 
     # --- one request -------------------------------------------------------------------------------------------------
 
-    async def _attempt(self, member: Member) -> Answer:
+    async def _attempt(self, member: Member, asked: int) -> Answer:
         """Waits for its turn and for room in the budgets, reserves, asks once."""
         budgets = self._budgets(member)
         sizing = Sizing(member.asker, member.question, budgets)
         while True:
             self.run.check(self.scope)
             self._check_deadline()
-            with member.asker.coming():
-                refused = await self.record.reserve(member, budgets, sizing)
-                if refused is None:
-                    return await self._request(member)
+            async with self._turn(member, asked) as turn:
+                self._tell_wait(turn, member)
+                with member.asker.coming():
+                    refused = await self.record.reserve(member, budgets, sizing)
+                    if refused is None:
+                        answer = await self._request(member)
+                        turn.used(answer.usage.total_tokens)
+                        self.run.runtime.limiter.answered(member.asker, member.question, answer.usage)
+                        return answer
+                turn.unused()
             await self._make_room(member, budgets, sizing, refused)
+
+    def _turn(self, member: Member, asked: int) -> Turn:
+        limiter, asker = self.run.runtime.limiter, member.asker
+        limits = self.scope.limits + limiter.limits_for(asker.provider, asker.key_name, asker.requested)
+        return limiter.turn(
+            limits,
+            run_id=self.run.id,
+            tokens=limiter.estimate(limits, asker, member.question),
+            # Where another model can answer, the breaker looks after a provider that wants to be left alone; and who
+            # asks again has waited as long as it was told to.
+            patient=not member.replaceable and asked == 1,
+            deadline_at=self.deadline_at,
+        )
+
+    def _tell_wait(self, turn: Turn, member: Member) -> None:
+        if turn.waited_s > WORTH_TELLING_S:
+            waited_s = round(turn.waited_s, 3)
+            self.run.tell("limit_wait", self.record.path, waited_s=waited_s, model=member.asker.requested)
+            # A run may have been stopped, and the time limit passed, while it waited.
+            self.run.check(self.scope)
+            self._check_deadline()
 
     async def _request(self, member: Member) -> Answer:
         assert self.record.sized is not None

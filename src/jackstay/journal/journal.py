@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
-from jackstay.journal import answer_cache, breakers, opening
+from jackstay.journal import answer_cache, breakers, limits, opening
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
@@ -152,6 +153,20 @@ class Journal(Reads):
     def claim_probe(self, name: str, probe_s: float) -> Pending[bool]:
         """Be the one call, of all processes, that tries a model whose breaker is half open."""
         return self._writer.call(lambda connection: breakers.claim_probe(connection, name, probe_s))
+
+    def take_turns(self, ask: LimitAsk) -> Pending[Turns]:
+        """Turns of a rate limit that processes share, and this process's share in it (kept for `limits.KEEP_S`)."""
+        owner = self._owner.nonce
+        return self._writer.call(lambda connection: limits.take_turns(connection, ask, owner))
+
+    def pause_limit(self, name: str, pause_s: float) -> Pending[None]:
+        """The provider wants to be left alone for so long."""
+        return self._writer.call(lambda connection: limits.pause(connection, name, pause_s))
+
+    def limits(self) -> list[LimitState]:
+        """All limits that have been used, by name."""
+        dialect = self.dialect
+        return self._read(lambda connection: limits.read(connection, dialect))
 
     def answer_wait(self, wait: Wait, answer: str, *, by: str) -> Pending[bool]:
         """Answer what a run waits for. False: somebody was faster."""
