@@ -16,7 +16,6 @@ from jackstay.errors import DefinitionError
 AGENT = frozenset(
     {
         "cache",
-        "max_rpm",
         "allow_delegation",
         "tool_failure_policy",
         "i18n",
@@ -84,7 +83,6 @@ CREW = frozenset(
         "before_kickoff_callbacks",
         "after_kickoff_callbacks",
         "stream",
-        "max_rpm",
         "prompt_file",
         "trained_agents_file",
         "output_log_file",
