@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from jackstay.testing import Fault, Stub, StubRequest, tool_call
@@ -127,6 +128,30 @@ def iterations_bounded() -> None:
 
     assert played.told == {"raw": "It is about the sea.", "requests": 4}
     assert [request.tool_choice == "none" for request in played.requests] == [False, False, False, True]
+
+
+def calls_paced() -> None:
+    """`max_iter` turns and a forced answer, no oftener than `max_rpm` allows: 120 a minute are half a second apart."""
+
+    def answer(request: StubRequest) -> Any:
+        return "It is about AI." if request.tool_choice == "none" else tool_call("next_page", number=request.index)
+
+    with Stub(answer=answer) as stub:
+        played = play("paced", stub=stub)
+
+    assert played.told == {"raw": "It is about AI.", "requests": 4}
+    # The first one loads the provider's SDK after its turn; one that was late may catch up by a fifth of a second.
+    at_s = [request.received_s for request in played.requests[1:]]
+    assert all(later - earlier > 0.25 for earlier, later in pairwise(at_s))
+    assert at_s[-1] - at_s[0] > 2 * 0.5 - 0.25
+
+
+def paced_block() -> None:
+    with Stub() as stub:
+        stub.rule("AI is new.")
+        played = play("paced_block", stub=stub, blocks={8: excerpts.block(8)})
+
+    assert played.told == {"raw": "AI is new.", "max_iter": 15, "max_rpm": 10}
 
 
 def small_model_first() -> None:

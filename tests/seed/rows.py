@@ -60,7 +60,7 @@ ROWS: tuple[Row, ...] = (
         flows.observable_flow_block,
     ),
     Row("python", 7, "verbose mode", "Observability"),
-    Row("python", 8, "max_iter and max_rpm", "Model calls"),
+    Row("python", 8, "max_iter and max_rpm", "Model calls", calls.calls_paced, calls.paced_block),
     Row("python", 9, "batch with a semaphore", "Crews", crowds.batch_with_semaphore, crowds.batch_block),
     Row("python", 10, "kickoff_for_each", "Crews", crowds.for_each, crowds.for_each_block),
     Row("python", 11, "load_dotenv", "Foundation", calls.load_dotenv, calls.env_block),

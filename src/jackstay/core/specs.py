@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from jackstay.core.flow_graph import FlowGraph
+from jackstay.core.limits import Limit
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
 from jackstay.core.retry import Retry
 
@@ -102,6 +103,7 @@ class AgentSpec:
     max_iter: int = 25
     max_execution_time_s: float | None = None
     retry: Retry | None = None
+    limit: Limit | None = None
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
@@ -152,6 +154,7 @@ class TaskSpec:
 class CrewSpec:
     name: str
     tasks: tuple[TaskSpec, ...]
+    limit: Limit | None = None
 
 
 class StatePort(Protocol):

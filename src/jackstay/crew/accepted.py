@@ -19,7 +19,6 @@ Deadline = Annotated[float | None, Field(gt=0, allow_inf_nan=False, strict=True)
 AGENT = frozenset(
     {
         "cache",
-        "max_rpm",
         "allow_delegation",
         "tool_failure_policy",
         "i18n",
@@ -87,7 +86,6 @@ CREW = frozenset(
         "before_kickoff_callbacks",
         "after_kickoff_callbacks",
         "stream",
-        "max_rpm",
         "prompt_file",
         "trained_agents_file",
         "output_log_file",

@@ -23,6 +23,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
 from jackstay.engine.batch import Ended, start_batch
@@ -47,6 +48,8 @@ class Crew(BaseModel):
 
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
     may spend. `deadline_s`: how long one kickoff may take, in seconds.
+    may spend. `max_rpm`: how many model calls per minute crews of this definition make together, in whatever runs and
+    processes; agents' own `max_rpm` hold besides.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -61,6 +64,7 @@ class Crew(BaseModel):
     retry: Retry | None = None
     budget: Budget | None = None
     deadline_s: accepted.Deadline = None
+    max_rpm: int | None = Field(default=None, ge=1)
     usage_metrics: UsageMetrics | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -179,12 +183,15 @@ class Crew(BaseModel):
             if spec.agent.step_callback is None and self.step_callback is not None:
                 spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
             tasks.append(spec)
-        return CrewSpec(self.name, tuple(tasks))
+        return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self._outline, self.max_rpm))
 
     @property
     def fingerprint(self) -> str:
         """Names, prompts, schemas, models of the definition; two programs with equal ones can resume one another."""
-        return digest(["crew", self.name, [task.outline(self.tasks) for task in self.tasks]])
+        return digest(self._outline())
+
+    def _outline(self) -> list[Any]:
+        return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks]]
 
     @contextmanager
     def _kicked_off(

@@ -344,7 +344,9 @@ def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]
 
 
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
-    """What is wrong with a model is said before anything runs; and libraries are loaded before a task's clock starts."""
+    """What is wrong with a model or a limit is said before anything runs; and libraries are loaded before a task's clock
+    starts."""
+    run.runtime.limiter.check()
     askers = [run.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()

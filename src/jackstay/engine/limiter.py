@@ -47,6 +47,10 @@ class Limiter:
         self._sizes: dict[str, _Sizes] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
+    def check(self) -> None:
+        """Raises `ConfigurationError` for limits that cannot be used."""
+        _ = self.configured
+
     @property
     def configured(self) -> ConfiguredLimits:
         """What jackstay.toml and the environment say. Raises `ConfigurationError`."""

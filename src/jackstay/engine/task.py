@@ -34,7 +34,7 @@ class _TaskStep:
         self.run, self.task, self.context = crew.run, task, context
         self.path = numbered(crew.path, task.key, number)
         self.scope = crew.child(self.path, agent=task.agent.role, task=task.name or task.key)
-        self.scope.bound(retry=task.agent.retry)
+        self.scope.bound(retry=task.agent.retry, limits=(task.agent.limit,) if task.agent.limit else ())
         self.tools: Sequence[ToolDef] = task.tools or task.agent.tools
         self.args_hash = _question(task, self.tools, context)
 
