@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -135,7 +135,7 @@ class Crew(BaseModel):
 
     def kickoff_for_each(
         self,
-        inputs: list[Inputs],
+        inputs: Sequence[Inputs],
         *,
         concurrency: int = 8,
         on_error: OnError = "keep",
@@ -151,7 +151,7 @@ class Crew(BaseModel):
 
     async def akickoff_for_each(
         self,
-        inputs: list[Inputs],
+        inputs: Sequence[Inputs],
         *,
         concurrency: int = 8,
         on_error: OnError = "keep",
@@ -165,7 +165,7 @@ class Crew(BaseModel):
 
     async def kickoff_for_each_async(
         self,
-        inputs: list[Inputs],
+        inputs: Sequence[Inputs],
         *,
         concurrency: int = 8,
         on_error: OnError = "keep",
@@ -205,7 +205,7 @@ class Crew(BaseModel):
         guard_loading()
         yield current_runtime(), self._prepared(inputs, run_key, resume, budget, deadline_s)
 
-    def _prepared_each(self, items: list[Inputs], deadline_s: float | None) -> list[Kickoff]:
+    def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
         return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
 
     def _prepared(
