@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from jackstay.core.usage import Usage
 from jackstay.errors import BudgetExceeded, ConfigurationError, RunWaiting
 from jackstay.testing import Fault, Reply, ScriptedModel, StubRequest, tool_call
 from jackstay.tools import tool
-from tests.e2e.ledger import Ledger
+from tests.e2e.ledger import HurriedClock, Ledger
 
 MODEL = "gpt-4o-mini"
 GIVEN, SAID = Decimal("0.15"), Decimal("0.60")
@@ -361,6 +362,54 @@ def test_budgets_of_a_definition_and_a_key_are_shared_by_runs(stub, make_runtime
     with pytest.raises(BudgetExceeded, match="key 'ANTHROPIC_API_KEY'"):
         other.kickoff({"topic": "t"})
     assert crew_of().kickoff({"topic": "t"}).raw
+
+
+def test_stop_by_a_shared_budget_is_one_runs_and_no_longer_than_its_period(stub, make_runtime, tmp_path):
+    (tmp_path / "jackstay.toml").write_text('[budgets.project]\ncalls = 1\nper = "day"\n')
+    clock = Tomorrow()
+    make_runtime(clock=clock)
+    crew_of().kickoff({"topic": "t"})
+    with pytest.raises(BudgetExceeded):
+        crew_of().kickoff({"topic": "t"})
+
+    clock.days = 1
+    assert crew_of().kickoff({"topic": "t"}).raw
+
+
+class Tomorrow(HurriedClock):
+    days = 0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=self.days)
+
+
+def test_shared_budget_of_a_crew_stops_the_crew_and_not_the_flow_around_it(stub, make_runtime, tmp_path):
+    (tmp_path / "jackstay.toml").write_text('[budgets."crew:dear"]\ncalls = 1\n')
+    make_runtime()
+
+    class Careful(Flow):  # type: ignore[type-arg]
+        @start()
+        def begin(self) -> str:
+            crew_of(name="dear").kickoff({"topic": "t"})
+            try:
+                crew_of(name="dear").kickoff({"topic": "u"})
+            except BudgetExceeded:
+                return str(crew_of(name="cheap").kickoff({"topic": "t"}).raw)
+            return "never"
+
+    assert Careful().kickoff() != "never"
+
+
+@pytest.mark.parametrize("text", ["[limits.openai]\nrequests_per_min = 0", "[prices.m]\ninput_mtok = -1"])
+def test_any_section_is_checked_before_a_run_is_made(stub, make_runtime, tmp_path, text):
+    (tmp_path / "jackstay.toml").write_text(text)
+    runtime = make_runtime()
+
+    for start_ in (lambda: crew_of().kickoff({"topic": "t"}), lambda: crew_of().kickoff_for_each([{"topic": "t"}])):
+        with pytest.raises(ConfigurationError, match=r"jackstay\.toml"):
+            start_()
+
+    assert Ledger.of(runtime).runs == []
 
 
 def test_tool_calls_and_their_turns_count(stub, runtime):

@@ -33,6 +33,7 @@ def start_batch(
         raise InputsError(f"concurrency={concurrency}: at least one item has to run at a time")
 
     async def work(home: Home) -> list[Ended]:
+        runtime.check_settings()
         nested = current_scope() is not None or (runtime.session is not None and runtime.session.scope is not None)
         if nested:
             return await _all(kickoffs, concurrency, lambda kickoff: start(runtime, home, kickoff))

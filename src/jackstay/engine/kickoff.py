@@ -167,6 +167,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
 
 async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     asked_s = runtime.clock.monotonic()
+    runtime.check_settings()
     kickoff = _with_environment(runtime, kickoff)
     earlier = await _earlier(runtime, kickoff)
     if earlier is not None and earlier.status == "succeeded":
@@ -288,11 +289,11 @@ async def take_up(runtime: Runtime, run_id: str) -> Run:
 async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outcome:
     """`asked_s`: when the caller asked, on the monotonic clock; the run's time limit counts from there."""
     runtime, started = run.runtime, run.runtime.clock.monotonic()
+    scope = Scope(run, "", home).bound(deadline_s=kickoff.deadline_s, since_s=asked_s)
+    scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
     runtime.leases.keep(run, current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
-    scope = Scope(run, "", home).bound(deadline_s=kickoff.deadline_s, since_s=asked_s)
-    scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
     try:
         async with watched(scope):
             result = await kickoff.body(scope)
@@ -340,13 +341,12 @@ def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]
     budget = kickoff.budget or (run.runtime.budget if top else None)
     shown = f"run {run.id[:SHORT]}" if top else f"{kickoff.kind} '{kickoff.name}'"
     own = scoped(budget, run_id=run.id, path=path, shown=shown, raised=run.raised)
-    return (*shared.of(*(["project"] if top else []), f"{kickoff.kind}:{kickoff.name}"), *own)
+    return (*shared.of(*(["project"] if top else []), f"{kickoff.kind}:{kickoff.name}", path=path), *own)
 
 
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
     """What is wrong with a model or a limit is said before anything runs; and libraries are loaded before a task's clock
     starts."""
-    run.runtime.limiter.check()
     askers = [run.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()

@@ -145,6 +145,11 @@ class Runtime:
             self._prices = Overrides(self.project_file.section("prices"), self.project_file.mistake)
         return self._prices
 
+    def check_settings(self) -> None:
+        """Before a run begins: raises `ConfigurationError` for what `jackstay.toml` or the environment says wrongly."""
+        _ = self.shared_budgets, self.prices
+        self.limiter.check()
+
     @property
     def shared_budgets(self) -> SharedBudgets:
         """The budgets of `jackstay.toml`."""

@@ -41,6 +41,7 @@ def script_run(
     names a new run. `budget`: what everything in it may spend together. `deadline_s`: after so many seconds nothing more
     starts, and what is in flight ends. The block's exception is the run's end and is raised on.
     """
+    runtime.check_settings()
     session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}))
     script = _script(name, entry, inputs or {}, run_key, budget)
     try:
