@@ -29,6 +29,7 @@ PRELOADED = (
     "tests.programs.crew_of_five",
     "tests.programs.flow_at_once",
     "tests.programs.flow_of_five",
+    "tests.programs.limited_crews",
 )
 
 
