@@ -113,7 +113,8 @@ def test_runs_take_turns(stub, make_runtime, tmp_path):
     many, few = crew_of(role="Many"), crew_of(tasks=3, role="Few")
 
     tasks = [
-        Task(description=f"Do {n}", expected_output="t", agent=many.agents[0], async_execution=n < 39) for n in range(40)
+        Task(description=f"Do {n}", expected_output="t", agent=many.agents[0], async_execution=n < 39)
+        for n in range(40)
     ]
     crowd = threading.Thread(target=Crew(agents=many.agents, tasks=tasks).kickoff)
     crowd.start()

@@ -102,7 +102,9 @@ class Limiter:
         sizes = self._sizes.setdefault(asker.requested, _Sizes())
         output = round(sizes.output)
         most = question.sampling.max_tokens
-        return max(1, round(asker.worst(question).input * sizes.ratio) + (output if most is None else min(output, most)))
+        return max(
+            1, round(asker.worst(question).input * sizes.ratio) + (output if most is None else min(output, most))
+        )
 
     def answered(self, asker: Asker, question: Question, usage: Usage) -> None:
         """What the estimates learn from."""
@@ -186,7 +188,7 @@ class Turn:
 
     def __init__(self, limiter: Limiter, runtime: Runtime, limits: tuple[Limit, ...], call: _Call) -> None:
         self._limiter, self._runtime, self._call = limiter, runtime, call
-        self._limits = limits if len(limits) < 2 else tuple(sorted(dict.fromkeys(limits), key=_width))  # noqa: PLR2004
+        self._limits = limits if len(limits) < 2 else tuple(sorted(dict.fromkeys(limits), key=_width))
         self._held: list[tuple[LimitQueue, Waiter]] = []
         self._used: int | None = None
         self._unused = False

@@ -88,7 +88,9 @@ def read(connection: Connection, dialect: str) -> list[LimitState]:
 
 
 def _state(row: Any, clock: int) -> LimitState:
-    counted = _counted((row.minute, row.requests, row.tokens, row.requests_before, row.tokens_before), clock // MINUTE_US)
+    counted = _counted(
+        (row.minute, row.requests, row.tokens, row.requests_before, row.tokens_before), clock // MINUTE_US
+    )
     # Of the minute before, what is less than a minute old if it went out evenly.
     part = 1 - clock % MINUTE_US / MINUTE_US
     return LimitState(
@@ -156,5 +158,3 @@ def _run(connection: WriteConnection, sql: str, *parameters: Any) -> Any:
     postgres = connection.dialect.name == "postgresql"
     made = sql.format(mark="%s" if postgres else "?", lock=" for update" if postgres else "")
     return connection.execute(made, parameters)
-
-

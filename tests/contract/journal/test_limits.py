@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ def other(place: Place) -> Iterator[Journal]:
     opened.close()
 
 
-def ask(journal: Journal, limit: Limit, *tokens: int, **more: int) -> Turns:
+def ask(journal: Journal, limit: Limit, *tokens: int, **more: Any) -> Turns:
     return journal.take_turns(LimitAsk(limit, tokens, **more)).result(TIMEOUT_S)
 
 
@@ -47,8 +49,7 @@ def test_threads_that_ask_at_once_get_different_turns(journal: Journal, other: J
     waits: list[float] = []
 
     def take(mine: Journal) -> None:
-        for _ in range(10):
-            waits.append(ask(mine, Limit("x", requests_per_min=10), 0).wait_s[0])
+        waits.extend(ask(mine, Limit("x", requests_per_min=10), 0).wait_s[0] for _ in range(10))
 
     threads = [threading.Thread(target=take, args=(each,)) for each in (journal, other)]
     for thread in threads:
@@ -57,7 +58,7 @@ def test_threads_that_ask_at_once_get_different_turns(journal: Journal, other: J
         thread.join(TIMEOUT_S)
 
     waits.sort()
-    apart = [later - earlier for earlier, later in zip(waits[1:], waits[2:], strict=False)]
+    apart = [later - earlier for earlier, later in pairwise(waits[1:])]
     assert min(apart) > request_cost_us(10) / 1e6 - 2
     assert waits[-1] == pytest.approx(19 * request_cost_us(10) / 1e6, abs=2)
 

@@ -13,7 +13,17 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("reset", "pause_s"),
-    [("1s", 1), ("6m0s", 360), ("11m", 0), ("1m30s", 90), ("20ms", 0.02), ("1.5s", 1.5), ("7", 7), ("soon", 0), ("", 0)],
+    [
+        ("1s", 1),
+        ("6m0s", 360),
+        ("11m", 0),
+        ("1m30s", 90),
+        ("20ms", 0.02),
+        ("1.5s", 1.5),
+        ("7", 7),
+        ("soon", 0),
+        ("", 0),
+    ],
 )
 def test_openai_says_when_requests_are_taken_again(reset, pause_s):
     headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": reset}
