@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def crew_of(*, tasks: int = 1, role: str = "Writer", crew_rpm: int | None = None
     return Crew(agents=[writer], tasks=made, max_rpm=crew_rpm)
 
 
-def topics(count: int) -> list[dict[str, str]]:
+def topics(count: int) -> list[Mapping[str, Any]]:
     return [{"topic": f"topic {n}"} for n in range(count)]
 
 
