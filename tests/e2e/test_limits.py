@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from jackstay import Agent, Crew, Retry, Runtime, Task
 from jackstay.core.limits import Limit
+from jackstay.core.specs import ModelConfig
 from jackstay.engine.clock import Clock
 from jackstay.errors import ConfigurationError, DeadlineExceeded
-from jackstay.testing import Fault, Reply
+from jackstay.testing import Fault
 from tests.e2e.ledger import Ledger
 from tests.e2e.pacing import arrivals, check_pace
 
@@ -35,7 +37,7 @@ def crew_of(*, tasks: int = 1, role: str = "Writer", crew_rpm: int | None = None
     return Crew(agents=[writer], tasks=made, max_rpm=crew_rpm)
 
 
-def topics(count: int) -> list[dict[str, str]]:
+def topics(count: int) -> list[Mapping[str, Any]]:
     return [{"topic": f"topic {n}"} for n in range(count)]
 
 
@@ -111,23 +113,15 @@ def test_runs_take_turns(stub, make_runtime, tmp_path):
     make_runtime()
     many, few = crew_of(role="Many"), crew_of(tasks=3, role="Few")
 
-    async def both() -> None:
-        crowd = asyncio.ensure_future(many_tasks().akickoff())
-        await asyncio.sleep(0)
-        while not stub.requests:
-            await asyncio.to_thread(stub.wait_for_requests, 1) if hasattr(stub, "wait_for_requests") else None
-            await asyncio.sleep(0)
-        await few.akickoff({"topic": "x"})
-        await crowd
-
-    def many_tasks() -> Crew:
-        tasks = [
-            Task(description=f"Do {n}", expected_output="t", agent=many.agents[0], async_execution=n < 39)
-            for n in range(40)
-        ]
-        return Crew(agents=many.agents, tasks=tasks)
-
-    asyncio.run(both())
+    tasks = [
+        Task(description=f"Do {n}", expected_output="t", agent=many.agents[0], async_execution=n < 39)
+        for n in range(40)
+    ]
+    crowd = threading.Thread(target=Crew(agents=many.agents, tasks=tasks).kickoff)
+    crowd.start()
+    stub.wait_for(lambda seen: bool(seen.requests))
+    few.kickoff({"topic": "x"})
+    crowd.join()
 
     systems = [request.system for request in stub.requests]
     last_of_few = max(index for index, text in enumerate(systems) if "Few" in text)
@@ -137,7 +131,7 @@ def test_runs_take_turns(stub, make_runtime, tmp_path):
 def test_concurrent_bounds_what_is_under_way(stub, make_runtime, tmp_path):
     in_file(tmp_path, "[limits.openai]\nconcurrent = 3\n")
     make_runtime()
-    stub.reply_with(lambda request: Reply("done", latency_s=0.05)) if hasattr(stub, "reply_with") else None
+    stub.latency_s = 0.05
 
     crew_of().kickoff_for_each(topics(12), concurrency=12)
 
@@ -195,12 +189,13 @@ def test_a_setting_that_cannot_be_used_is_said_before_any_request(stub, make_run
 
 
 def test_a_429_holds_other_calls_of_the_key_too_and_its_own_retry_comes_in_time(stub, runtime):
-    stub.script(Fault.rate_limited(1))
-    crew = crew_of(retry=Retry(jitter=0) if "jitter" in Retry.__dataclass_fields__ else None)
+    stub.script([Fault.rate_limited(1)])
+    refused = threading.Event()
+    runtime.observers.append(lambda event: refused.set() if event.name == "retry" else None)
+    crew = crew_of(retry=Retry(jitter=0))
     first = threading.Thread(target=crew.kickoff, args=({"topic": "first"},))
     first.start()
-    while not (stub.requests and stub.requests[0].finished):
-        pass
+    refused.wait(10)
 
     crew.kickoff({"topic": "second"})
     first.join()
@@ -213,6 +208,7 @@ def test_a_429_holds_other_calls_of_the_key_too_and_its_own_retry_comes_in_time(
 
 def test_a_call_that_has_a_fallback_does_not_sit_out_a_pause(stub, runtime):
     runtime_learns(runtime, 429, {"retry-after": "30"})
+    on_loop(runtime, runtime.asker(ModelConfig("anthropic/claude-sonnet-4-5")).prepare)
 
     began = time.monotonic()
     crew_of(llm=[MODEL, "anthropic/claude-sonnet-4-5"]).kickoff({"topic": "x"})

@@ -30,6 +30,7 @@ PRELOADED = (
     "tests.programs.flow_at_once",
     "tests.programs.flow_of_five",
     "tests.programs.spenders",
+    "tests.programs.limited_crews",
 )
 
 

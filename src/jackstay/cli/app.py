@@ -178,6 +178,15 @@ def cancel(
 
 
 @app.command(rich_help_panel=FIRST)
+def limits(as_json: Json = False, debug: Debug = False) -> None:
+    """Show rate limits: what is used, who waits."""
+    with reporting(debug=debug):
+        from jackstay.cli.limits import limits as show_limits  # on demand: see above
+
+        raise typer.Exit(show_limits(as_json=as_json))
+
+
+@app.command(rich_help_panel=FIRST)
 def version() -> None:
     """Print the versions of Jackstay, Python and the platform."""
     from jackstay.cli.version import version_line  # on demand: see above

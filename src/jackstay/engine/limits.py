@@ -24,8 +24,10 @@ class ConfiguredLimits:
     def __init__(self, file: ProjectFile, environ: Mapping[str, str]) -> None:
         self._tables = {**dict(_read_file(file)), **dict(_read_setting(environ.get(SETTING, "")))}
 
-    def __bool__(self) -> bool:
-        return bool(self._tables)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As they are configured."""
+        return tuple(sorted(self._tables))
 
     def of(self, provider: str, key_name: str, model: str) -> tuple[Limit, ...]:
         """Those of a call, the model's last. The names of limits have the key's variable in them, never the key."""
@@ -43,9 +45,13 @@ class ConfiguredLimits:
 
     def of_name(self, limiter: str) -> Limit | None:
         """What is configured for a limit that the journal knows by this name."""
-        place, _, key_name = limiter.partition(":")
-        provider, _, model = place.partition("/")
-        return next((each for each in self.of(provider, key_name, model or place) if each.name == limiter), None)
+        place, _, key_name = limiter.rpartition(":")
+        for name, key in ((place, key_name), (limiter, "")):  # a model's name may have a colon, too
+            provider, _, model = name.partition("/")
+            for limit in self.of(provider, key, model):
+                if limit.name == limiter:
+                    return limit
+        return None
 
 
 def _read_file(file: ProjectFile) -> Iterator[tuple[str, dict[str, int]]]:

@@ -123,11 +123,12 @@ class Runtime:
             if self._wire is None:
                 from jackstay.models.wire import Wire  # the model libraries are loaded with the first call
 
-                self._wire = Wire(self.environ, prices=self.prices, on_headers=self._heard_of_limits)
+                self._wire = Wire(self.environ, prices=self.prices, on_headers=self._heard)
             return self._wire
 
-    def _heard_of_limits(self, *said: Any) -> None:
-        self.limiter.learn(*said)  # a forked child has another one
+    def _heard(self, provider: str, key_name: str, model: str, status: int, headers: Mapping[str, str]) -> None:
+        """To the limiter of now: a forked child has another one."""
+        self.limiter.learn(provider, key_name, model, status, headers)
 
     @property
     def project_file(self) -> ProjectFile:

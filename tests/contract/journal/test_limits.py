@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ def other(place: Place) -> Iterator[Journal]:
     opened.close()
 
 
-def ask(journal: Journal, limit: Limit, *tokens: int, **more: int) -> Turns:
+def ask(journal: Journal, limit: Limit, *tokens: int, **more: Any) -> Turns:
     return journal.take_turns(LimitAsk(limit, tokens, **more)).result(TIMEOUT_S)
 
 
@@ -47,8 +49,7 @@ def test_threads_that_ask_at_once_get_different_turns(journal: Journal, other: J
     waits: list[float] = []
 
     def take(mine: Journal) -> None:
-        for _ in range(10):
-            waits.append(ask(mine, Limit("x", requests_per_min=10), 0).wait_s[0])
+        waits.extend(ask(mine, Limit("x", requests_per_min=10), 0).wait_s[0] for _ in range(10))
 
     threads = [threading.Thread(target=take, args=(each,)) for each in (journal, other)]
     for thread in threads:
@@ -57,7 +58,7 @@ def test_threads_that_ask_at_once_get_different_turns(journal: Journal, other: J
         thread.join(TIMEOUT_S)
 
     waits.sort()
-    apart = [later - earlier for earlier, later in zip(waits[1:], waits[2:], strict=False)]
+    apart = [later - earlier for earlier, later in pairwise(waits[1:])]
     assert min(apart) > request_cost_us(10) / 1e6 - 2
     assert waits[-1] == pytest.approx(19 * request_cost_us(10) / 1e6, abs=2)
 
@@ -81,7 +82,7 @@ def test_a_pause_holds_every_process_but_not_the_impatient(journal: Journal, oth
     held = ask(other, KEY, 0)
     passed = other.take_turns(LimitAsk(KEY, (0,), patient=False)).result(TIMEOUT_S)
 
-    assert held.wait_s == ()
+    assert len(held.wait_s) == 0
     assert held.paused_s == pytest.approx(30, abs=1)
     assert passed.wait_s == (0,)
     assert journal.limits()[0].paused_s == pytest.approx(30, abs=1)
