@@ -57,4 +57,3 @@ def test_hundred_of_a_hundred_runs_outlast_a_bad_day(stub, make_runtime):
 
     assert len([output for output in outputs if output.raw]) == 100
     assert len(stub.requests) > 140
-    assert sum(output.token_usage.total_tokens for output in outputs) == stub.total_usage().total_tokens

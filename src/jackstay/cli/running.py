@@ -141,7 +141,7 @@ def _limits(budget: Budget | None, deadline_s: float | None) -> dict[str, Any]:
 
 
 def _entry_of(budget: Budget) -> dict[str, Any]:
-    given = {"usd": budget.usd and str(budget.usd), "tokens": budget.tokens, "calls": budget.calls}
+    given = {"usd": None if budget.usd is None else str(budget.usd), "tokens": budget.tokens, "calls": budget.calls}
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -152,11 +152,6 @@ class DoesNotFit(Exception):
         super().__init__(f"{hold.budget}: {hold.worst} does not fit beside {spent} spent and {reserved} reserved")
         self.hold, self.spent, self.reserved = hold, spent, reserved
 
-    @property
-    def for_good(self) -> bool:
-        """It would not fit either if everything that is outstanding cost nothing."""
-        return bool(self.hold.ceiling.exceeded_by(self.spent + self.hold.worst))
-
 
 def most_output(
     ceiling: Ceiling, used: Amount, *, input_pico: int | None, input_tokens: int, token_pico: int | None

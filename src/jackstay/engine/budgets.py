@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jackstay.core.budget import Amount, Budget, Ceiling, DoesNotFit, Hold, in_words, most_output
+from jackstay.core.budget import NOTHING, Amount, Budget, Ceiling, DoesNotFit, Hold, in_words, most_output
 from jackstay.core.messages import Question
 from jackstay.engine.asker import Asker, WorstCase
 from jackstay.errors import BudgetExceeded, ConfigurationError
@@ -96,14 +98,37 @@ class Sizing:
 
     def never_fits(self, refused: DoesNotFit) -> bool:
         """It would not fit either, at its smallest, if everything outstanding cost nothing."""
-        if not self._bounded:
-            return refused.for_good
-        smallest = self._asker.worst(self._with(LEAST))
-        least = Amount(smallest.pico or 0, smallest.input + smallest.output, 1)
-        return bool(refused.hold.ceiling.exceeded_by(refused.spent + least))
+        least = refused.hold.worst
+        if self._bounded:
+            smallest = self._asker.worst(self._with(LEAST))
+            least = Amount(smallest.pico or 0, smallest.input + smallest.output, 1)
+        taken = refused.spent + held_around(refused.hold)
+        return bool(refused.hold.ceiling.exceeded_by(taken + least))
 
     def _with(self, max_tokens: int) -> Question:
         return replace(self._question, sampling=replace(self._question.sampling, max_tokens=max_tokens))
+
+
+_around: ContextVar[tuple[Hold, ...]] = ContextVar("jackstay_holds_around", default=())
+
+
+@contextmanager
+def holding(holds: tuple[Hold, ...]) -> Iterator[None]:
+    """Around a request: a user's own model may ask others meanwhile, which must not wait for what this one holds."""
+    if not holds:
+        yield
+        return
+    token = _around.set((*_around.get(), *holds))
+    try:
+        yield
+    finally:
+        _around.reset(token)
+
+
+def held_around(hold: Hold) -> Amount:
+    """What the calls around this one hold in the same budget: it comes back only when this one has ended."""
+    same = (each.worst for each in _around.get() if (each.budget, each.period) == (hold.budget, hold.period))
+    return sum(same, NOTHING)
 
 
 class Settled:
@@ -204,7 +229,13 @@ def scoped(
     if budget is None and answer is None:
         return ()
     if answer is not None:
-        kept = {each.name: getattr(budget, each.name) for each in fields(Budget)} if budget else {}
-        budget = Budget(**{**kept, **answer})
+        given = Budget(**answer)
+        budget = given if budget is None else replace(budget, **_larger(budget, given))
     assert budget is not None
     return (BudgetScope(budget, f"run:{run_id}:{path}", shown, budget.ceiling, path),)
+
+
+def _larger(one: Budget, other: Budget) -> dict[str, Any]:
+    """What is allowed in each unit by the one or the other: a person has raised a budget, or the program has since."""
+    pairs = {unit: (getattr(one, unit), getattr(other, unit)) for unit in ("usd", "tokens", "calls")}
+    return {unit: max((each for each in pair if each is not None), default=None) for unit, pair in pairs.items()}

@@ -14,8 +14,8 @@ from jackstay.core.messages import Answer
 from jackstay.core.records import Reservation, Settlement, StepRow, StepStatus
 from jackstay.core.usage import NO_USAGE, Usage, from_pico, to_pico
 from jackstay.engine.asker import Ask
-from jackstay.engine.budgets import BudgetScope, Sized, Sizing, refuse_unpriced
-from jackstay.engine.run_writer import Blobs
+from jackstay.engine.budgets import BudgetScope, Sized, Sizing
+from jackstay.engine.run_writer import NOT_HELD, Blobs
 from jackstay.errors import BudgetExceeded, JackstayError, LeaseLost, RunSignal, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -36,17 +36,13 @@ class CallRecord:
         self.began = self.run.began()
         self.tried: list[dict[str, Any]] = []
         """The requests that gave no answer and the models that were passed over."""
+        self._before, self._closed = self.attempts, False
         self.reserved = False
         """The current attempt has its reservation: from here on it has to be accounted for."""
         self.sized: Sized | None = None
         self.holds: tuple[Hold, ...] = ()
         self._settled: tuple[Settlement, ...] = ()
         """Of the attempt before, for the next commit."""
-
-    @property
-    def unsettled(self) -> bool:
-        """The request before has ended, and that is not in the journal yet."""
-        return bool(self._settled)
 
     # --- before a request --------------------------------------------------------------------------------------------
 
@@ -55,7 +51,6 @@ class CallRecord:
         self.reserved = False
         while True:
             self.sized = sizing.sized()
-            refuse_unpriced(member.asker, self.sized.worst, budgets)
             now = self.run.now()
             holds = (budget.hold(self.sized.worst, now) for budget in budgets)
             self.holds = tuple(sorted(holds, key=lambda hold: (hold.budget, hold.period)))
@@ -85,13 +80,15 @@ class CallRecord:
             worst.output,
             held=json.dumps(held) if held else None,
         )
+        settled, self._settled = self._settled, ()
         try:
-            await self.run.commit(reservations=(reservation,), settlements=self._settled, holds=self.holds)
+            await self.run.commit(reservations=(reservation,), settlements=settled, holds=self.holds)
             self.number += 1
-            self._settled = ()
             # The commit may have taken a while, and a cancel may have come meanwhile: nothing goes out after a stop.
             self.run.check(self.scope)
-        except (asyncio.CancelledError, JackstayError, RunSignal):
+        except (asyncio.CancelledError, JackstayError, RunSignal) as error:
+            if isinstance(error, StorageUnavailable | LeaseLost) or NOT_HELD in getattr(error, "__notes__", ()):
+                raise
             # Not a request: an open reservation would be counted as one that was lost.
             if not isinstance(self.run.stop, StorageUnavailable | LeaseLost):
                 self.number = reservation.attempt
@@ -109,8 +106,8 @@ class CallRecord:
         self._settled = (self.settlement(code),)
         self.reserved = False
         if self.holds:
-            await self.run.commit(settlements=self._settled)
-            self._settled = ()
+            settled, self._settled = self._settled, ()
+            await self.run.commit(settlements=settled)
             self.run.runtime.settled.tell()
 
     # --- the end -----------------------------------------------------------------------------------------------------
@@ -162,6 +159,17 @@ class CallRecord:
         row = self._row(status, error=failure_of(error))
         await self._commit(row, self.settlement(getattr(error, "code", "error")))
         return row
+
+    async def abandon(self, error: BaseException) -> None:
+        """Whatever has ended the call, it leaves a row for the requests that were made and no reservation open."""
+        if self._closed or isinstance(self.run.stop, StorageUnavailable | LeaseLost):
+            return
+        if self.reserved:
+            self._settled += (self.settlement(getattr(error, "code", "error")),)
+            self.reserved = False
+        if self._settled or self.attempts > self._before:
+            await self.given_up(error)
+            self.run.runtime.settled.tell()
 
     async def given_up(self, error: BaseException) -> None:
         """Between two requests: nothing is in flight."""
@@ -229,6 +237,7 @@ class CallRecord:
         saved: Mapping[str, Any] | None = None,
         **answer: Any,
     ) -> StepRow:
+        self._closed = True
         request: dict[str, Any] = {"settings": self.settings}
         if saved is not None:
             request["saved"] = saved

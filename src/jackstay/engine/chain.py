@@ -45,6 +45,7 @@ class Chain:
         self._configs = list(chain_of(ask.config))
         self._place = 0
         self._problem: ConfigurationError | None = None
+        self._downgraded: set[str] = set()
 
     async def next(self) -> Member:
         """The first model, from here on, that may be asked; `done_with` it in any case. Raises what is wrong with the first if none can be."""
@@ -74,10 +75,17 @@ class Chain:
             self._skip_smaller(member.asker.context_window)
         return self._first_usable() is not None
 
+    def pass_over(self, member: Member, code: str, why: str) -> bool:
+        """Whether another model is asked instead of this one, which has not been."""
+        self._note(member.asker.requested, code, why)
+        self._place += 1
+        return self._first_usable() is not None
+
     def downgrade(self, member: Member, model: str, why: str) -> bool:
         """The cheaper model of a budget is the next and the last. False: it is that one already."""
-        if member.config.model == model:
-            return False
+        if member.config.model == model or model in self._downgraded:
+            return False  # two budgets may each name the other's model
+        self._downgraded.add(model)
         self._note(member.asker.requested, "budget", why)
         self._configs[member.place :] = [member.config.named(model)]
         self._place = member.place

@@ -18,14 +18,14 @@ from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.retry import next_wait_s
 from jackstay.core.usage import Usage, from_pico
 from jackstay.engine.asker import Ask
-from jackstay.engine.budgets import BudgetScope, Sizing, exceeded
+from jackstay.engine.budgets import BudgetScope, Sizing, exceeded, holding, refuse_unpriced
 from jackstay.engine.call_record import CallRecord
 from jackstay.engine.chain import Chain, Member, why_each
 from jackstay.engine.limiter import Turn
 from jackstay.engine.listening import Listening
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
-from jackstay.errors import NOT_SENT, DeadlineExceeded, ModelError
+from jackstay.errors import NOT_SENT, BudgetExceeded, DeadlineExceeded, ModelError, ModelTimeout
 
 DEFAULT_TIMEOUT_S = 600.0
 WORTH_TELLING_S = 0.1
@@ -48,7 +48,11 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
     record = CallRecord(scope, ask, path, args_hash, settings)
     if ask.config.cache_ttl_s is not None and (cached := await _cached(run, ask, args_hash)) is not None:
         return _answer_in(record.reused(cached))
-    return await _Call(scope, ask, record).perform()
+    try:
+        return await _Call(scope, ask, record).perform()
+    except BaseException as error:
+        await record.abandon(error)
+        raise
 
 
 async def _cached(run: Run, ask: Ask, args_hash: str) -> StepRow | None:
@@ -117,15 +121,11 @@ class _Call:
                 if self.record.reserved:
                     sent = NOT_SENT not in getattr(cancel, "__notes__", ())
                     await self.record.cancelled(member, sent=sent)
-                elif self.record.unsettled:
-                    await self.record.given_up(cancel)
                 raise
             except Exception as error:
                 # A custom model's own exception: it reaches the caller as it was raised, with a row that says so.
                 if self.record.reserved:
                     await self._fail(error)
-                elif self.record.unsettled:
-                    await self.record.given_up(error)
                 raise
             else:
                 return await self._succeed(member, answer)
@@ -136,6 +136,7 @@ class _Call:
         """Waits for its turn and for room in the budgets, reserves, asks once."""
         budgets = self._budgets(member)
         sizing = Sizing(member.asker, member.question, budgets)
+        self._pass_over_unpriced(member, budgets)
         while True:
             self.run.check(self.scope)
             self._check_deadline()
@@ -176,25 +177,38 @@ class _Call:
         assert self.record.sized is not None
         ask = Ask(member.config, self.record.sized.question, self.listening)
         limit_s = member.config.timeout_s or DEFAULT_TIMEOUT_S
-        if self.deadline_at is not None:
-            limit_s = max(0.001, min(limit_s, self.deadline_at - self.run.runtime.clock.monotonic()))
-        if not member.replaceable:
-            return await member.asker.ask(self.scope, ask, timeout_s=limit_s)
-        breakers = self.run.runtime.breakers
+        left_s = None if self.deadline_at is None else self.deadline_at - self.run.runtime.clock.monotonic()
+        hurried = left_s is not None and left_s < limit_s
         try:
-            answer = await member.asker.ask(self.scope, ask, timeout_s=limit_s)
+            with holding(self.record.holds):
+                return await member.asker.ask(
+                    self.scope, ask, timeout_s=limit_s if left_s is None else max(0.001, min(limit_s, left_s))
+                )
         except ModelError as error:
-            if (whose := blame(error)) in ("provider", "model"):
-                name = member.breakers[0 if whose == "provider" else 1]
-                await breakers.failed(name, error.code, retry_after_s=error.retry_after_s)
+            # That our own time was up says nothing about the model.
+            if member.replaceable and not (hurried and isinstance(error, ModelTimeout)):
+                await self._blame(member, error)
             raise
-        await breakers.succeeded(member.breakers)
-        return answer
+
+    async def _blame(self, member: Member, error: ModelError) -> None:
+        whose = blame(error)
+        if whose in ("provider", "model"):
+            name = member.breakers[0 if whose == "provider" else 1]
+            await self.run.runtime.breakers.failed(name, error.code, retry_after_s=error.retry_after_s)
 
     # --- budgets -----------------------------------------------------------------------------------------------------
 
     def _budgets(self, member: Member) -> tuple[BudgetScope, ...]:
         return (*self.scope.budgets, *self.run.runtime.shared_budgets.of(f"key:{member.asker.key_name}"))
+
+    def _pass_over_unpriced(self, member: Member, budgets: tuple[BudgetScope, ...]) -> None:
+        """A model whose price is unknown cannot be asked under a budget in money; another one may be."""
+        try:
+            refuse_unpriced(member.asker, member.asker.worst(member.question), budgets)
+        except BudgetExceeded as error:
+            if member.replaceable and self.chain.pass_over(member, "unpriced", str(error)):
+                raise _AskAnother from error
+            raise
 
     async def _make_room(
         self, member: Member, budgets: tuple[BudgetScope, ...], sizing: Sizing, refused: DoesNotFit
@@ -288,6 +302,8 @@ class _Call:
         if self.record.sized.capped is not None and answer.finish_reason == "length":
             raise await self.record.cut(member, answer, flags)
         row = self.record.answered(member, answer, flags)
+        if member.replaceable:
+            await self.run.runtime.breakers.succeeded(member.breakers)
         if self.ask.config.cache_ttl_s is not None:
             # Behind the row, in the same queue; an index without its row would be no hit, not a wrong one.
             key = _cache_key(self.run, self.ask, self.record.args_hash)

@@ -243,8 +243,8 @@ class Run:
         return tuple(member.model or self.asker(member).requested for member in chain_of(config))
 
     def asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
-        """How the model is asked; raises what is wrong with it (`UnknownModelError`, `MissingKeyError`, …)."""
-        config = self.model_for(config)
+        """How this very model is asked (see `model_for`); raises what is wrong with it (`UnknownModelError`,
+        `MissingKeyError`, …)."""
         known = self._askers.get(id(config))
         if known is None:
             known = self._askers[id(config)] = (config, self.runtime.asker(config, owner=owner))

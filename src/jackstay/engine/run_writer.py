@@ -27,6 +27,8 @@ from jackstay.errors import LeaseLost, StorageUnavailable
 if TYPE_CHECKING:
     from jackstay.journal import Journal, Pending
 
+NOT_HELD = "nothing was held"
+"""A note on what interrupts a reservation: its budgets have not been touched, and nothing has to be given back."""
 Blobs = tuple[Blob | MessagesBlob, ...]
 
 
@@ -91,9 +93,14 @@ class RunWriter:
         self._steps += steps
         self._settlements += settlements
         self._blobs += blobs
-        if holds and (self._steps or self._settlements):
-            # On their own: what they give back must count, and must be written whether the holds fit or not.
-            await self._commit()
+        if holds and (self._steps or self._settlements or self._unsaved is not None):
+            # On their own: what they give back must count, and must be written whether the holds fit or not; and a run
+            # has to be there when another of its calls, which fits, is written behind this one.
+            try:
+                await self._commit()
+            except BaseException as error:
+                error.add_note(NOT_HELD)
+                raise
         await self._commit(reservations, end, holds, waits)
 
     def remember(self, request_ref: str) -> None:
@@ -148,6 +155,19 @@ class RunWriter:
             else:
                 await _to_the_end(self._journal().create_run(new, write=write))
                 self.visible = True
+        except asyncio.CancelledError as cancel:
+            match cancel.__cause__:
+                case DoesNotFit():
+                    self._unsaved, self._blobs[:0] = new, blobs
+                    cancel.add_note(NOT_HELD)
+                case StorageUnavailable() as error:
+                    self._unsaved = new
+                    self._failed(error)
+                case LeaseLost() as error:
+                    self._failed(error)
+                case _:
+                    self.visible = True
+            raise
         except DoesNotFit:
             self._unsaved = new
             self._blobs[:0] = blobs
@@ -163,13 +183,12 @@ async def _to_the_end(pending: Pending[Any]) -> None:
     """Waits for a write. A cancel meanwhile is raised when the write has ended: what was paid for is on disk then."""
     try:
         await pending
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancel:
         waiting = asyncio.ensure_future(_outcome(pending))
         while not waiting.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([waiting])
-        waiting.exception()
-        raise
+        raise cancel from waiting.exception()
 
 
 async def _outcome(pending: Pending[Any]) -> None:

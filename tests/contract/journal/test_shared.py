@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_refused_with_nothing_written(journal: Journal, oth
     with pytest.raises(DoesNotFit) as refused:
         reserve(other, another, 1, a_hold(50))
 
-    assert (refused.value.spent, refused.value.reserved, refused.value.for_good) == (Amount(), Amount(60, 10, 1), False)
+    assert (refused.value.spent, refused.value.reserved) == (Amount(), Amount(60, 10, 1))
     assert other.reservations("run-2") == []
     reserve(other, another, 1, a_hold(40))
 
