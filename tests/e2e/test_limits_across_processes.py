@@ -107,7 +107,9 @@ def test_eight_processes_of_twenty_crews_keep_a_limit_and_use_it(warm, database_
 
     requests.sort(key=lambda request: request.received_s)
     times = [request.received_s for request in requests]
-    sizes = [1 if kind == "requests_per_min" else request.usage.total_tokens if request.usage else 0 for request in requests]
+    sizes = [
+        1 if kind == "requests_per_min" else request.usage.total_tokens if request.usage else 0 for request in requests
+    ]
     least, most = used(times, sizes, window_s=MINUTE_S, seconds=seconds)
     shares = [sum(each) for each in kickoffs]
     record_property(f"{kind} of any minute, most", most)
