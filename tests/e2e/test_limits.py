@@ -93,6 +93,16 @@ def test_the_slower_of_two_limits_holds(stub, make_runtime, tmp_path):
     check_pace(arrivals(stub.requests), FAST)
 
 
+def test_calls_that_a_wider_limit_held_up_go_out_at_the_pace_of_the_narrower(stub, make_runtime, tmp_path):
+    in_file(tmp_path, "[limits.openai]\nrequests_per_min = 60000\n")
+    runtime = make_runtime()
+    runtime_learns(runtime, 429, {"retry-after": "1.5"})
+
+    crew_of(max_rpm=FAST).kickoff_for_each(topics(15), concurrency=15)
+
+    check_pace(arrivals(stub.requests), FAST, jitter_s=0.2)
+
+
 def test_a_limit_does_not_slow_others_of_the_same_key(stub, make_runtime, tmp_path):
     in_file(tmp_path, '[limits.openai]\nrequests_per_min = 30000\n[limits."openai/gpt-4o"]\nrequests_per_min = 30\n')
     make_runtime()
@@ -235,6 +245,26 @@ def test_a_pause_of_a_limited_key_reaches_other_processes(stub, make_runtime, tm
     assert 1.0 < stub.requests[0].received_s - began < 4
 
 
+def test_in_a_pause_of_a_limited_key_only_the_patient_wait(stub, make_runtime, tmp_path):
+    in_file(tmp_path, f"[limits.openai]\nrequests_per_min = {FAST}\n")
+    runtime = make_runtime()
+    runtime_learns(runtime, 429, {"retry-after": "1.5"})
+
+    async def three() -> list[float]:
+        limits = runtime.limiter.limits_for("openai", "OPENAI_API_KEY", MODEL)
+        return await asyncio.gather(*(waited(limits, patient=patient) for patient in (True, False, True)))
+
+    async def waited(limits: tuple[Limit, ...], *, patient: bool) -> float:
+        async with runtime.limiter.turn(limits, run_id="run", patient=patient) as turn:
+            return turn.waited_s
+
+    first, impatient, last = on_loop(runtime, three)
+
+    assert impatient < 1
+    assert 1.2 < first < 3
+    assert 1.2 < last < 3
+
+
 def test_a_lower_limit_that_a_provider_announces_is_adopted(stub, make_runtime, tmp_path):
     in_file(tmp_path, "[limits.openai]\nrequests_per_min = 60000\n")
     runtime = make_runtime()
@@ -277,6 +307,8 @@ def test_a_cancel_while_waiting_leaves_nothing_behind(stub, runtime):
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+        for _ in range(10):  # the limiter hears that nobody waits any more
+            await asyncio.sleep(0)
         async with limiter.turn(limits, run_id="last") as turn:
             return turn.waited_s
 

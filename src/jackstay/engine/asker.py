@@ -48,6 +48,8 @@ class WorstCase:
 
 class Asker(Protocol):
     requested: str
+    model: str
+    """Its name at the provider, without the prefix."""
     provider: str
     native_tools: bool
     key_name: str
@@ -85,7 +87,7 @@ class WireAsker:
 
     def __init__(self, wire: Wire, endpoint: Endpoint) -> None:
         self._wire, self._endpoint = wire, endpoint
-        self.requested, self.provider = endpoint.requested, endpoint.provider
+        self.requested, self.model, self.provider = endpoint.requested, endpoint.model, endpoint.provider
         self.native_tools, self.key_name = endpoint.native_tools, endpoint.key_name
         self.address = f"{endpoint.provider} {endpoint.host} {endpoint.key_name}".rstrip()
         self.takes_max_tokens = True
@@ -122,6 +124,7 @@ class CustomAsker:
 
     def __init__(self, llm: Any, config: ModelConfig, prices: Overrides) -> None:
         self._llm, self._prices, self.requested = llm, prices, config.model
+        self.model = config.model
         self.address = f"custom {config.model}"
         supports = getattr(llm, "supports_function_calling", None)
         self.native_tools = bool(supports()) if config.native_tools is None and supports else bool(config.native_tools)

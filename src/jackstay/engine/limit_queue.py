@@ -147,8 +147,8 @@ class LimitQueue:
             self._news = _News()
 
     async def _round(self) -> None:
-        first = self._spare_turn()
-        if first is not None and self._waiting:
+        first = self._spare_turn() if self._waiting else None
+        if first is not None:
             await self._hand_out([first])
             return
         wanted = () if self._yields else self._next_calls()
@@ -210,6 +210,8 @@ class LimitQueue:
                     self._not_handed_out(left)
                 return
             waiter.turn.set_result(turn.tokens)
+            if self._clock.monotonic() - turn.due > LATE_S / 2:
+                self._news.late = True  # held by a pause: the next one comes a whole turn after this one
             if not waiter.last:
                 await self._until_sent(waiter)
 

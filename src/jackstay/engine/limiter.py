@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ FIRST_RATIO = 0.5
 """Tokens of a prompt to what it is bounded by from above, before there was one."""
 WEIGHT = 0.2
 """Of the newest answer in the averages."""
+ANNOUNCED = " (announced)"
+"""In the name of a limit that a provider told us."""
 WORTH_TELLING_S = 0.2
 """A shorter pause is over before other processes have heard of it."""
 
@@ -121,16 +123,31 @@ class Limiter:
             return
         call = (provider, key_name, model)
         found = self.limits_for(*call)
-        if found and (found[-1].requests_per_min or found[-1].tokens_per_min or found[-1].concurrent):
-            lowered = _lowered(found[-1], news.requests_per_min, news.tokens_per_min)
-            self._found[call] = (*found[:-1], lowered)
-            queue = self.queue(lowered)
-            queue.limit = _lowered(queue.limit, lowered.requests_per_min, lowered.tokens_per_min)
+        if found and (found[0].requests_per_min or found[0].tokens_per_min or found[0].concurrent):
+            self._lower(call, found, news.requests_per_min, news.tokens_per_min)
             if news.pause_s:
-                self._pause(queue, news.pause_s)
+                narrowest = [limit for limit in found if not limit.name.endswith(ANNOUNCED)][-1]
+                self._pause(self.queue(narrowest), news.pause_s)
         elif news.pause_s:
             name = _pause_name(*call)
             self._pauses[name] = max(self._pauses.get(name, 0.0), self._runtime.clock.monotonic() + news.pause_s)
+
+    def _lower(
+        self, call: tuple[str, str, str], found: tuple[Limit, ...], requests: int | None, tokens: int | None
+    ) -> None:
+        """What a provider announces is the model's: the key's other models keep theirs."""
+        name = f"{_pause_name(*call)}{ANNOUNCED}"
+        configured = [limit for limit in found if limit.name != name]
+        fewest = min((limit.requests_per_min for limit in configured if limit.requests_per_min), default=None)
+        least = min((limit.tokens_per_min for limit in configured if limit.tokens_per_min), default=None)
+        lower_requests = requests if requests and fewest and requests < fewest else None
+        lower_tokens = tokens if tokens and least and tokens < least else None
+        if lower_requests is None and lower_tokens is None:
+            return
+        announced_limit = Limit(name, lower_requests, lower_tokens)
+        if announced_limit not in found:
+            self._found[call] = (*configured, announced_limit)
+            self.queue(announced_limit).limit = announced_limit
 
     def _pause(self, queue: LimitQueue, pause_s: float) -> None:
         if queue.pause(self._runtime.clock.monotonic() + pause_s) < WORTH_TELLING_S:
@@ -146,15 +163,13 @@ class Limiter:
             pass  # the next call's own write says so to its run
 
     async def sit_out(self, name: str) -> None:
-        """The pause of a key without a limit."""
-        until = self._pauses.get(name)
-        if until is None:
-            return
-        left_s = until - self._runtime.clock.monotonic()
-        if left_s > 0:
-            await self._runtime.clock.sleep(left_s)
-        if self._pauses.get(name) == until:
-            del self._pauses[name]
+        """The pause of a key without a limit; it may be extended meanwhile."""
+        while (until := self._pauses.get(name)) is not None:
+            left_s = until - self._runtime.clock.monotonic()
+            if left_s > 0:
+                await self._runtime.clock.sleep(left_s)
+            if self._pauses.get(name) == until:
+                del self._pauses[name]
 
 
 @dataclass(slots=True)
@@ -255,13 +270,3 @@ def _width(limit: Limit) -> tuple[int, str]:
 
 def _pause_name(provider: str, key_name: str, model: str) -> str:
     return f"{provider}/{model}:{key_name}"
-
-
-def _lowered(limit: Limit, requests: int | None, tokens: int | None) -> Limit:
-    """With what the provider announces, where that is less."""
-    ours_requests, ours_tokens = limit.requests_per_min, limit.tokens_per_min
-    return replace(
-        limit,
-        requests_per_min=min(ours_requests, requests) if ours_requests and requests else ours_requests,
-        tokens_per_min=min(ours_tokens, tokens) if ours_tokens and tokens else ours_tokens,
-    )

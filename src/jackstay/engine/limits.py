@@ -30,11 +30,11 @@ class ConfiguredLimits:
         return tuple(sorted(self._tables))
 
     def of(self, provider: str, key_name: str, model: str) -> tuple[Limit, ...]:
-        """Those of a call, the model's last. The names of limits have the key's variable in them, never the key."""
+        """Those of a call, the model's last; `model` without a prefix, which has several spellings. The names of limits have the key's variable in them, never the key."""
         if not self._tables:
             return ()
         key = f"{provider}:{key_name}" if key_name else provider
-        name = f"{provider}/{model.removeprefix(f'{provider}/')}"
+        name = f"{provider}/{model}"
         found = []
         table = self._tables.get(key) or self._tables.get(provider)
         if table is not None:

@@ -154,7 +154,7 @@ class _Call:
 
     def _turn(self, member: Member, asked: int) -> Turn:
         limiter, asker = self.run.runtime.limiter, member.asker
-        limits = self.scope.limits + limiter.limits_for(asker.provider, asker.key_name, asker.requested)
+        limits = self.scope.limits + limiter.limits_for(asker.provider, asker.key_name, asker.model)
         return limiter.turn(
             limits,
             run_id=self.run.id,

@@ -29,7 +29,7 @@ OnHeaders = Callable[[str, str, str, int, Mapping[str, str]], None]
 
 class Wire:
     """Asks models. `providers` replaces or adds rows of the routing table (by name), `prices` are the user's own.
-    `on_headers` is told what answers say about rate limits: provider, key's name, model as requested, status, headers.
+    `on_headers` is told what answers say about rate limits: provider, key's name, model (without a prefix), status, headers.
     (Not of SDKs with an HTTP of their own: boto3.)"""
 
     def __init__(
@@ -132,7 +132,7 @@ class Wire:
     def _heard(self, endpoint: object, status: int, headers: Mapping[str, str]) -> None:
         assert self._on_headers is not None
         assert isinstance(endpoint, Endpoint)
-        self._on_headers(endpoint.provider, endpoint.key_name, endpoint.requested, status, headers)
+        self._on_headers(endpoint.provider, endpoint.key_name, endpoint.model, status, headers)
 
     async def close(self) -> None:
         """Closes all connections; the wire can be used again."""
