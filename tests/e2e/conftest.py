@@ -54,12 +54,24 @@ def runtime(make_runtime) -> Runtime:
 
 def check_nothing_left(runtime: Runtime) -> None:
     """The engine rests, every reservation is settled, every lease given back."""
+    let_limits_rest(runtime)
     assert _engine_tasks(runtime) == []
     ledger = Ledger.of(runtime)
     assert ledger.open == []
     assert [run for run in ledger.runs if run.status == "running"] == []
     held = [lease for run in ledger.runs if (lease := runtime.journal.lease(run.id)) is not None and lease.owner]
     assert held == []
+
+
+def let_limits_rest(runtime: Runtime) -> None:
+    """What the journal has to be told of the last answers is in it."""
+
+    async def rest() -> None:
+        tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("limit ")]
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+
+    runtime.engine_loop.submit(rest).future.result(10)
 
 
 def _engine_tasks(runtime: Runtime) -> list[str]:
