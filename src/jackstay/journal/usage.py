@@ -16,7 +16,7 @@ from operator import add
 from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, or_, select
 
 from jackstay.core.usage import from_pico
 from jackstay.journal import schema
@@ -31,8 +31,6 @@ _KICKOFF = re.compile(r"(?:^|/)([^/#~]+)~[^/#~]+#\d+(?=/)")
 _COUNT = re.compile(r"#\d+/?$")
 _HASH_DIGITS = 10
 """See `core/paths.py`."""
-_SCOPED = {"tool": "%tool:%", "crew": "%~%/%", "flow": "%~%/%"}
-"""Paths in which something else than the run may be what a call is grouped by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def read_usage(connection: Connection, wanted: UsageFilter) -> list[UsageRow]:
 
 
 def _recorded(connection: Connection, wanted: UsageFilter, names: _Names) -> Iterator[UsageRow]:
-    keys = _keys(wanted.by)
+    keys = _keys(wanted.by, connection.dialect.name)
     query = select(*keys, *_sums()).where(*_calls(wanted)).group_by(*keys)
     size = len(keys)
     sums: dict[str | None, list[int]] = {}
@@ -135,7 +133,7 @@ def _calls(wanted: UsageFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _keys(by: By) -> list[ColumnElement[Any]]:
+def _keys(by: By, dialect: str) -> list[ColumnElement[Any]]:
     """What the database groups by; `_Names.key` makes the group's name of it."""
     step = schema.step
     match by:
@@ -150,9 +148,9 @@ def _keys(by: By) -> list[ColumnElement[Any]]:
         case "model":
             return [_paid_model().label("paid")]
         case "tool":
-            return [_scope(by).label("scope")]
+            return [_scope(by, dialect).label("scope")]
         case "crew" | "flow":
-            return [_run_id(), _scope(by).label("scope"), step.c.task.is_not(None).label("in_task")]
+            return [_run_id(), _scope(by, dialect).label("scope"), step.c.task.is_not(None).label("in_task")]
 
 
 def _run_id() -> ColumnElement[Any]:
@@ -161,21 +159,26 @@ def _run_id() -> ColumnElement[Any]:
     return func.coalesce(schema.step.c.run_id, "").label("of_run")
 
 
-def _scope(by: By) -> ColumnElement[Any]:
-    """The path of the tool or kickoff around a call, where there may be one, else nothing: so that groups stay few.
-
-    To take from the end what is none of a character is what both databases can do; neither finds the last one."""
-    path = schema.step.c.path
-    scope = _up_to_last("/", path)
-    if by != "tool":
-        # Up to the innermost kickoff's name and hash. How often it was asked does not matter: the same question is the
-        # same kickoff, so the first one (`#1`) says what it is.
-        start = _up_to_last("~", scope)
-        scope = start.concat(func.substr(scope, func.length(start) + 1, _HASH_DIGITS)).concat("#1/")
-    return case((path.like(_SCOPED[by]), scope), else_="")
+def _scope(by: By, dialect: str) -> ColumnElement[Any]:
+    """The beginning of the path up to the tool or kickoff around a call, where there is one, else nothing: so that groups
+    stay few. Nearly always there is just one, which is found from the front; the innermost of several is dear."""
+    path = literal("/").concat(schema.step.c.path)
+    find = func.instr if dialect == "sqlite" else func.strpos
+    if by == "tool":
+        rest = func.substr(path, find(path, "/tool:"))
+        only = func.substr(rest, 1, find(rest, "#"), type_=Text).concat("1/")
+        return case((path.like("%/tool:%/tool:%/%"), _up_to_last("/", path)), (path.like("%/tool:%/%"), only), else_="")
+    # How often a kickoff was asked for does not matter: the same question is the same kickoff, so the first one (`#1`)
+    # says what it is.
+    only = func.substr(path, 1, find(path, "~") + _HASH_DIGITS, type_=Text).concat("#1/")
+    enclosing = _up_to_last("/", path)
+    before = _up_to_last("~", enclosing)
+    inner = before.concat(func.substr(enclosing, func.length(before) + 1, _HASH_DIGITS)).concat("#1/")
+    return case((path.like("%~%/%~%/%"), inner), (path.like("%~%/%"), only), else_="")
 
 
 def _up_to_last(mark: str, text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """To take from the end what is none of a character is what both databases can do; neither finds the last one."""
     return func.rtrim(text, func.replace(text, mark, ""))
 
 
@@ -325,7 +328,7 @@ class _Names:
 
 def _first(path: str) -> str:
     """The path of the first kickoff that asked the same."""
-    return _COUNT.sub("#1", path)
+    return _COUNT.sub("#1", path.removeprefix("/"))
 
 
 def _micros(moment: datetime) -> int:
