@@ -8,7 +8,7 @@ a nested crew) is summed by enclosing step there and put together here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from operator import add
 from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, select
 
 from jackstay.core.usage import from_pico
 from jackstay.journal import schema
@@ -28,6 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 _TOOL = re.compile(r"(?:^|/)tool:([^/#~]*)#\d+(?=/)")
 _KICKOFF = re.compile(r"(?:^|/)([^/#~]+)~[^/#~]+#\d+(?=/)")
+_IDS_PER_QUERY = 500
 _COUNT = re.compile(r"#\d+/?$")
 _HASH_DIGITS = 10
 """See `core/paths.py`."""
@@ -114,7 +115,9 @@ def _recorded(connection: Connection, wanted: UsageFilter, names: _Names) -> Ite
     query = select(*keys, *_sums()).where(*_calls(wanted)).group_by(*keys)
     size = len(keys)
     sums: dict[str | None, list[int]] = {}
-    for row in connection.execute(query):
+    rows = connection.execute(query).all()
+    names.expect({row[0] for row in rows})
+    for row in rows:
         key = names.key(row[:size])
         so_far = sums.get(key)
         # PostgreSQL sums BIGINT as NUMERIC, which `int` makes whole numbers of at the end.
@@ -281,10 +284,22 @@ class _Names:
 
     def __init__(self, connection: Connection, wanted: UsageFilter) -> None:
         self._by = wanted.by
-        self._runs: dict[str, str] = {}
+        self._connection = connection
+        self._runs: dict[str, str | None] = {}
         self._nested: dict[tuple[str, str], tuple[str, str]] = {}
         if wanted.by in ("crew", "flow"):
-            self._read(connection, wanted)
+            self._read(wanted)
+
+    def expect(self, run_ids: Collection[str]) -> None:
+        """Reads what these runs are, where it matters: a few hundred at once, by their key."""
+        if self._by not in ("crew", "flow"):
+            return
+        run, missing = schema.run, [each for each in run_ids if each not in self._runs]
+        self._runs.update(dict.fromkeys(missing))
+        for at in range(0, len(missing), _IDS_PER_QUERY):
+            query = select(run.c.id, run.c.name).where(run.c.id.in_(missing[at : at + _IDS_PER_QUERY]))
+            for each in self._connection.execute(query.where(run.c.kind == self._by)):
+                self._runs[each.id] = each.name
 
     def key(self, values: tuple[Any, ...]) -> str | None:
         match self._by:
@@ -309,21 +324,19 @@ class _Names:
             )
             if kind == self._by:
                 return name
-        return self._runs.get(run_id)
+        self.expect((run_id,))
+        return self._runs[run_id]
 
-    def _read(self, connection: Connection, wanted: UsageFilter) -> None:
-        step, run = schema.step, schema.run
-        tops = select(run.c.id, run.c.name).where(run.c.kind == self._by)
+    def _read(self, wanted: UsageFilter) -> None:
+        step = schema.step
         nested = select(step.c.run_id, step.c.path, step.c.kind, step.c.name).where(schema.NESTED)
         if wanted.run_ids:
-            tops, nested = tops.where(run.c.id.in_(wanted.run_ids)), nested.where(step.c.run_id.in_(wanted.run_ids))
+            nested = nested.where(step.c.run_id.in_(wanted.run_ids))
         if wanted.since is not None:
             # A kickoff may have begun before its calls: those that ended since then are looked at.
-            began = _micros(wanted.since)
-            tops = tops.where(or_(run.c.finished_at.is_(None), run.c.finished_at >= began))
-            nested = nested.where(step.c.finished_at >= began)
-        self._runs = {each.id: each.name for each in connection.execute(tops)}
-        self._nested = {(each.run_id, _first(each.path)): (each.kind, each.name) for each in connection.execute(nested)}
+            nested = nested.where(step.c.finished_at >= _micros(wanted.since))
+        found = self._connection.execute(nested)
+        self._nested = {(each.run_id, _first(each.path)): (each.kind, each.name) for each in found}
 
 
 def _first(path: str) -> str:
