@@ -25,7 +25,7 @@ from tests.seed.rows import ROWS, Issue, Row  # noqa: E402
 
 RESOLVED: dict[Issue, bool] = {
     "Foundation": True,
-    "Model calls": False,
+    "Model calls": True,
     "Replay": False,
     "Crews": False,
     "Flows": False,

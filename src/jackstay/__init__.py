@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jackstay.crew import TaskOutput as TaskOutput
     from jackstay.crew import UsageMetrics as UsageMetrics
     from jackstay.engine.runtime import Runtime as Runtime
+    from jackstay.engine.stopping import cancel as cancel
     from jackstay.engine.user_code import carry as carry
     from jackstay.errors import JackstayError as JackstayError
     from jackstay.flow import Flow as Flow
@@ -38,6 +39,7 @@ _HOMES = {
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
     "jackstay.engine.runtime": ("Runtime",),
+    "jackstay.engine.stopping": ("cancel",),
     "jackstay.engine.user_code": ("carry",),
     "jackstay.core.budget": ("Budget",),
     "jackstay.core.retry": ("Retry",),

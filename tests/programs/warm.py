@@ -29,6 +29,8 @@ PRELOADED = (
     "tests.programs.crew_of_five",
     "tests.programs.flow_at_once",
     "tests.programs.flow_of_five",
+    "tests.programs.spenders",
+    "tests.programs.limited_crews",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from jackstay.testing import Fault, Stub, StubRequest, tool_call
@@ -129,6 +130,30 @@ def iterations_bounded() -> None:
     assert [request.tool_choice == "none" for request in played.requests] == [False, False, False, True]
 
 
+def calls_paced() -> None:
+    """`max_iter` turns and a forced answer, no oftener than `max_rpm` allows: 120 a minute are half a second apart."""
+
+    def answer(request: StubRequest) -> Any:
+        return "It is about AI." if request.tool_choice == "none" else tool_call("next_page", number=request.index)
+
+    with Stub(answer=answer) as stub:
+        played = play("paced", stub=stub)
+
+    assert played.told == {"raw": "It is about AI.", "requests": 4}
+    # The first one loads the provider's SDK after its turn; one that was late may catch up by a fifth of a second.
+    at_s = [request.received_s for request in played.requests[1:]]
+    assert all(later - earlier > 0.25 for earlier, later in pairwise(at_s))
+    assert at_s[-1] - at_s[0] > 2 * 0.5 - 0.25
+
+
+def paced_block() -> None:
+    with Stub() as stub:
+        stub.rule("AI is new.")
+        played = play("paced_block", stub=stub, blocks={8: excerpts.block(8)})
+
+    assert played.told == {"raw": "AI is new.", "max_iter": 15, "max_rpm": 10}
+
+
 def small_model_first() -> None:
     """One variable makes a program that was written for a large model ask the small one, and says so."""
     played = _replaced()
@@ -136,6 +161,31 @@ def small_model_first() -> None:
     assert {request.model for request in played.requests} == {"gpt-4o-mini"}
     assert played.requests[-1].body["temperature"] == 0.2, "what else the agents' models were told stays"
     assert len([line for line in played.err.splitlines() if "gpt-4o-mini" in line]) == 1, played.err
+
+
+def model_falls_back() -> None:
+    """The first model is down: the second answers at once, and is the one that is paid."""
+    with Stub() as stub:
+        stub.rule(Fault.http(500), model="^gpt-4o$")
+        stub.rule("Left, then up.")
+        played = play("fallback", stub=stub)
+
+    first, second = played.requests
+    assert [(first.model, first.status), (second.model, second.status)] == [("gpt-4o", 500), ("gpt-4o-mini", 200)]
+    assert played.told["raw"] == "Left, then up."
+    assert second.usage is not None
+    billed = (second.usage.input_tokens * 0.15 + second.usage.output_tokens * 0.60) / 1e6
+    assert abs(played.told["cost_usd"] - billed) < 1e-9
+    assert second.received_s - first.received_s < 1
+
+
+def fallback_block() -> None:
+    with Stub() as stub:
+        stub.rule("Left, then up.")
+        played = play("fallback_block", stub=stub, blocks={12: excerpts.block(12)})
+
+    assert played.told["raw"] == "Left, then up."
+    assert [request.model for request in played.requests] == ["gpt-4o"]
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

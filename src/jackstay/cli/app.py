@@ -30,6 +30,12 @@ Run = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Most = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="MOST", help="What the run may spend: US dollars (0.50), or 20000tokens, or 10calls."
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.", envvar="JACKSTAY_DEBUG")]
 
 
@@ -69,6 +75,14 @@ def run(
             "--run-key", metavar="KEY", help="A name for the run: the same key goes on instead of starting again."
         ),
     ] = None,
+    budget: Most = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option("--deadline", metavar="SECONDS", help="End the run after so many seconds; again when resumed."),
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Run nothing; say what the last runs of it cost, else a bound.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Run a program as one resumable run."""
@@ -76,7 +90,11 @@ def run(
         from jackstay.cli.running import Asked  # on demand: see above
         from jackstay.cli.running import run as start
 
-        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key)
+        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline)
+        if estimate:
+            from jackstay.cli.estimating import estimate as look_ahead  # on demand: see above
+
+            raise typer.Exit(look_ahead(asked))
         raise typer.Exit(start(asked))
 
 
@@ -139,12 +157,33 @@ def usage(
 
 
 @app.command(rich_help_panel=FIRST)
-def resume(run: Run = None, debug: Debug = False) -> None:
+def resume(run: Run = None, budget: Most = None, debug: Debug = False) -> None:
     """Go on with a run: what the journal has is not done again."""
     with reporting(debug=debug):
         from jackstay.cli.resuming import resume as go_on  # on demand: see above
 
-        raise typer.Exit(go_on(run))
+        raise typer.Exit(go_on(run, budget=budget))
+
+
+@app.command(rich_help_panel=FIRST)
+def cancel(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, run key, or a flow's state id.")],
+    debug: Debug = False,
+) -> None:
+    """Stop a run, here or in another process; it can be resumed."""
+    with reporting(debug=debug):
+        from jackstay.cli.cancelling import cancel as stop  # on demand: see above
+
+        raise typer.Exit(stop(run))
+
+
+@app.command(rich_help_panel=FIRST)
+def limits(as_json: Json = False, debug: Debug = False) -> None:
+    """Show rate limits: what is used, who waits."""
+    with reporting(debug=debug):
+        from jackstay.cli.limits import limits as show_limits  # on demand: see above
+
+        raise typer.Exit(show_limits(as_json=as_json))
 
 
 @app.command(rich_help_panel=FIRST)

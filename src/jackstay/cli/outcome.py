@@ -21,8 +21,10 @@ from jackstay.errors import (
     LeaseLost,
     MissingVariableError,
     NotFoundError,
+    RunCancelled,
     RunSignal,
     RunSuspended,
+    RunWaiting,
     StorageUnavailable,
 )
 
@@ -89,11 +91,11 @@ def code_of(error: BaseException) -> ExitCode:
             return ExitCode.CTRL_C
         case UsageError() | NotFoundError():
             return ExitCode.USAGE
-        case RunSuspended():
+        case RunSuspended() | RunWaiting():
             return ExitCode.NEEDS_PERSON
         case BudgetExceeded():
             return ExitCode.BUDGET
-        case LeaseLost():
+        case LeaseLost() | RunCancelled():
             return ExitCode.INTERRUPTED
         case StorageUnavailable() if error.retryable:
             return ExitCode.INTERRUPTED

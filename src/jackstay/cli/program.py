@@ -9,6 +9,9 @@ import inspect
 import io
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -51,12 +54,32 @@ def prepare(target: Target) -> None:
 def start(target: Target, kickoffs: Kickoffs) -> None:
     """Executes the program, once prepared; if it names an object, or defines something and kicks nothing off, kicks that
     off."""
-    if target.object is not None:
-        _present(_kick_off(_named_object(target), target.name))
-        return
-    module = _execute_script(target) if target.script is not None else _execute_module(target)
+    with _waiting_for_threads():
+        if target.object is not None:
+            _present(_kick_off(_named_object(target), target.name))
+            return
+        module = _execute_script(target) if target.script is not None else _execute_module(target)
     if not kickoffs.seen:
-        _start_definition(module, target)
+        with _waiting_for_threads():
+            _start_definition(module, target)
+
+
+@contextmanager
+def _waiting_for_threads() -> Iterator[None]:
+    """As the interpreter does before it exits: what the program's threads kick off belongs to the run, too. Not when the
+    program fails or is interrupted: the run stops their kickoffs then."""
+    before = set(threading.enumerate())
+    leaving: SystemExit | None = None
+    try:
+        yield
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            raise
+        leaving = error
+    while started := [t for t in threading.enumerate() if t not in before and not t.daemon]:
+        started[0].join()
+    if leaving is not None:
+        raise leaving
 
 
 def _execute_script(target: Target) -> ModuleType:
@@ -113,14 +136,20 @@ def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
 # --- kicking off what it defines -----------------------------------------------------------------------------------
 
 
+def load(target: Target) -> Any:
+    """The object that the target names, else its module; nothing is kicked off. Raises `KickoffWhileLoading`."""
+    return _named_object(target) if target.object is not None else _loaded_module(target)
+
+
+def _loaded_module(target: Target) -> Any:
+    with loading(target.name):
+        return _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
+
+
 def _named_object(target: Target) -> Any:
     assert target.object is not None
     # Only the object was asked for: a kickoff that the module makes by itself would be paid for beside it.
-    with loading(target.name):
-        module: Any = (
-            _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
-        )
-    found = module
+    module = found = _loaded_module(target)
     for name in target.object.split("."):
         try:
             found = getattr(found, name)

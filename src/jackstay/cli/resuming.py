@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.program import Kickoffs, prepare, start
-from jackstay.cli.running import execute, stopped, told
+from jackstay.cli.running import budget_of, deadline_of, execute, stopped, told
 from jackstay.cli.stored import chosen, existing_runtime
 from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
+from jackstay.core.budget import parse_amount
+from jackstay.core.canonical import canonical_json
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.engine.runtime import Runtime
@@ -21,9 +24,10 @@ from jackstay.errors import AlreadyRunning
 from jackstay.observe.figures import plural
 
 
-def resume(wanted: str | None) -> int:
-    """Goes on with a run, if that is what it needs."""
+def resume(wanted: str | None, *, budget: str | None = None) -> int:
+    """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first."""
     read_dotenv()
+    raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
         row = chosen(runtime.journal, wanted)
         if row.status == "succeeded":
@@ -31,11 +35,14 @@ def resume(wanted: str | None) -> int:
             return 0
         _refuse_live(runtime, row)
         target = _program_of(row)
+        if raised is not None:
+            runtime.journal.allow(row.id, raised, by="the command line").result(30)
         _announce(runtime, row, target)
         read_dotenv(target.search[:1])
         choose_model(None, row.model_override)
         if row.kind == "script":
-            return execute(runtime, target, inputs=json.loads(row.inputs or "{}"), resume=row)
+            limits: dict[str, Any] = {"budget": budget_of(row), "deadline_s": deadline_of(row)}
+            return execute(runtime, target, inputs=json.loads(row.inputs or "{}"), resume=row, **limits)
         return _start_again(runtime, target, row)
 
 
@@ -46,7 +53,7 @@ def _refuse_live(runtime: Runtime, row: RunRow) -> None:
         owner = json.loads(lease.owner or "{}")
         raise AlreadyRunning(
             f"run {row.id} is being driven by process {owner.get('pid', '?')} on {owner.get('host') or 'this machine'}"
-            f"{f' ({lease.activity})' if lease.activity else ''}; wait for it, or end that process first"
+            f"{f' ({lease.activity})' if lease.activity else ''}; wait for it, or stop it: jackstay cancel {row.id[:SHORT]}"
         )
 
 

@@ -6,23 +6,25 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
-from jackstay.cli.outcome import Terminated, code_of
+from jackstay.cli.outcome import Terminated, UsageError, code_of
 from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.target import Target, resolve
 from jackstay.cli.terminal import is_live, say, stderr
+from jackstay.core.budget import Budget, parse_amount
+from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import Event
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.script import script_run
-from jackstay.errors import RunKeyConflict
+from jackstay.errors import ConfigurationError, RunKeyConflict
 from jackstay.observe.progress import Progress
 
 
@@ -36,7 +38,9 @@ class Asked:
     inputs_file: Path | None = None
     model: str | None = None
     run_key: str | None = None
-    inputs: dict[str, Any] = field(default_factory=dict)
+    budget: str | None = None
+    """As `core.budget.parse_amount` reads it."""
+    deadline_s: float | None = None
 
 
 def run(asked: Asked) -> int:
@@ -46,10 +50,12 @@ def run(asked: Asked) -> int:
     read_dotenv(target.search[:1])
     key = asked.run_key or os.environ.get("JACKSTAY_RUN_KEY") or None
     choose_model(asked.model)
+    limit_s = _checked(asked.deadline_s)
+    budget = Budget(**parse_amount(asked.budget)) if asked.budget is not None else None
     with Runtime() as runtime:
         earlier = runtime.journal.run_by_key(key) if key else None
         if earlier is None:
-            return execute(runtime, target, inputs=inputs, run_key=key)
+            return execute(runtime, target, inputs=inputs, run_key=key, budget=budget, deadline_s=limit_s)
         _check_key(earlier, target, inputs)
         if earlier.status == "succeeded":
             say(
@@ -57,7 +63,16 @@ def run(asked: Asked) -> int:
             )
             return 0
         say(f"going on with run {earlier.id[:SHORT]} of the key {key!r}; code outside steps runs again")
-        return execute(runtime, target, inputs=inputs, resume=earlier)
+        limit_s = limit_s or deadline_of(earlier)
+        budget = budget or budget_of(earlier)
+        return execute(runtime, target, inputs=inputs, resume=earlier, budget=budget, deadline_s=limit_s)
+
+
+def _checked(deadline_s: float | None) -> float | None:
+    try:
+        return checked_deadline(deadline_s)
+    except ConfigurationError as error:
+        raise UsageError(f"--deadline: {error}") from error
 
 
 def _check_key(earlier: RunRow, target: Target, inputs: Mapping[str, Any]) -> None:
@@ -76,6 +91,8 @@ def execute(
     inputs: Mapping[str, Any],
     resume: RunRow | None = None,
     run_key: str | None = None,
+    budget: Budget | None = None,
+    deadline_s: float | None = None,
 ) -> int:
     """The program as that run, with progress on a terminal. Its exceptions are raised on, once the run has ended."""
     prepare(target)
@@ -86,7 +103,9 @@ def execute(
             with script_run(
                 runtime,
                 target.name,
-                entry=target.to_entry(),
+                entry=target.to_entry() | _limits(budget, deadline_s),
+                budget=budget,
+                deadline_s=deadline_s,
                 inputs=inputs,
                 resume=resume.id if resume is not None else None,
                 run_key=run_key,
@@ -101,6 +120,29 @@ def execute(
             # The program caught it and ended as if nothing had happened; the run did not (engine rule 21).
             raise run.stop
     return 0
+
+
+def budget_of(row: RunRow) -> Budget | None:
+    """The budget that a script's run was started with."""
+    given = json.loads(row.entry or "{}").get("budget")
+    return None if given is None else Budget(**given)
+
+
+def deadline_of(row: RunRow) -> float | None:
+    """The time limit that a script's run was started with; it counts anew."""
+    given: float | None = json.loads(row.entry or "{}").get("deadline_s")
+    return given
+
+
+def _limits(budget: Budget | None, deadline_s: float | None) -> dict[str, Any]:
+    """What a resumed run has again."""
+    given = {"budget": _entry_of(budget) if budget is not None else None, "deadline_s": deadline_s}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _entry_of(budget: Budget) -> dict[str, Any]:
+    given = {"usd": budget.usd and str(budget.usd), "tokens": budget.tokens, "calls": budget.calls}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def stopped(stop: KeyboardInterrupt, run_id: str) -> int:

@@ -20,7 +20,7 @@ from jackstay.cli.stored import chosen, existing_journal
 from jackstay.cli.terminal import print_table, stdout
 from jackstay.cli.tree import Node, changed_paths, flat, tree_of
 from jackstay.core.ids import SHORT
-from jackstay.core.records import Reservation, RunRow, StepRow
+from jackstay.core.records import Reservation, RunRow, StepRow, Wait
 from jackstay.core.usage import from_pico
 from jackstay.journal import BillOfRun, Journal
 from jackstay.observe.figures import UNKNOWN, cost, plural, seconds, tokens
@@ -46,6 +46,8 @@ class Shown:
     root: Node
     bill: BillOfRun
     children: tuple[Listed, ...]
+    waits: tuple[Wait, ...]
+    """What the run waits for."""
 
     @property
     def row(self) -> RunRow:
@@ -73,7 +75,8 @@ def show(wanted: str | None, *, as_json: bool) -> int:
 def _read(journal: Journal, row: RunRow) -> Shown:
     root = tree_of(journal.steps(row.id, latest_only=False), journal.reservations(row.id))
     children = tuple(listed_run(journal, child) for child in journal.children(row.id))
-    return Shown(listed_run(journal, row), root, journal.bill(row.id), children)
+    waits = tuple(wait for wait in journal.waits(row.id) if wait.answered_at is None)
+    return Shown(listed_run(journal, row), root, journal.bill(row.id), children, waits)
 
 
 # --- for people ----------------------------------------------------------------------------------------------------
@@ -120,8 +123,14 @@ def _foot(shown: Shown) -> Iterator[Text]:
         yield Text(
             f"changed: {path} was asked anew, because the program asked another question than before", style="yellow"
         )
-    if row.error and shown.run.state != "interrupted":  # that it was cancelled is not an error of the program's
+    if row.error and shown.run.state not in (
+        "interrupted",
+        "cancelled",
+        "waiting",
+    ):  # that it was cancelled is not an error of the program's
         yield Text(f"error: {_said(row.error)}", style="red")
+    for wait in shown.waits:
+        yield Text(f"waiting: {wait.prompt}", style="yellow")
     if shown.run.state in ("failed", "interrupted", "cancelled"):
         yield Text(f"go on with it: jackstay resume {row.id[:SHORT]}")
 
@@ -200,12 +209,29 @@ def _notes(node: Node, row: StepRow) -> str:
         notes.append(f"answered by {row.answered_by}")
     if row.attempts > 1:
         notes.append(f"{row.attempts} attempts")
+    notes += [f"not {model}: {code}" for model, code in _passed_over(row).items()]
     if row.rev > 1:
         notes.append("asked anew" if node.changed else f"executed {row.rev} times")
     if any(reservation.state == "lost" for reservation in node.lost):
         notes.append(f"{plural(len(node.lost), 'call')} lost before")
     notes += [flag for flag in (row.flags or "").split(",") if flag in ("cached", "estimated", "streamed")]
     return ", ".join(notes)
+
+
+def _passed_over(row: StepRow) -> dict[str, str]:
+    """The models of a chain that did not answer, and why in a word (the last reason of each)."""
+    tried = json.loads(row.tried) if row.tried else []
+    others = {each["model"]: each["code"] for each in tried}
+    if row.status == "succeeded":
+        # A model that was only asked again has answered in the end.
+        return {model: code for model, code in others.items() if model != row.model or _falls_back(row, model)}
+    return others if len(others) > 1 else {}
+
+
+def _falls_back(row: StepRow, model: str) -> bool:
+    """Whether another model than the first has answered: its provider reports another name."""
+    asked, answered = model.rpartition("/")[2], row.answered_by or ""
+    return not (answered.startswith(asked) or asked.startswith(answered))
 
 
 def _said(error: str) -> str:
@@ -245,7 +271,7 @@ def _bill(bill: Any) -> dict[str, Any]:
 
 def _step(step: StepRow) -> dict[str, Any]:
     body = {name: value for name, value in asdict(step).items() if name not in ("run_id", "cost_pico", "format")}
-    for name in ("request", "result", "error"):
+    for name in ("request", "result", "error", "tried"):
         body[name] = json.loads(body[name]) if body[name] else None
     return body | {"cost_usd": from_pico(step.cost_pico)}
 

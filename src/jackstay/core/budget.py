@@ -6,10 +6,11 @@ A call is admitted only when its worst listed price fits (engine rules 15 and 16
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Any, Literal
 
 from jackstay.core.usage import from_pico, to_pico
 from jackstay.errors import ConfigurationError
@@ -97,6 +98,29 @@ class Budget:
         if self.per is None:
             return ""
         return now.strftime("%Y-%m-%d" if self.per == "day" else "%Y-%m")
+
+
+_UNITS = {"": "usd", "usd": "usd", "tokens": "tokens", "calls": "calls"}
+
+
+def parse_amount(text: str) -> dict[str, Any]:
+    """`0.50` (US dollars), `20000tokens` or `10calls` as arguments of `Budget`. Raises `ConfigurationError`."""
+    found = re.fullmatch(r"([\d._]+)\s*([a-z]*)", text.strip().lower())
+    if found is None or found[2] not in _UNITS:
+        raise ConfigurationError(
+            f"budget {text!r} is no amount of US dollars, tokens or calls; write 0.50, 20000tokens or 10calls"
+        )
+    unit = _UNITS[found[2]]
+    given: dict[str, Any] = {unit: found[1] if unit == "usd" else _whole(found[1], text)}
+    Budget(**given)
+    return given
+
+
+def _whole(digits: str, text: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:
+        raise ConfigurationError(f"budget {text!r}: tokens and calls are whole numbers") from error
 
 
 def _money(usd: Decimal | float | str | None) -> Decimal | None:

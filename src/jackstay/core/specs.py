@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from jackstay.core.flow_graph import FlowGraph
+from jackstay.core.limits import Limit
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
 from jackstay.core.retry import Retry
 
@@ -50,6 +51,10 @@ class ModelConfig:
     """The nearest policy counts: this one, else the agent's, crew's, flow's, run's."""
     deadline_s: float | None = None
     """For one call with all its attempts; `timeout_s` is for one request."""
+    cache_ttl_s: float | None = None
+    """An equal question is answered from the journal if it was answered no longer ago than this. None: never."""
+    prompt_caching: bool = False
+    """Marks the prompt for the provider's own cache, where that wants marks."""
     reads_environment: bool = False
     """No model was named: `model` comes from MODEL, MODEL_NAME, OPENAI_MODEL_NAME or the default."""
 
@@ -63,6 +68,8 @@ class ModelConfig:
             deadline_s=self.deadline_s,
             retry=self.retry,
             stream=self.stream,
+            cache_ttl_s=self.cache_ttl_s,
+            prompt_caching=self.prompt_caching,
         )
 
 
@@ -96,6 +103,7 @@ class AgentSpec:
     max_iter: int = 25
     max_execution_time_s: float | None = None
     retry: Retry | None = None
+    limit: Limit | None = None
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
@@ -131,6 +139,7 @@ class TaskSpec:
     given_context: str = ""
     """Outputs of context tasks outside the crew, read once at kickoff."""
     async_execution: bool = False
+    deadline_s: float | None = None
     output: OutputSpec | None = None
     output_file: str | None = None
     create_directory: bool = True
@@ -145,6 +154,7 @@ class TaskSpec:
 class CrewSpec:
     name: str
     tasks: tuple[TaskSpec, ...]
+    limit: Limit | None = None
 
 
 class StatePort(Protocol):

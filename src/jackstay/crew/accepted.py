@@ -6,17 +6,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from jackstay.errors import DefinitionError
 
+Deadline = Annotated[float | None, Field(gt=0, allow_inf_nan=False, strict=True)]
+"""A time limit as a field of a definition: seconds greater than 0."""
+
 AGENT = frozenset(
     {
         "cache",
-        "max_rpm",
         "allow_delegation",
         "tool_failure_policy",
         "i18n",
@@ -84,7 +86,6 @@ CREW = frozenset(
         "before_kickoff_callbacks",
         "after_kickoff_callbacks",
         "stream",
-        "max_rpm",
         "prompt_file",
         "trained_agents_file",
         "output_log_file",

@@ -12,6 +12,7 @@ from jackstay.core.interpolation import interpolate
 from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.crew import accepted
+from jackstay.crew.limit import max_rpm_limit
 from jackstay.llm.llm import as_config
 from jackstay.tools.base_tool import as_tool_def, tool_defs
 
@@ -22,7 +23,8 @@ class Agent(BaseModel):
     `llm` is a model's name, an `LLM`, a `BaseLLM` of one's own, or None for the environment's default model; a list of
     these is a model and its fallbacks. `retry`: how failed model calls of this agent are tried again.
     `max_iter` bounds the agent's turns per task; then a final answer is forced (one call more). `max_execution_time`
-    is in seconds, per task.
+    is in seconds, per task. `max_rpm`: how many model calls per minute agents of this definition make, in whatever runs
+    and processes.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -35,6 +37,7 @@ class Agent(BaseModel):
     tools: list[Any] = Field(default_factory=list)
     max_iter: int = Field(default=25, ge=1)
     max_execution_time: float | None = Field(default=None, gt=0)
+    max_rpm: int | None = Field(default=None, ge=1)
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
@@ -84,6 +87,7 @@ class Agent(BaseModel):
             max_iter=self.max_iter,
             max_execution_time_s=self.max_execution_time,
             retry=self.retry,
+            limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm),
             use_system_prompt=self.use_system_prompt,
             system_template=self.system_template,
             prompt_template=self.prompt_template,

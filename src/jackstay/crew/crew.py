@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -16,15 +16,17 @@ from pydantic_core import PydanticCustomError
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.results import CrewResult, task_from_json, task_to_json
 from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
-from jackstay.engine.batch import start_batch
+from jackstay.engine.batch import Ended, start_batch
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point, guard_loading
@@ -45,7 +47,9 @@ class Crew(BaseModel):
     """Agents and the tasks they do, in order. `usage_metrics` and the tasks' `output` are those of the last run.
 
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
-    may spend.
+    may spend. `deadline_s`: how long one kickoff may take, in seconds.
+    may spend. `max_rpm`: how many model calls per minute crews of this definition make together, in whatever runs and
+    processes; agents' own `max_rpm` hold besides.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -59,6 +63,8 @@ class Crew(BaseModel):
     task_callback: Callable[..., Any] | None = None
     retry: Retry | None = None
     budget: Budget | None = None
+    deadline_s: accepted.Deadline = None
+    max_rpm: int | None = Field(default=None, ge=1)
     usage_metrics: UsageMetrics | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -88,16 +94,18 @@ class Crew(BaseModel):
         inputs: Inputs | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> CrewOutput:
         """Runs the crew and blocks until it is done.
 
-        `budget`: what this run may spend, instead of the crew's own. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns the recorded
-        result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
+        `budget`: what this run may spend, instead of the crew's own. `deadline_s`: ends it with `DeadlineExceeded` after
+        so many seconds. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns
+        the recorded result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
         error's note has the command that resumes it.
         """
-        with self._kicked_off(inputs, run_key, resume, budget) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
             return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
@@ -105,11 +113,12 @@ class Crew(BaseModel):
         inputs: Inputs | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> CrewOutput:
         """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
-        with self._kicked_off(inputs, run_key, resume, budget) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
             return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -117,37 +126,53 @@ class Crew(BaseModel):
         inputs: Inputs | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> CrewOutput:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, budget=budget, run_key=run_key, resume=resume)
+        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, run_key=run_key, resume=resume)
 
     def kickoff_for_each(
-        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+        self,
+        inputs: Sequence[Inputs],
+        *,
+        concurrency: int = 8,
+        on_error: OnError = "keep",
+        deadline_s: float | None = None,
     ) -> list[CrewOutput]:
         """One run per item, `concurrency` at a time, results in the order of the inputs. An item that fails is an
         output with `ok=False` and `error`; it does not stop the others. `on_error="raise"`: when all have ended, the
-        first item's exception is raised."""
+        first item's exception is raised. `deadline_s` is for each item."""
         guard_loading()
-        runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
+        runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
         return _items(run_sync(runtime, work), on_error)
 
     async def akickoff_for_each(
-        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+        self,
+        inputs: Sequence[Inputs],
+        *,
+        concurrency: int = 8,
+        on_error: OnError = "keep",
+        deadline_s: float | None = None,
     ) -> list[CrewOutput]:
         """As `kickoff_for_each`, to be awaited."""
         guard_loading()
-        runtime, kickoffs = current_runtime(), [self._prepared(item, None, None) for item in inputs]
+        runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
         return _items(await run_async(runtime, work), on_error)
 
     async def kickoff_for_each_async(
-        self, inputs: list[Inputs], *, concurrency: int = 8, on_error: OnError = "keep"
+        self,
+        inputs: Sequence[Inputs],
+        *,
+        concurrency: int = 8,
+        on_error: OnError = "keep",
+        deadline_s: float | None = None,
     ) -> list[CrewOutput]:
         """The same as `akickoff_for_each`."""
-        return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error)
+        return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error, deadline_s=deadline_s)
 
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
@@ -158,22 +183,38 @@ class Crew(BaseModel):
             if spec.agent.step_callback is None and self.step_callback is not None:
                 spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
             tasks.append(spec)
-        return CrewSpec(self.name, tuple(tasks))
+        return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self._outline, self.max_rpm))
 
     @property
     def fingerprint(self) -> str:
         """Names, prompts, schemas, models of the definition; two programs with equal ones can resume one another."""
-        return digest(["crew", self.name, [task.outline(self.tasks) for task in self.tasks]])
+        return digest(self._outline())
+
+    def _outline(self) -> list[Any]:
+        return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks]]
 
     @contextmanager
     def _kicked_off(
-        self, inputs: Inputs | None, run_key: str | None, resume: str | None, budget: Budget | None
+        self,
+        inputs: Inputs | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None,
+        deadline_s: float | None,
     ) -> Iterator[tuple[Any, Kickoff]]:
         guard_loading()
-        yield current_runtime(), self._prepared(inputs, run_key, resume, budget)
+        yield current_runtime(), self._prepared(inputs, run_key, resume, budget, deadline_s)
+
+    def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
+        return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
 
     def _prepared(
-        self, inputs: Inputs | None, run_key: str | None, resume: str | None, budget: Budget | None = None
+        self,
+        inputs: Inputs | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
     ) -> Kickoff:
         runtime = current_runtime()
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
@@ -200,6 +241,7 @@ class Crew(BaseModel):
             decode=decode,
             models=tuple((task.agent.model, f"agent '{task.agent.role}'") for task in spec.tasks),
             budget=budget or self.budget,
+            deadline_s=nearest(checked_deadline(deadline_s), self.deadline_s),
             retry=self.retry,
             run_key=run_key,
             resume=resume,
@@ -215,15 +257,15 @@ class Crew(BaseModel):
         return output
 
 
-def _items(outcomes: list[Outcome | Exception], on_error: OnError) -> list[CrewOutput]:
-    failed = next((outcome for outcome in outcomes if isinstance(outcome, Exception)), None)
+def _items(outcomes: list[Ended], on_error: OnError) -> list[CrewOutput]:
+    failed = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
     if failed is not None and on_error == "raise":
         raise failed
     return [_item(outcome) for outcome in outcomes]
 
 
-def _item(outcome: Outcome | Exception) -> CrewOutput:
-    if isinstance(outcome, Exception):
+def _item(outcome: Ended) -> CrewOutput:
+    if isinstance(outcome, BaseException):
         error = f"{type(outcome).__name__}: {outcome}"
         return CrewOutput(ok=False, error=error, run_id=getattr(outcome, "run_id", ""))
     return CrewOutput.of(outcome)

@@ -41,7 +41,7 @@ class Task(BaseModel):
     """One piece of work. `description`, `expected_output` and `output_file` may have `{variables}`.
 
     `context`: the tasks whose outputs are given with it; not specified: all earlier ones. `output_pydantic` or
-    `output_json` (a model class each): the answer has to fit it. `output` is set once the crew has run.
+    `output_json` (a model class each): the answer has to fit it. `deadline_s`: how long it may take, in seconds. `output` is set once the crew has run.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -60,6 +60,7 @@ class Task(BaseModel):
     create_directory: bool = True
     markdown: bool = False
     callback: Callable[..., Any] | None = None
+    deadline_s: accepted.Deadline = None
     output: TaskOutput | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -118,6 +119,7 @@ class Task(BaseModel):
             context=indexes,
             given_context=outside,
             async_execution=self.async_execution,
+            deadline_s=self.deadline_s,
             output=_output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None),
             output_file=filled("output_file") if self.output_file else None,
             create_directory=self.create_directory,

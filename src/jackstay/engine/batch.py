@@ -12,22 +12,28 @@ from typing import Any
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunEnd, RunStatus
+from jackstay.engine.ending import end_failed, why_ended
 from jackstay.engine.home import Home
-from jackstay.engine.kickoff import Kickoff, Outcome, end_failed, new_run, start
+from jackstay.engine.kickoff import Kickoff, Outcome, current_task, new_run, start
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
-from jackstay.engine.scope import current_scope
-from jackstay.errors import InputsError, RunSignal
+from jackstay.engine.scope import Scope, current_scope
+from jackstay.engine.together import together
+from jackstay.errors import InputsError, RunCancelled, RunSignal
+
+Ended = Outcome | Exception | RunCancelled
+"""How an item has ended: with its outcome, a failure, or a cancel of its own run."""
 
 
 def start_batch(
     runtime: Runtime, name: str, kickoffs: Sequence[Kickoff], *, concurrency: int
-) -> Callable[[Home], Coroutine[Any, Any, list[Outcome | Exception]]]:
+) -> Callable[[Home], Coroutine[Any, Any, list[Ended]]]:
     """The items' outcomes in their order; an item's exception stands in its place."""
     if concurrency < 1:
         raise InputsError(f"concurrency={concurrency}: at least one item has to run at a time")
 
-    async def work(home: Home) -> list[Outcome | Exception]:
+    async def work(home: Home) -> list[Ended]:
+        runtime.check_settings()
         nested = current_scope() is not None or (runtime.session is not None and runtime.session.scope is not None)
         if nested:
             return await _all(kickoffs, concurrency, lambda kickoff: start(runtime, home, kickoff))
@@ -38,26 +44,30 @@ def start_batch(
 
 async def _batch_run(
     runtime: Runtime, home: Home, name: str, kickoffs: Sequence[Kickoff], concurrency: int
-) -> list[Outcome | Exception]:
+) -> list[Ended]:
     batch = new_run(runtime, _batch_kickoff(name, kickoffs))
-    runtime.leases.keep(batch, asyncio.current_task())
+    runtime.leases.keep(batch, current_task())
     try:
         await batch.writer.begin()
         outcomes = await _all(
             kickoffs, concurrency, lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id))
         )
+        batch.check()  # its last item may have taken the batch's cancel for its own
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         runtime.leases.let_go(batch)
-        await end_failed(batch, error)
-        raise
+        why = why_ended(Scope(batch, "", home), error)
+        await end_failed(batch, why)
+        if why is error:
+            raise
+        raise why from None
     runtime.leases.let_go(batch)
     await _end(batch, outcomes)
     return outcomes
 
 
-async def _end(batch: Run, outcomes: list[Outcome | Exception]) -> None:
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    ids = [None if isinstance(outcome, Exception) else outcome.run_id for outcome in outcomes]
+async def _end(batch: Run, outcomes: list[Ended]) -> None:
+    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    ids = [None if isinstance(outcome, BaseException) else outcome.run_id for outcome in outcomes]
     output = canonical_json({"runs": ids, "failed": len(failed)})
     if failed:
         logging.getLogger("jackstay").warning(
@@ -73,17 +83,20 @@ async def _end(batch: Run, outcomes: list[Outcome | Exception]) -> None:
 
 async def _all(
     kickoffs: Sequence[Kickoff], concurrency: int, one: Callable[[Kickoff], Awaitable[Outcome]]
-) -> list[Outcome | Exception]:
+) -> list[Ended]:
     slots = asyncio.Semaphore(concurrency)
 
-    async def guarded(kickoff: Kickoff) -> Outcome | Exception:
+    async def guarded(kickoff: Kickoff) -> Ended:
         async with slots:
             try:
                 return await one(kickoff)
             except Exception as error:  # noqa: BLE001 - an item's failure is its result; a stop passes through
                 return error
+            except RunCancelled as stop:
+                # An item that was cancelled on its own account: a cancel of the whole batch comes as `CancelledError`.
+                return stop
 
-    return list(await asyncio.gather(*(guarded(kickoff) for kickoff in kickoffs)))
+    return await together([guarded(kickoff) for kickoff in kickoffs])
 
 
 def _batch_kickoff(name: str, kickoffs: Sequence[Kickoff]) -> Kickoff:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jackstay.engine.home import CallerHome, Home, PrivateHome
+from jackstay.engine.home import CLOSE_WAIT_S, CallerHome, Home, PrivateHome
 from jackstay.engine.loop import Job
 from jackstay.engine.user_code import UserExit
+from jackstay.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from jackstay.engine.runtime import Runtime
@@ -32,6 +33,7 @@ def run_sync(runtime: Runtime, work: Work[T]) -> T:
     if blocks_a_loop:
         _warn_once()
     job = runtime.engine_loop.submit(lambda: work(home))
+    close_wait_s = CLOSE_WAIT_S
     try:
         with runtime.pool.slot_given_back():
             if blocks_a_loop:
@@ -49,9 +51,12 @@ def run_sync(runtime: Runtime, work: Work[T]) -> T:
         raise
     except UserExit as error:
         raise error.original from None
+    except DeadlineExceeded:
+        close_wait_s = 0.0  # what goes on now has had its time when the engine cancelled it
+        raise
     finally:
         if not blocks_a_loop:
-            home.close()
+            home.close(close_wait_s)
 
 
 async def run_async(runtime: Runtime, work: Work[T]) -> T:

@@ -165,9 +165,10 @@ class SharedBudgets:
     def __init__(self, file: ProjectFile) -> None:
         self._by_name = dict(_read(file))
 
-    def of(self, *names: str) -> tuple[BudgetScope, ...]:
-        """Those of these names that there are."""
-        return tuple(self._by_name[name] for name in names if name in self._by_name)
+    def of(self, *names: str, path: str = "") -> tuple[BudgetScope, ...]:
+        """Those of these names that there are, for the scope at `path`. Each time anew: a stop is one run's, and the
+        next day has room again."""
+        return tuple(replace(self._by_name[name], path=path) for name in names if name in self._by_name)
 
     def __iter__(self) -> Iterator[BudgetScope]:
         return iter(self._by_name.values())

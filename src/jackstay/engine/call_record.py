@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.budget import Amount, DoesNotFit, Hold
@@ -11,7 +12,7 @@ from jackstay.core.canonical import canonical_json
 from jackstay.core.failures import Failure, failure_of
 from jackstay.core.messages import Answer
 from jackstay.core.records import Reservation, Settlement, StepRow, StepStatus
-from jackstay.core.usage import NO_USAGE, Usage, to_pico
+from jackstay.core.usage import NO_USAGE, Usage, from_pico, to_pico
 from jackstay.engine.asker import Ask
 from jackstay.engine.budgets import BudgetScope, Sized, Sizing, refuse_unpriced
 from jackstay.engine.run_writer import Blobs
@@ -41,6 +42,11 @@ class CallRecord:
         self.holds: tuple[Hold, ...] = ()
         self._settled: tuple[Settlement, ...] = ()
         """Of the attempt before, for the next commit."""
+
+    @property
+    def unsettled(self) -> bool:
+        """The request before has ended, and that is not in the journal yet."""
+        return bool(self._settled)
 
     # --- before a request --------------------------------------------------------------------------------------------
 
@@ -118,6 +124,27 @@ class CallRecord:
             self.run.runtime.settled.tell()
         return row
 
+    def reused(self, cached: StepRow) -> StepRow:
+        """The row of a call that the cache answers: no request, no cost, and what that saved."""
+        saved = {
+            "from": [cached.run_id, cached.path, cached.rev],
+            "tokens": cached.input_tokens + cached.output_tokens,
+            "cost_usd": None if cached.cost_pico is None else str(from_pico(cached.cost_pico)),
+        }
+        row = self._row(
+            "succeeded",
+            flags=["cached"],
+            result=cached.result,
+            answered_by=cached.answered_by,
+            provider=cached.provider,
+            cost_pico=0,
+            price_version=cached.price_version,
+            saved=saved,
+        )
+        self.run.defer(row, blobs=self._blobs())
+        self.run.tell("reused", self.path, kind="llm", model=row.model, saved_usd=from_pico(cached.cost_pico))
+        return row
+
     async def cut(self, member: Member, answer: Answer, flags: list[str]) -> BudgetExceeded:
         """The budget left room for so many tokens and the answer is longer: it is paid for, and not passed off as
         whole."""
@@ -130,12 +157,13 @@ class CallRecord:
         await self._commit(self._row("failed", error=failure_of(error), **paid), settlement)
         return error
 
-    async def failed(self, error: Exception) -> StepRow:
-        row = self._row("failed", error=failure_of(error))
+    async def failed(self, error: Exception, *, status: StepStatus = "failed") -> StepRow:
+        """`cancelled`: a limit of time around the call has ended it; resumed, the call is made again in any case."""
+        row = self._row(status, error=failure_of(error))
         await self._commit(row, self.settlement(getattr(error, "code", "error")))
         return row
 
-    async def given_up(self, error: Exception) -> None:
+    async def given_up(self, error: BaseException) -> None:
         """Between two requests: nothing is in flight."""
         settled, self._settled = self._settled, ()
         await self.run.commit(self._row("cancelled", error=failure_of(error)), settlements=settled, blobs=self._blobs())
@@ -198,9 +226,12 @@ class CallRecord:
         usage: Usage = NO_USAGE,
         flags: list[str] | None = None,
         error: Failure | None = None,
+        saved: Mapping[str, Any] | None = None,
         **answer: Any,
     ) -> StepRow:
         request: dict[str, Any] = {"settings": self.settings}
+        if saved is not None:
+            request["saved"] = saved
         if self.sized is not None and self.sized.capped is not None:
             request["max_tokens"] = self.sized.capped
         return self.run.step_row(

@@ -13,6 +13,7 @@ from jackstay.errors import NoFinalAnswer
 
 async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
     """All tasks' results in the crew's order. Raises what a failing task raises; side-by-side ones are cancelled."""
+    scope.bound(limits=(crew.limit,) if crew.limit else ())
     keys = task_keys([task.key for task in crew.tasks])
     results: dict[int, TaskResult] = {}
     for stage in stages(crew):

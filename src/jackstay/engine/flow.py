@@ -100,7 +100,7 @@ class _FlowRun:
         before, alone = self._fields(), len(self.live) == 1
         try:
             result = await _call(scope, method, call)
-            # A method that swallowed a stop and returned is not recorded: the run has stopped.
+            # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
             self.run.check(scope)
         except asyncio.CancelledError:
             raise

@@ -68,7 +68,7 @@ class PrivateHome:
         until.add_done_callback(lambda _: ended.set())
         ended.wait(timeout_s)
 
-    def close(self) -> None:
+    def close(self, wait_s: float = CLOSE_WAIT_S) -> None:
         """Cancels what user code left running, and closes the loop."""
         with self._lock:
             self._closed = True
@@ -80,7 +80,7 @@ class PrivateHome:
             task.cancel()
         if left:
             # A coroutine that does not let itself be cancelled must not hold the caller.
-            loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_WAIT_S))
+            loop.run_until_complete(asyncio.wait(left, timeout=wait_s))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 

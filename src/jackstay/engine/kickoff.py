@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import traceback
@@ -14,35 +13,30 @@ from typing import Any, cast
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json
+from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
-from jackstay.core.records import FailReason, Lease, RunEnd, RunKind, RunRow, RunStatus, StepKind, StepRow, StepStatus
+from jackstay.core.records import Lease, RunEnd, RunKind, RunRow, StepKind, StepRow, StepStatus
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
 from jackstay.engine.budgets import BudgetScope, scoped
+from jackstay.engine.deadlines import watched
+from jackstay.engine.ending import end_failed, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
 from jackstay.engine.session import identity
-from jackstay.engine.user_code import UserExit
 from jackstay.errors import (
-    AlreadyRunning,
-    BudgetExceeded,
-    DeadlineExceeded,
     DefinitionError,
-    LeaseLost,
-    NoFinalAnswer,
     NotFoundError,
-    RunCancelled,
     RunKeyConflict,
     RunSignal,
     RunSuspended,
     RunWaiting,
-    StorageUnavailable,
 )
 
 
@@ -63,9 +57,14 @@ class Kickoff:
     retry: Retry | None = None
     run_key: str | None = None
     resume: str | None = None
+    deadline_s: float | None = None
+    """The nearest of the definition's and the caller's. Of no fingerprint: a resumed run may have another one."""
     parent_run: str | None = None
     entry: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checked_deadline(self.deadline_s)
 
     @property
     def identity(self) -> str:
@@ -95,14 +94,27 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     return await _top(runtime, home, kickoff)
 
 
+def current_task() -> Callable[[], tuple[asyncio.Task[Any]]]:
+    """The task that calls, as what a lease keeper interrupts."""
+    task = asyncio.current_task()
+    assert task is not None
+    return lambda: (task,)
+
+
 @contextmanager
 def belonging_to(scope: Scope) -> Iterator[None]:
-    """The current task is work that user code has started in this scope, and ends with it at the latest."""
+    """The current task is work that user code has started in this scope, and ends with it at the latest. Interrupted by
+    a stop of the run, it says which."""
     task = asyncio.current_task()
     assert task is not None
     scope.children.add(task)
     try:
         yield
+    except asyncio.CancelledError:
+        stop = scope.run.stopped(scope)
+        if isinstance(stop, RunSignal):
+            raise stop from None
+        raise
     finally:
         scope.children.discard(task)
 
@@ -122,7 +134,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
             raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
         result = kickoff.decode(row.result or "null")
         return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
-    scope.bound(retry=kickoff.retry, budgets=_budgets(run, kickoff, scope.path))
+    scope.bound(deadline_s=kickoff.deadline_s, retry=kickoff.retry, budgets=budgets_of(run, kickoff, scope.path))
     await _prepare_models(run, kickoff)
     began = run.began()
     if kickoff.kind == "crew":
@@ -133,14 +145,16 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
         return run.step_row(began, scope.path, kind, kickoff.name, status, args_hash, **fields)
 
     try:
-        result = await kickoff.body(scope)
-        run.check(scope)
+        async with watched(scope):
+            result = await kickoff.body(scope)
+            run.check(scope)
     except asyncio.CancelledError:
         raise
     except Exception as error:
         if error is not run.stop:
             failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-            await run.commit(made("failed", error=failure))
+            # Ended by a limit around it, it has not failed on its own account: a resumed run must not raise it again.
+            await run.commit(made("cancelled" if parent.is_late else "failed", error=failure))
         raise
     await run.commit(made("succeeded", result=kickoff.encode(result)))
     if kickoff.kind == "crew":
@@ -152,6 +166,8 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
 
 
 async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
+    asked_s = runtime.clock.monotonic()
+    runtime.check_settings()
     kickoff = _with_environment(runtime, kickoff)
     earlier = await _earlier(runtime, kickoff)
     if earlier is not None and earlier.status == "succeeded":
@@ -167,7 +183,7 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
         except (Exception, asyncio.CancelledError) as error:
             await _end(run, kickoff, error=error)
             raise
-    return await _drive(run, home, kickoff)
+    return await _drive(run, home, kickoff, asked_s)
 
 
 def _with_environment(runtime: Runtime, kickoff: Kickoff) -> Kickoff:
@@ -270,24 +286,27 @@ async def take_up(runtime: Runtime, run_id: str) -> Run:
     return run
 
 
-async def _drive(run: Run, home: Home, kickoff: Kickoff) -> Outcome:
+async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outcome:
+    """`asked_s`: when the caller asked, on the monotonic clock; the run's time limit counts from there."""
     runtime, started = run.runtime, run.runtime.clock.monotonic()
-    runtime.leases.keep(run, asyncio.current_task())
+    scope = Scope(run, "", home).bound(deadline_s=kickoff.deadline_s, since_s=asked_s)
+    scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
+    runtime.leases.keep(run, current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
-    scope = Scope(run, "", home).bound(retry=kickoff.retry, budgets=_budgets(run, kickoff, ""))
     try:
-        result = await kickoff.body(scope)
-        run.check(scope)
+        async with watched(scope):
+            result = await kickoff.body(scope)
+            run.check(scope)
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         runtime.leases.let_go(run)
-        if isinstance(error, asyncio.CancelledError) and isinstance(run.stop, RunSignal):
-            # It was not the caller who cancelled: the caller is told why the run was stopped.
-            error = run.stop
-        await _end(run, kickoff, error=error)
-        if isinstance(error, RunSuspended):
-            raise RunWaiting(f"run {run.id[:SHORT]} is waiting: {error}", run_id=run.id, wait=str(error)) from None
-        raise error from None
+        why = why_ended(scope, error)
+        await _end(run, kickoff, error=why)
+        if isinstance(why, RunSuspended):
+            raise RunWaiting(f"run {run.id[:SHORT]} is waiting: {why}", run_id=run.id, wait=str(why)) from None
+        if why is error:
+            raise
+        raise why from (error if isinstance(error, Exception) else None)
     # Before the end is written, which gives the lease back: a renewal at that moment would find it lost.
     runtime.leases.let_go(run)
     await _end(run, kickoff, result=result)
@@ -314,45 +333,7 @@ async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseExc
     run.tell(told, "", **news, error=str(error) or type(error).__name__)
 
 
-async def end_failed(run: Run, error: BaseException) -> None:
-    """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
-    with contextlib.suppress(AttributeError):  # a class of the user's may have no room for it
-        error.run_id = run.id  # type: ignore[attr-defined]
-    if run.writer.visible and not isinstance(error, asyncio.CancelledError | RunSuspended):
-        error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
-    if isinstance(error, LeaseLost | AlreadyRunning):
-        return
-    status, reason = status_of(error)
-    failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-    try:
-        await run.end(RunEnd(status, run.now(), reason=reason, error=failure.to_json()))
-    except (StorageUnavailable, LeaseLost):
-        # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
-        # process at once, since it knows that it does not drive the run any more.
-        run.runtime.left_behind.add(run.id)
-
-
-def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
-    match error:
-        case asyncio.CancelledError() | RunCancelled() | UserExit(original=KeyboardInterrupt()):
-            return "cancelled", "interrupted"
-        case RunSuspended():
-            return "waiting", None
-        case RunSignal():
-            return "failed", "interrupted"
-        case NoFinalAnswer():
-            return "failed", "max_iterations"
-        case DeadlineExceeded():
-            return "failed", "deadline"
-        case BudgetExceeded():
-            return "failed", "budget"
-        case StorageUnavailable():
-            return "failed", "storage"
-        case _:
-            return "failed", "error"
-
-
-def _budgets(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:
+def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:
     """What the kickoff may spend: its own budget, that of its definition in jackstay.toml and, of a whole run, the
     project's."""
     shared = run.runtime.shared_budgets
@@ -360,11 +341,12 @@ def _budgets(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:
     budget = kickoff.budget or (run.runtime.budget if top else None)
     shown = f"run {run.id[:SHORT]}" if top else f"{kickoff.kind} '{kickoff.name}'"
     own = scoped(budget, run_id=run.id, path=path, shown=shown, raised=run.raised)
-    return (*shared.of(*(["project"] if top else []), f"{kickoff.kind}:{kickoff.name}"), *own)
+    return (*shared.of(*(["project"] if top else []), f"{kickoff.kind}:{kickoff.name}", path=path), *own)
 
 
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
-    """What is wrong with a model is said before anything runs; and libraries are loaded before a task's clock starts."""
+    """What is wrong with a model or a limit is said before anything runs; and libraries are loaded before a task's clock
+    starts."""
     askers = [run.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()

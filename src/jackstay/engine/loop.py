@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+CLOSE_WAIT_S = 1.0
+"""How long a closing loop waits for what it cancelled."""
 Start = Callable[[], Coroutine[Any, Any, T]]
 
 
@@ -24,6 +26,8 @@ class Job(Generic[T]):
         loop.call_soon_threadsafe(self._begin)
 
     def cancel(self) -> None:
+        if self.future.done():  # its loop may have closed since
+            return
         # Queued behind `_begin`, so that there is a task to cancel.
         self._loop.call_soon_threadsafe(lambda: self._task is not None and self._task.cancel())
 
@@ -84,7 +88,11 @@ class EngineLoop:
         try:
             loop.run_forever()
         finally:
-            for task in asyncio.all_tasks(loop):
+            left = asyncio.all_tasks(loop)
+            for task in left:
                 task.cancel()
+            if left:
+                # They are given time to end: a thread that waits for one of them would wait for ever.
+                loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_WAIT_S))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()

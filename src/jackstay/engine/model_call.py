@@ -14,19 +14,22 @@ from jackstay.core.canonical import digest
 from jackstay.core.failures import Failure, rebuild
 from jackstay.core.fallback import blame
 from jackstay.core.messages import Answer
-from jackstay.core.records import StepRow
+from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.retry import next_wait_s
 from jackstay.core.usage import Usage, from_pico
 from jackstay.engine.asker import Ask
 from jackstay.engine.budgets import BudgetScope, Sizing, exceeded
 from jackstay.engine.call_record import CallRecord
 from jackstay.engine.chain import Chain, Member, why_each
+from jackstay.engine.limiter import Turn
 from jackstay.engine.listening import Listening
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
 from jackstay.errors import NOT_SENT, DeadlineExceeded, ModelError
 
 DEFAULT_TIMEOUT_S = 600.0
+WORTH_TELLING_S = 0.1
+"""Of a wait for the limiter."""
 
 
 async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str | None = None) -> Answer:
@@ -42,13 +45,31 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
     row = run.find(path, args_hash)
     if row is not None:
         return _recorded(run, row)
-    return await _Call(scope, ask, CallRecord(scope, ask, path, args_hash, settings)).perform()
+    record = CallRecord(scope, ask, path, args_hash, settings)
+    if ask.config.cache_ttl_s is not None and (cached := await _cached(run, ask, args_hash)) is not None:
+        return _answer_in(record.reused(cached))
+    return await _Call(scope, ask, record).perform()
+
+
+async def _cached(run: Run, ask: Ask, args_hash: str) -> StepRow | None:
+    assert ask.config.cache_ttl_s is not None
+    journal = run.runtime.journal
+    return await run.runtime.off_loop(journal.cached_answer, _cache_key(run, ask, args_hash), ask.config.cache_ttl_s)
+
+
+def _cache_key(run: Run, ask: Ask, args_hash: str) -> str:
+    """The question, and who is asked: the same name may stand for two models at two addresses."""
+    return digest([args_hash, run.chain_asker(ask.config).address])
 
 
 def _recorded(run: Run, row: StepRow) -> Answer:
     run.tell("reused", row.path, kind="llm", model=row.model)
     if row.status == "failed":
         raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
+    return _answer_in(row)
+
+
+def _answer_in(row: StepRow) -> Answer:
     usage = Usage(row.input_tokens, row.cached_tokens, row.cache_write_tokens, row.output_tokens, row.reasoning_tokens)
     return Answer.from_json(json.loads(row.result or "{}"), usage=usage, provider=row.provider or "")
 
@@ -87,7 +108,7 @@ class _Call:
         while True:
             asked += 1
             try:
-                answer = await self._attempt(member)
+                answer = await self._attempt(member, asked)
             except ModelError as error:
                 await self._after(member, error, asked)
             except _AskAnother:
@@ -96,29 +117,60 @@ class _Call:
                 if self.record.reserved:
                     sent = NOT_SENT not in getattr(cancel, "__notes__", ())
                     await self.record.cancelled(member, sent=sent)
+                elif self.record.unsettled:
+                    await self.record.given_up(cancel)
                 raise
             except Exception as error:
                 # A custom model's own exception: it reaches the caller as it was raised, with a row that says so.
                 if self.record.reserved:
                     await self._fail(error)
+                elif self.record.unsettled:
+                    await self.record.given_up(error)
                 raise
             else:
                 return await self._succeed(member, answer)
 
     # --- one request -------------------------------------------------------------------------------------------------
 
-    async def _attempt(self, member: Member) -> Answer:
+    async def _attempt(self, member: Member, asked: int) -> Answer:
         """Waits for its turn and for room in the budgets, reserves, asks once."""
         budgets = self._budgets(member)
         sizing = Sizing(member.asker, member.question, budgets)
         while True:
             self.run.check(self.scope)
             self._check_deadline()
-            with member.asker.coming():
-                refused = await self.record.reserve(member, budgets, sizing)
-                if refused is None:
-                    return await self._request(member)
+            async with self._turn(member, asked) as turn:
+                self._tell_wait(turn, member)
+                with member.asker.coming():
+                    refused = await self.record.reserve(member, budgets, sizing)
+                    if refused is None:
+                        answer = await self._request(member)
+                        turn.used(answer.usage.total_tokens)
+                        self.run.runtime.limiter.answered(member.asker, member.question, answer.usage)
+                        return answer
+                turn.unused()
             await self._make_room(member, budgets, sizing, refused)
+
+    def _turn(self, member: Member, asked: int) -> Turn:
+        limiter, asker = self.run.runtime.limiter, member.asker
+        limits = self.scope.limits + limiter.limits_for(asker.provider, asker.key_name, asker.requested)
+        return limiter.turn(
+            limits,
+            run_id=self.run.id,
+            tokens=limiter.estimate(limits, asker, member.question),
+            # Where another model can answer, the breaker looks after a provider that wants to be left alone; and who
+            # asks again has waited as long as it was told to.
+            patient=not member.replaceable and asked == 1,
+            deadline_at=self.deadline_at,
+        )
+
+    def _tell_wait(self, turn: Turn, member: Member) -> None:
+        if turn.waited_s > WORTH_TELLING_S:
+            waited_s = round(turn.waited_s, 3)
+            self.run.tell("limit_wait", self.record.path, waited_s=waited_s, model=member.asker.requested)
+            # A run may have been stopped, and the time limit passed, while it waited.
+            self.run.check(self.scope)
+            self._check_deadline()
 
     async def _request(self, member: Member) -> Answer:
         assert self.record.sized is not None
@@ -151,7 +203,9 @@ class _Call:
         path = self.record.path
         if not sizing.never_fits(refused):
             self.run.tell("budget_wait", path, budget=refused.hold.budget)
-            await self.run.runtime.settled.wait()
+            await (
+                self.run.runtime.settled.wait()
+            )  # a tenth of a second at most: the call's own limit is looked at again
             sizing.begin_again()
             return
         scope = next(each for each in budgets if each.name == refused.hold.budget)
@@ -187,7 +241,7 @@ class _Call:
         for model, why in why_each(self.record.tried[:-1]).items():
             if model != member.asker.requested:
                 error.add_note(f"before it, {model} did not answer: {why}")
-        await self._fail(error)
+        await self._fail(error, status="cancelled" if out_of_time else "failed")
         if out_of_time:
             raise DeadlineExceeded(
                 f"the time limit passed while {member.asker.requested} was being asked: {error}"
@@ -234,6 +288,10 @@ class _Call:
         if self.record.sized.capped is not None and answer.finish_reason == "length":
             raise await self.record.cut(member, answer, flags)
         row = self.record.answered(member, answer, flags)
+        if self.ask.config.cache_ttl_s is not None:
+            # Behind the row, in the same queue; an index without its row would be no hit, not a wrong one.
+            key = _cache_key(self.run, self.ask, self.record.args_hash)
+            self.run.runtime.journal.remember_answer(key, row)
         self.run.tell(
             "model_call_finished",
             self.record.path,
@@ -246,8 +304,8 @@ class _Call:
         )
         return answer
 
-    async def _fail(self, error: Exception) -> None:
-        row = await self.record.failed(error)
+    async def _fail(self, error: Exception, *, status: StepStatus = "failed") -> None:
+        row = await self.record.failed(error, status=status)
         self.run.tell(
             "model_call_failed",
             self.record.path,

@@ -5,15 +5,32 @@ Not `concurrent.futures`: a function that is stuck in an executor's thread holds
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 IDLE_S = 10.0
+
+
+@dataclass(eq=False, slots=True)
+class _Place:
+    """Where a function runs, and whether it counts for the limit."""
+
+    thread: int
+    waits: int = 0
+    """Nested kickoffs that it waits for; several at once with `gather` on a loop of its own."""
+    abandoned: bool = False
+
+    @property
+    def counts(self) -> bool:
+        return not self.waits and not self.abandoned
 
 
 class Pool:
@@ -26,6 +43,7 @@ class Pool:
         self._busy = 0
         self._idle = 0
         self._here = threading.local()
+        self._places: dict[Future[Any], _Place] = {}
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
@@ -36,26 +54,39 @@ class Pool:
 
     @contextmanager
     def slot_given_back(self) -> Iterator[None]:
-        """While a pool thread waits for a nested kickoff it does not count: else all slots wait for one another.
-
-        A thread may wait for several at once (`gather` on a loop of its own): it has one slot to give.
-        """
-        if not getattr(self._here, "working", False):
+        """While a pool thread waits for a nested kickoff it does not count: else all slots wait for one another."""
+        place: _Place | None = getattr(self._here, "place", None)
+        if place is None:
             yield
             return
-        waiting = self._here.waiting = getattr(self._here, "waiting", 0) + 1
-        if waiting == 1:
-            with self._condition:
-                self._busy -= 1
-                self._staff()
+        self._change(place, waits=1)
         try:
             yield
         finally:
-            self._here.waiting -= 1
-            if self._here.waiting == 0:
-                # Taken back without waiting: the limit may be exceeded for a moment, a deadlock may not happen.
-                with self._condition:
-                    self._busy += 1
+            # Taken back without waiting: the limit may be exceeded for a moment, a deadlock may not happen.
+            self._change(place, waits=-1)
+
+    def abandon(self, future: Future[Any]) -> traceback.StackSummary | None:
+        """Nobody waits for this function any more: it does not count for the limit. Where its thread stands; None if
+        the function has ended or never begins."""
+        if future.cancel():
+            return None
+        with self._condition:
+            place = self._places.get(future)
+            frame = None if place is None else sys._current_frames().get(place.thread)
+        if place is None or future.done() or frame is None:
+            return None
+        stack = traceback.extract_stack(frame)
+        self._change(place, abandoned=True)
+        return stack
+
+    def _change(self, place: _Place, *, waits: int = 0, abandoned: bool = False) -> None:
+        with self._condition:
+            counted = place.counts
+            place.waits += waits
+            place.abandoned = place.abandoned or abandoned
+            self._busy += place.counts - counted
+            self._staff()
 
     def _staff(self) -> None:
         """Wakes or starts a thread if a job may run now. The lock is held."""
@@ -80,7 +111,9 @@ class Pool:
             self._run(function, future)
 
     def _run(self, function: Callable[[], Any], future: Future[Any]) -> None:
-        self._here.working = True
+        place = self._here.place = _Place(threading.get_ident())
+        with self._condition:
+            self._places[future] = place
         try:
             if not future.set_running_or_notify_cancel():
                 return
@@ -91,7 +124,8 @@ class Pool:
             else:
                 future.set_result(result)
         finally:
-            self._here.working = False
+            self._here.place = None
             with self._condition:
-                self._busy -= 1
+                del self._places[future]
+                self._busy -= place.counts
                 self._staff()

@@ -55,6 +55,8 @@ class Run:
         self.pid = os.getpid()
         self.stop: BaseException | None = None
         """Once set, every later step raises it again (engine rule 21)."""
+        self.abandoned: list[str] = []
+        """Users' functions that go on though nobody waits for them: name and stack, for the run's record."""
         self.lost: tuple[Reservation, ...] = ()
         self._waited = 0
         self.ended: RunEnd | None = None
@@ -253,21 +255,34 @@ class Run:
     def check(self, scope: Scope | None = None) -> None:
         """Called before every step: raises the stop, if the run has been stopped, its time is over, or a budget around
         the scope has been reached."""
-        if self.stop is not None:
-            raise self.stop
-        if scope is None:
-            return
+        stop = self.stopped(scope)
+        if stop is not None:
+            raise stop
+
+    def stopped(self, scope: Scope | None = None) -> BaseException | None:
+        """Why nothing more may start in the scope, if so (engine rule 21)."""
+        if self.stop is not None or scope is None:
+            return self.stop
+        if scope.stop is not None:
+            return scope.stop
         for budget in scope.budgets:
             if budget.stopped is not None:
-                raise budget.stopped
-        if scope.deadline_at is not None and self.runtime.clock.monotonic() >= scope.deadline_at:
-            raise DeadlineExceeded(f"the time limit of {scope.path or 'the run'} has passed; nothing more is started")
+                return budget.stopped
+        left_s = scope.time_left_s()
+        if left_s is None or left_s > 0:
+            return None
+        return DeadlineExceeded(
+            f"the time limit of {scope.deadline_of or scope.path or 'the run'} has passed, nothing more is started; "
+            "raise the limit, or narrow the work"
+        )
 
     def out_of_budget(self, scope: BudgetScope, error: BudgetExceeded, path: str) -> BaseException:
         """What to raise, from now on in every step that the budget is for (engine rule 21)."""
         if scope.budget.on_exceed == "pause":
             self._waited += 1
-            prompt = f"{error}. To go on: jackstay resume {self.id[:SHORT]} --budget USD"
+            own = scope.name.startswith("run:")
+            what = "" if own else ", once jackstay.toml allows more or the next period has begun"
+            prompt = f"{error}. To go on{what}: jackstay resume {self.id[:SHORT]}{' --budget MOST' if own else ''}"
             asked = canonical_json({"budget": scope.name, "at": path})
             wait = Wait(self.id, scope.path, self._waited, "budget", prompt, asked, self.row.project_id, self.now())
             self.waits = (wait,)
@@ -301,4 +316,5 @@ def bill_of(row: StepRow) -> Bill:
     )
     answered = row.status == "succeeded"
     paid = answered or usage.total_tokens > 0
-    return Bill(usage, int(answered), from_pico(row.cost_pico) if paid else from_pico(0))
+    # An answer out of the cache was no request.
+    return Bill(usage, int(answered and row.attempts > 0), from_pico(row.cost_pico) if paid else from_pico(0))

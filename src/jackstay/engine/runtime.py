@@ -25,6 +25,7 @@ from jackstay.engine.breakers import Breakers
 from jackstay.engine.budgets import Settled, SharedBudgets
 from jackstay.engine.clock import Clock
 from jackstay.engine.leases import LeaseKeeper
+from jackstay.engine.limiter import Limiter
 from jackstay.engine.loop import EngineLoop
 from jackstay.engine.pool import Pool
 from jackstay.engine.project_file import ProjectFile, read_project_file
@@ -85,7 +86,7 @@ class Runtime:
         self.pool = Pool(self.settings.pool_size)
         self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
-        self.breakers, self.settled = Breakers(self), Settled()
+        self.breakers, self.settled, self.limiter = Breakers(self), Settled(), Limiter(self)
         self.session: Session | None = None
         """Set while a script is run or resumed: which recorded runs its kickoffs go on with."""
         self.session_id = uuid.uuid4().hex
@@ -122,8 +123,12 @@ class Runtime:
             if self._wire is None:
                 from jackstay.models.wire import Wire  # the model libraries are loaded with the first call
 
-                self._wire = Wire(self.environ, prices=self.prices)
+                self._wire = Wire(self.environ, prices=self.prices, on_headers=self._heard)
             return self._wire
+
+    def _heard(self, provider: str, key_name: str, model: str, status: int, headers: Mapping[str, str]) -> None:
+        """To the limiter of now: a forked child has another one."""
+        self.limiter.learn(provider, key_name, model, status, headers)
 
     @property
     def project_file(self) -> ProjectFile:
@@ -140,6 +145,11 @@ class Runtime:
 
             self._prices = Overrides(self.project_file.section("prices"), self.project_file.mistake)
         return self._prices
+
+    def check_settings(self) -> None:
+        """Before a run begins: raises `ConfigurationError` for what `jackstay.toml` or the environment says wrongly."""
+        _ = self.shared_budgets, self.prices
+        self.limiter.check()
 
     @property
     def shared_budgets(self) -> SharedBudgets:
@@ -225,7 +235,7 @@ class Runtime:
         self.engine_loop, self.pool, self._lock = EngineLoop(), Pool(self.settings.pool_size), threading.Lock()
         self._rim = Pool(RIM_THREADS)
         self.leases = LeaseKeeper(self)
-        self.breakers, self.settled = Breakers(self), Settled()
+        self.breakers, self.settled, self.limiter = Breakers(self), Settled(), Limiter(self)
         if self._wire is not None:
             self._wire.forget_in_child()
         if self._journal is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "agent", "budgets", "children", "deadline_at", "home", "limits", "path", "retry", "run", "task", "touched"
+        "_counts", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "path", "retry", "run",
+        "stop", "task", "touched",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +42,10 @@ class Scope:
         self.run, self.path, self.home, self.agent, self.task = run, path, home, agent, task
         self.deadline_at = deadline_at
         """On the monotonic clock; the nearest of all limits around this scope."""
+        self.deadline_of = ""
+        """Which limit that is, in words."""
+        self.stop: BaseException | None = None
+        """Set when the code that this scope was lent to has been abandoned: it starts nothing more."""
         self.retry = retry
         """The nearest policy around this scope; None: the runtime's."""
         self.limits = limits
@@ -64,25 +70,43 @@ class Scope:
             limits=self.limits,
             budgets=self.budgets,
         )
-        inner.touched = self.touched
+        inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
         return inner
+
+    def lent(self) -> Scope:
+        """The same scope for one call of user code, so that it can be closed for that code alone."""
+        return copy.copy(self)
 
     def bound(
         self,
         *,
         deadline_s: float | None = None,
+        since_s: float | None = None,
         retry: Retry | None = None,
         limits: tuple[Limit, ...] = (),
         budgets: tuple[BudgetScope, ...] = (),
     ) -> Scope:
-        """This scope with further bounds: the nearer deadline, the inner policy, all limits and budgets."""
+        """This scope with further bounds: the nearer deadline, the inner policy, all limits and budgets. The deadline
+        counts from now, or from `since_s` on the monotonic clock."""
         if deadline_s is not None:
-            at = self.run.runtime.clock.monotonic() + deadline_s
-            self.deadline_at = at if self.deadline_at is None else min(at, self.deadline_at)
+            at = (self.run.runtime.clock.monotonic() if since_s is None else since_s) + deadline_s
+            if self.deadline_at is None or at < self.deadline_at:
+                self.deadline_at = at
+                self.deadline_of = f"{deadline_s:g} s for {self.path or 'the run'}"
         self.retry = retry or self.retry
         self.limits += limits
         self.budgets += budgets
         return self
+
+    def time_left_s(self) -> float | None:
+        """Until the deadline; negative when it has passed, None without one."""
+        return None if self.deadline_at is None else self.deadline_at - self.run.runtime.clock.monotonic()
+
+    @property
+    def is_late(self) -> bool:
+        """The deadline has passed."""
+        left_s = self.time_left_s()
+        return left_s is not None and left_s <= 0
 
     def numbered(self, name: str) -> str:
         """The path of the next step of that name; the engine gives the order."""

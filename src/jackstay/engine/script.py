@@ -8,13 +8,17 @@ from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
-from jackstay.engine.kickoff import Kickoff, end_failed, new_run, take_up
+from jackstay.engine.ending import end_failed, why_ended
+from jackstay.engine.kickoff import Kickoff, budgets_of, new_run, take_up
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.engine.session import Session
+from jackstay.engine.user_code import STOP_WAIT_S
+from jackstay.errors import RunCancelled
 
 T = TypeVar("T")
 
@@ -28,32 +32,37 @@ def script_run(
     inputs: Mapping[str, Any] | None = None,
     resume: str | None = None,
     run_key: str | None = None,
+    budget: Budget | None = None,
+    deadline_s: float | None = None,
 ) -> Iterator[Run]:
     """Inside the block every kickoff of this process, from any thread, is a step of the script's run.
 
     `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. `run_key`
-    names a new run. The block's exception is the run's end and is raised on.
+    names a new run. `budget`: what everything in it may spend together. `deadline_s`: after so many seconds nothing more
+    starts, and what is in flight ends. The block's exception is the run's end and is raised on.
     """
+    runtime.check_settings()
     session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}))
+    script = _script(name, entry, inputs or {}, run_key, budget)
     try:
-        run = _on_engine(runtime, _begin(runtime, _script(name, entry, inputs or {}, run_key), resume))
+        run = _on_engine(runtime, _begin(runtime, script, resume))
     except BaseException:
         runtime.session = None
         raise
     # A private home is never asked for: each kickoff decides on its own.
-    session.id, session.scope = run.row.session_id or run.id, Scope(run, "", _NoHome())
+    scope = Scope(run, "", _NoHome()).bound(deadline_s=deadline_s, budgets=budgets_of(run, script, ""))
+    session.id, session.scope = run.row.session_id or run.id, scope
     try:
         yield run
     except BaseException as error:
-        runtime.session = None
-        if isinstance(error, SystemExit) and error.code in (None, 0):
-            _on_engine(runtime, _end(run, None))
-        else:
-            _on_engine(runtime, _end(run, error))
+        left_well = isinstance(error, SystemExit) and error.code in (None, 0)
+        _on_engine(runtime, _end(scope, None if left_well else error))
         raise
     else:
+        _on_engine(runtime, _end(scope, None))
+    finally:
+        # Not sooner: what other threads kick off while the run ends is refused, and does not become a run of its own.
         runtime.session = None
-        _on_engine(runtime, _end(run, None))
 
 
 @contextmanager
@@ -76,13 +85,26 @@ async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
     else:
         run = new_run(runtime, script)
         await run.writer.begin()
-    runtime.leases.keep(run, None)
+    runtime.leases.keep(run, lambda: _kickoffs_of(runtime))
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
     run.tell("run_started" if resume is None else "run_resumed", "", **news)
     return run
 
 
-async def _end(run: Run, error: BaseException | None) -> None:
+def _kickoffs_of(runtime: Runtime) -> set[asyncio.Task[Any]]:
+    """What the script is at inside the run. Its own code hears of a stop from them, or at its next kickoff."""
+    scope = runtime.session.scope if runtime.session is not None else None
+    return scope.children if scope is not None else set()
+
+
+async def _end(scope: Scope, error: BaseException | None) -> None:
+    run = scope.run
+    if error is None:
+        # The program caught the stop, or did not notice its limit.
+        error = run.stop = run.stopped(scope)
+    elif isinstance(error, Exception):
+        error = why_ended(scope, error)
+    await _stop_kickoffs(scope)
     run.runtime.leases.let_go(run)
     bill = run.bill()
     news = {
@@ -92,16 +114,28 @@ async def _end(run: Run, error: BaseException | None) -> None:
         "cost_usd": bill.cost_usd,
         "requests": bill.requests,
     }
-    error = error or run.stop
     if error is None:
         await run.end(RunEnd("succeeded", run.now()))
         run.tell("run_finished", "", **news)
         return
     await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
-    run.tell("run_failed", "", **news, error=str(error) or type(error).__name__)
+    cancelled = run.ended is not None and run.ended.status == "cancelled"
+    run.tell("run_cancelled" if cancelled else "run_failed", "", **news, error=str(error) or type(error).__name__)
 
 
-def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_key: str | None) -> Kickoff:
+async def _stop_kickoffs(scope: Scope) -> None:
+    """Those of the program's other threads: they would spend what no run shows, and hold the process open."""
+    scope.stop = RunCancelled(f"run {scope.run.id} is over: its program has ended")
+    left = [task for task in scope.children if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=STOP_WAIT_S)
+
+
+def _script(
+    name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_key: str | None, budget: Budget | None
+) -> Kickoff:
     async def nothing(_: Scope) -> None:
         return None
 
@@ -113,6 +147,7 @@ def _script(name: str, entry: Mapping[str, Any], inputs: Mapping[str, Any], run_
         body=nothing,
         encode=canonical_json,
         decode=json.loads,
+        budget=budget,
         run_key=run_key,
         entry=entry,
     )

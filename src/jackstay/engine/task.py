@@ -11,12 +11,14 @@ from typing import Any
 
 from jackstay.core import prompts
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.deadline import nearest
 from jackstay.core.failures import Failure, failure_of
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import OutputForm, TaskResult, task_from_json, task_to_json
 from jackstay.core.specs import TaskSpec, ToolDef
 from jackstay.engine.agent_loop import run_agent
+from jackstay.engine.deadlines import watched
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
@@ -32,7 +34,7 @@ class _TaskStep:
         self.run, self.task, self.context = crew.run, task, context
         self.path = numbered(crew.path, task.key, number)
         self.scope = crew.child(self.path, agent=task.agent.role, task=task.name or task.key)
-        self.scope.bound(retry=task.agent.retry)
+        self.scope.bound(retry=task.agent.retry, limits=(task.agent.limit,) if task.agent.limit else ())
         self.tools: Sequence[ToolDef] = task.tools or task.agent.tools
         self.args_hash = _question(task, self.tools, context)
 
@@ -45,11 +47,12 @@ class _TaskStep:
             return self._recorded(row)
         self.began = self.run.began()
         self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
-        if self.task.agent.max_execution_time_s is not None:
-            limit = self.began.monotonic_s + self.task.agent.max_execution_time_s
-            self.scope.deadline_at = min(limit, self.scope.deadline_at or limit)
+        self.scope.bound(deadline_s=nearest(self.task.deadline_s, self.task.agent.max_execution_time_s))
         try:
-            result = await self._execute()
+            async with watched(self.scope):
+                result = await self._execute()
+                # A callback may have swallowed a stop.
+                self.run.check(self.scope)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -93,7 +96,7 @@ class _TaskStep:
         if self.task.output_file:
             # As user code: the answer is on disk before the world sees anything of it.
             await self.run.writer.flush()
-            self.run.check()
+            self.run.check(self.scope)
             await self.run.runtime.off_loop(_write_file, self.task, result)
         return result
 

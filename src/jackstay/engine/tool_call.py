@@ -7,7 +7,7 @@ import asyncio
 import json
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import Failure, failure_of
@@ -16,7 +16,7 @@ from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import ToolDef
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
-from jackstay.errors import JackstayError
+from jackstay.errors import DeadlineExceeded, JackstayError
 
 
 class ToolMisuse(JackstayError, ValueError):
@@ -56,6 +56,8 @@ class _ToolStep:
         except Exception as error:
             if error is self.run.stop:
                 raise
+            if self.scope.is_late:
+                await self._out_of_time(error)
             return self._message(await self._failed(error)), False
         await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
         self.run.tell("tool_finished", self.path, tool=self.call.name, result=text)
@@ -72,6 +74,14 @@ class _ToolStep:
         # A tool that swallowed a stop must not be recorded as if nothing had happened.
         self.run.check(self.scope)
         return as_text(result)
+
+    async def _out_of_time(self, error: Exception) -> NoReturn:
+        """Not a failure of the tool's, and nothing that the model could be told."""
+        failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+        await self.run.commit(self._row("cancelled", error=failure))
+        if not isinstance(error, DeadlineExceeded):
+            self.run.check(self.scope)
+        raise error
 
     async def _failed(self, error: Exception) -> str:
         lines = "".join(traceback.format_exception(error))

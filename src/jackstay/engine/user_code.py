@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import traceback
 from collections.abc import Callable
 from typing import Any
 
+from jackstay.engine.deadlines import GRACE_S
+from jackstay.engine.loop import Job
 from jackstay.engine.scope import Scope, entered
-from jackstay.errors import RunSignal
+from jackstay.errors import RunCancelled, RunSignal
 
 STOP_WAIT_S = 5.0
+STACK_FRAMES = 10
+"""Innermost frames of an abandoned function that are reported."""
 
 
 class UserExit(RunSignal):
@@ -26,47 +31,137 @@ class UserExit(RunSignal):
 
 
 async def call_user(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The function's result; an awaitable result is awaited on the home loop. Exceptions come as they were raised."""
+    """The function's result; an awaitable result is awaited on the home loop. Exceptions come as they were raised.
+
+    At the scope's deadline, and at a cancel, a coroutine is cancelled; a synchronous function cannot be, and is
+    abandoned: nobody waits for it any more, and what it starts later is refused.
+    """
     # What user code may depend on has to be on disk before it starts.
     await scope.run.writer.flush()
     scope.run.check(scope)
+    lent = scope.lent()
     try:
-        return await _call(scope, function, *args, **kwargs)
+        return await _call(lent, function, *args, **kwargs)
     finally:
-        await _stop_left_over(scope, function)
+        await _stop_left_over(lent, function)
 
 
 async def _call(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     context = contextvars.copy_context()
     context.run(entered, scope)
+    name = _name_of(function)
     if inspect.iscoroutinefunction(function):
-        return await _on_home(scope, lambda: function(*args, **kwargs), context)
-    result = await _in_pool(scope, lambda: function(*args, **kwargs), context)
-    return await _on_home(scope, lambda: result, context) if inspect.isawaitable(result) else result
+        return await _on_home(scope, name, lambda: function(*args, **kwargs), context)
+    result = await _in_pool(scope, name, lambda: function(*args, **kwargs), context)
+    return await _on_home(scope, name, lambda: result, context) if inspect.isawaitable(result) else result
 
 
-async def _in_pool(scope: Scope, call: Callable[[], Any], context: contextvars.Context) -> Any:
-    future = scope.run.runtime.pool.submit(lambda: context.run(_guarded, call))
+async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
+    pool = scope.run.runtime.pool
+    future = pool.submit(lambda: context.run(_guarded, call))
+    waiting = asyncio.wrap_future(future)
     try:
-        return await asyncio.wrap_future(future)
+        if await _in_time(scope, waiting):
+            return waiting.result()
     except asyncio.CancelledError:
-        if not future.done():
-            scope.run.tell("warning", scope.path, text="a synchronous function was abandoned: the run has been stopped")
+        try:
+            await _end_with_children(scope, name, waiting)
+        finally:
+            waiting.cancel()
+            _abandon(scope, name, _where(pool.abandon(future)))
         raise
+    waiting.cancel()
+    raise _out_of_time(scope, _abandon(scope, name, _where(pool.abandon(future))))
 
 
-async def _on_home(scope: Scope, call: Callable[[], Any], context: contextvars.Context) -> Any:
+async def _on_home(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
     job = scope.home.run(lambda: _guarded_async(call), context)
     waiting = asyncio.wrap_future(job.future)
     try:
-        return await asyncio.shield(waiting)
+        if await _in_time(scope, waiting):
+            return waiting.result()
     except asyncio.CancelledError:
-        if not waiting.done():
-            job.cancel()
-            await asyncio.wait([waiting], timeout=STOP_WAIT_S)
-        if waiting.done() and not waiting.cancelled():
-            waiting.exception()
+        await _stop_job(scope, name, job, waiting, STOP_WAIT_S)
         raise
+    raise _out_of_time(scope, await _stop_job(scope, name, job, waiting, GRACE_S))
+
+
+async def _in_time(scope: Scope, waiting: asyncio.Future[Any]) -> bool:
+    """Whether the function has ended before the scope's deadline. What it has started in the run ends then by itself,
+    so it gets a moment to pass that error on: it says better what took the time."""
+    left_s = scope.time_left_s()
+    await asyncio.wait([waiting], timeout=None if left_s is None else max(0.0, left_s))
+    if not waiting.done() and any(not task.done() for task in scope.children):
+        await asyncio.wait([waiting], timeout=GRACE_S)
+    return waiting.done()
+
+
+async def _end_with_children(scope: Scope, name: str, waiting: asyncio.Future[Any]) -> None:
+    """At a cancel: a function that only waits for what it has started in the run ends with that, and is not abandoned."""
+    left = [task for task in scope.children if not task.done()]
+    if not left:
+        return
+    _close(scope, name)
+    for task in left:
+        task.cancel()
+    await asyncio.wait([waiting], timeout=GRACE_S)
+    if waiting.done() and not waiting.cancelled():
+        waiting.exception()  # looked at, as below
+
+
+async def _stop_job(
+    scope: Scope, name: str, job: Job[Any], waiting: asyncio.Future[Any], timeout_s: float
+) -> str | None:
+    """Cancels a coroutine. What is said of it, if it goes on all the same."""
+    said = None
+    if not waiting.done():
+        job.cancel()
+        await asyncio.wait([waiting], timeout=timeout_s)
+        if not waiting.done():
+            said = _abandon(scope, name, "it did not end when it was cancelled")
+    if waiting.done() and not waiting.cancelled():
+        waiting.exception()  # looked at: asyncio must not report it as lost
+    return said
+
+
+def _where(stack: traceback.StackSummary | None) -> str | None:
+    if stack is None:
+        return None
+    # The frames below the call are the pool's and ours.
+    ours = max((index for index, frame in enumerate(stack) if frame.filename == __file__), default=-1)
+    lines = traceback.format_list(list(stack)[ours + 1 :][-STACK_FRAMES:])
+    return f"its thread stood at:\n{''.join(lines).rstrip()}"
+
+
+def _abandon(scope: Scope, name: str, where: str | None) -> str | None:
+    """Reports a function that goes on though nobody waits for it any more, and closes the run to it. `where` None: it
+    has ended, or never began."""
+    run = scope.run
+    _close(scope, name)
+    if where is None:
+        return None
+    said = f"{name} was abandoned and may go on in the background, where it can start nothing more in its run; {where}"
+    run.abandoned.append(said)
+    run.tell("warning", scope.path, text=said)
+    return said
+
+
+def _close(scope: Scope, name: str) -> None:
+    """What the function starts from now on is refused."""
+    scope.stop = scope.run.stopped(scope) or RunCancelled(f"{name} was abandoned when its run was cancelled")
+
+
+def _out_of_time(scope: Scope, said: str | None) -> BaseException:
+    assert scope.stop is not None or said is None
+    error = scope.run.stopped(scope)
+    assert error is not None  # that is why we are here
+    if said is not None and said not in getattr(error, "__notes__", ()):
+        error.add_note(said)
+    return error
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)
 
 
 def _guarded(call: Callable[[], Any]) -> Any:
@@ -92,13 +187,13 @@ async def _stop_left_over(scope: Scope, function: Callable[..., Any]) -> None:
     left = [task for task in scope.children if not task.done()]
     if not left:
         return
-    name = getattr(function, "__qualname__", repr(function))
-    scope.run.tell(
-        "warning", scope.path, text=f"{name} returned without awaiting {len(left)} kickoffs; they are cancelled"
-    )
+    over = scope.run.stopped(scope) is not None
+    if not over:
+        text = f"{_name_of(function)} returned without awaiting {len(left)} kickoffs; they are cancelled"
+        scope.run.tell("warning", scope.path, text=text)
     for task in left:
         task.cancel()
-    await asyncio.wait(left, timeout=STOP_WAIT_S)
+    await asyncio.wait(left, timeout=GRACE_S if over else STOP_WAIT_S)
 
 
 def carry(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems
 from jackstay.core.retry import Retry
 from jackstay.core.specs import FlowSpec
@@ -49,6 +50,7 @@ class Flow(Generic[T]):
     max_method_calls: int = 100
     retry: Retry | None = None
     budget: Budget | None = None
+    deadline_s: float | None = None
     _state_type: ClassVar[Any] = None
 
     def __class_getitem__(cls, item: Any) -> Any:
@@ -59,7 +61,7 @@ class Flow(Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in ("name", "initial_state", "max_method_calls", "retry", "budget"):
+        for name in ("name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s"):
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)
@@ -103,17 +105,18 @@ class Flow(Generic[T]):
         inputs: Mapping[str, Any] | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> Any:
         """Runs the flow and blocks until it is done; returns what the method that completed last returned.
 
-        A method's exception is raised as it was. `budget`, `run_key`, `resume`: see `Crew.kickoff`.
+        A method's exception is raised as it was. `budget`, `deadline_s`, `run_key`, `resume`: see `Crew.kickoff`.
         """
         guard_loading()
         runtime = current_runtime()
         with _Running(self) as running:
-            kickoff = running.prepared(runtime, inputs, run_key, resume, budget)
+            kickoff = running.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
             return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def akickoff(
@@ -121,6 +124,7 @@ class Flow(Generic[T]):
         inputs: Mapping[str, Any] | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> Any:
@@ -128,7 +132,7 @@ class Flow(Generic[T]):
         guard_loading()
         runtime = current_runtime()
         with _Running(self) as running:
-            kickoff = running.prepared(runtime, inputs, run_key, resume, budget)
+            kickoff = running.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -136,11 +140,12 @@ class Flow(Generic[T]):
         inputs: Mapping[str, Any] | None = None,
         *,
         budget: Budget | None = None,
+        deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
     ) -> Any:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, budget=budget, run_key=run_key, resume=resume)
+        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, run_key=run_key, resume=resume)
 
     @property
     def fingerprint(self) -> str:
@@ -196,6 +201,7 @@ class _Running:
         run_key: str | None,
         resume: str | None,
         budget: Budget | None,
+        deadline_s: float | None,
     ) -> Kickoff:
         flow = self.flow
         given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
@@ -220,6 +226,7 @@ class _Running:
             encode=lambda value: _encoded(value, box, runtime),
             decode=lambda text: _decoded(text, box, runtime),
             budget=budget or flow.budget,
+            deadline_s=nearest(checked_deadline(deadline_s), checked_deadline(flow.deadline_s)),
             retry=flow.retry,
             run_key=run_key,
             resume=resume,

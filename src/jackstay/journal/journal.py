@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
-from jackstay.journal import breakers, opening
+from jackstay.journal import answer_cache, breakers, limits, opening
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
-from jackstay.journal.leases import Leases, answer_wait, request_cancel
+from jackstay.journal.leases import Leases, allow, answer_wait, request_cancel
 from jackstay.journal.location import Dialect, Durability, Location
 from jackstay.journal.owner import Owner
 from jackstay.journal.pending import Pending
@@ -127,6 +128,15 @@ class Journal(Reads):
         """Ask a run to stop, whoever drives it. False if it has ended already or does not exist."""
         return self._writer.call(lambda connection: request_cancel(connection, run_id))
 
+    def cached_answer(self, question: str, ttl_s: float) -> StepRow | None:
+        """The latest answer to an equal question, if it is no older than that."""
+        dialect = self.dialect
+        return self._read(lambda connection: answer_cache.find(connection, question, ttl_s, dialect))
+
+    def remember_answer(self, question: str, row: StepRow) -> Pending[None]:
+        """This row is the latest answer to the question."""
+        return self._writer.call(lambda connection: answer_cache.remember(connection, question, row))
+
     def breakers(self) -> list[BreakerRow]:
         """Circuit breakers that have failures."""
         dialect = self.dialect
@@ -144,9 +154,27 @@ class Journal(Reads):
         """Be the one call, of all processes, that tries a model whose breaker is half open."""
         return self._writer.call(lambda connection: breakers.claim_probe(connection, name, probe_s))
 
+    def take_turns(self, ask: LimitAsk) -> Pending[Turns]:
+        """Turns of a rate limit that processes share, and this process's share in it (kept for `limits.KEEP_S`)."""
+        owner = self._owner.nonce
+        return self._writer.call(lambda connection: limits.take_turns(connection, ask, owner))
+
+    def pause_limit(self, name: str, pause_s: float) -> Pending[None]:
+        """The provider wants to be left alone for so long."""
+        return self._writer.call(lambda connection: limits.pause(connection, name, pause_s))
+
+    def limits(self) -> list[LimitState]:
+        """All limits that have been used, by name."""
+        dialect = self.dialect
+        return self._read(lambda connection: limits.read(connection, dialect))
+
     def answer_wait(self, wait: Wait, answer: str, *, by: str) -> Pending[bool]:
         """Answer what a run waits for. False: somebody was faster."""
         return self._writer.call(lambda connection: answer_wait(connection, wait, answer, by))
+
+    def allow(self, run_id: str, answer: str, *, by: str) -> Pending[None]:
+        """Raise the budget that has stopped or paused a run; `answer`: JSON text of `Budget`'s arguments."""
+        return self._writer.call(lambda connection: allow(connection, run_id, answer, by))
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Commit what waits, give back the leases of this process, close. Later writes raise `StorageUnavailable`."""

@@ -116,6 +116,18 @@ def answer_wait(connection: WriteConnection, asked: Wait, answer: str, by: str) 
     return changed.rowcount == 1
 
 
+def allow(connection: WriteConnection, run_id: str, answer: str, by: str) -> None:
+    """Answer the budget wait that is open; without one (the run was stopped), note the answer for the run's own budget."""
+    clock = now(connection.dialect.name)
+    answered = {"answered_at": clock, "answered_by": by, "answer": answer}
+    open_ones = update(wait).where(wait.c.run_id == run_id, wait.c.kind == "budget", wait.c.answered_at.is_(None))
+    if connection.core.execute(open_ones.values(answered)).rowcount:
+        return
+    rev = connection.core.scalar(select(func.coalesce(func.max(wait.c.rev), 0) + 1).where(wait.c.run_id == run_id))
+    row = {"run_id": run_id, "path": "", "rev": rev, "kind": "budget", "created_at": clock}
+    connection.core.execute(wait.insert().values({**row, **answered}))
+
+
 def _spend_lost(connection: WriteConnection, run_id: str) -> None:
     """What open reservations hold in budgets is spent: they are lost from now on."""
     held = connection.core.execute(

@@ -177,6 +177,13 @@ def read_steps(connection: Connection, run_id: str, *, latest_only: bool = True)
     return [each for each in steps if each.rev == highest[each.path]]
 
 
+def read_step(connection: Connection, run_id: str, path: str, rev: int) -> StepRow | None:
+    step = schema.step
+    query = select(step).where(step.c.run_id == run_id, step.c.path == path, step.c.rev == rev)
+    found = _values(connection, STEPS, connection.execute(query).all())
+    return found[0] if found else None
+
+
 def read_reservations(connection: Connection, run_id: str) -> list[Reservation]:
     table = schema.reservation
     query = select(table).where(table.c.run_id == run_id)
@@ -218,7 +225,7 @@ def _recorded_sums(run_id: str, path_prefix: str) -> Select[Any]:
         _sum(step.c.output_tokens).label("output_tokens"),
         _sum(step.c.reasoning_tokens).label("reasoning_tokens"),
         func.count().filter(step.c.flags.like("%estimated%")).label("estimated"),
-        func.count().filter(step.c.status == "succeeded").label("requests"),
+        func.count().filter(and_(step.c.status == "succeeded", step.c.attempts > 0)).label("requests"),
         _sum(step.c.cost_pico).label("cost_pico"),
         func.count().filter(and_(step.c.cost_pico.is_(None), used)).label("unpriced"),
     ).where(step.c.run_id == run_id, step.c.kind == "llm", step.c.origin_run_id.is_(None), *_below(step, path_prefix))

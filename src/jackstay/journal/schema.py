@@ -222,6 +222,11 @@ limiter = Table(
     _big("request_tat"),  # GCRA's theoretical arrival times
     _big("token_tat"),
     _big("paused_until"),
+    _big("minute"),  # since 1970; what has gone out in it, and in the one before: for people only
+    _big("requests"),
+    _big("tokens"),
+    _big("requests_before"),
+    _big("tokens_before"),
     sqlite_with_rowid=False,
 )
 # One row per process: a process that died takes its share with it when the time has passed.

@@ -182,7 +182,7 @@ def _scope(by: By, dialect: str) -> ColumnElement[Any]:
 
 def _up_to_last(mark: str, text: ColumnElement[Any]) -> ColumnElement[Any]:
     """To take from the end what is none of a character is what both databases can do; neither finds the last one."""
-    return func.rtrim(text, func.replace(text, mark, ""))
+    return func.rtrim(text, func.replace(text, mark, ""), type_=Text)
 
 
 def _paid_model() -> ColumnElement[Any]:

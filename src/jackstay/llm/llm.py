@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.deadline import checked_deadline
 from jackstay.core.messages import Conversation, Message, OutputSchema, Question, Role, Sampling, ToolCall, ToolSpec
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig, Secret
@@ -25,8 +26,10 @@ class LLM(BaseLLM):
     """A model, e.g. `LLM("gpt-4o-mini", temperature=0.2)` or `LLM("anthropic/claude-sonnet-4-5")`.
 
     `model=None` takes MODEL, MODEL_NAME or OPENAI_MODEL_NAME from the environment, else `gpt-4.1-mini`. `timeout` is
-    in seconds, for one request. `fallbacks`: models that answer where this one does not, in order (names, or `LLM`s with
-    settings of their own); a name is asked with this one's settings. Arguments that only some providers know are passed on in the request's body.
+    in seconds, for one request; `deadline_s` for one call with its retries and fallbacks. `fallbacks`: models that
+    answer where this one does not, in order (names, or `LLM`s with settings of their own); a name is asked with this one's settings. `cache_ttl_s`: an equal
+    question is answered from the journal if it was answered no longer ago. `prompt_caching`: mark the prompt for the
+    provider's cache. Arguments that only some providers know are passed on in the request's body.
     """
 
     def __init__(  # noqa: PLR0913 - CrewAI's names
@@ -35,6 +38,7 @@ class LLM(BaseLLM):
         temperature: float | None = None,
         *,
         timeout: float | None = None,
+        deadline_s: float | None = None,
         max_tokens: int | None = None,
         max_completion_tokens: int | None = None,
         top_p: float | None = None,
@@ -58,6 +62,8 @@ class LLM(BaseLLM):
         native_tools: bool | None = None,
         fallbacks: Sequence[Any] = (),
         retry: Retry | None = None,
+        cache_ttl_s: float | None = None,
+        prompt_caching: bool = False,
         custom_openai: bool = False,
         **extra: Any,
     ) -> None:
@@ -89,12 +95,15 @@ class LLM(BaseLLM):
             api_version=api_version,
             headers=dict(default_headers or {}),
             timeout_s=timeout,
+            deadline_s=checked_deadline(deadline_s),
             stream=stream,
             api=api,
             native_tools=native_tools,
             context_window=context_window_size,
             options={name: value for name, value in options.items() if value},
             retry=retry,
+            cache_ttl_s=cache_ttl_s,
+            prompt_caching=prompt_caching,
             reads_environment=not model,
         )
         self._config = with_fallbacks(self._config, fallbacks, f"LLM({model!r})")

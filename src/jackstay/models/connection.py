@@ -58,7 +58,7 @@ class WireConnection:
         """One request. Raises the `Model*` errors; a cancel closes the request."""
         if self.turnstile is None:
             return await self._ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
-        async with Ticket(self.turnstile):
+        async with Ticket(self.turnstile, endpoint):
             return await self._ask(endpoint, question, timeout_s=timeout_s, on_delta=on_delta)
 
     async def _ask(

@@ -45,6 +45,7 @@ class Pools(httpx2.AsyncBaseTransport):
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Body(response.stream, lambda: self._give_back(index))
         if ticket is not None:
+            ticket.answered(response.status_code, response.headers.raw)
             await _turn_to_read(ticket, response)
         return response
 

@@ -49,6 +49,8 @@ class Endpoint:
     native_output: bool | None = None
     """None: as the wire library's profile of the model says."""
     context_window: int | None = None
+    prompt_caching: bool = False
+    """Mark the prompt for the provider's own cache."""
 
     @property
     def host(self) -> str:

@@ -70,6 +70,7 @@ class Routes:
             native_tools=named.native_tools is not False,
             native_output=named.native_output,
             context_window=named.context_window,
+            prompt_caching=named.prompt_caching,
         )
         self._require_sdk(provider, named.model, owner)
         endpoint = _with_key(endpoint, named, provider, environ, owner)

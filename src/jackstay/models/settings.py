@@ -13,6 +13,11 @@ UNIFIED = frozenset({"top_k", "parallel_tool_calls", "service_tier"})
 """Extra settings that the wire library translates for each provider; all others go into the body as they are."""
 
 
+MARKS_PROMPTS = frozenset({"anthropic", "bedrock", "openrouter"})
+"""Providers that cache a prompt only where it is marked; the others (OpenAI, Gemini, DeepSeek) do it by themselves."""
+MARKED = ("instructions", "tool_definitions", "messages")
+
+
 def to_settings(question: Question, endpoint: Endpoint, *, limit_s: float, thinks: bool) -> dict[str, Any]:
     """Settings of one request. `max_retries` is not among them: the clients are made without retries."""
     sampling = question.sampling
@@ -32,6 +37,8 @@ def to_settings(question: Question, endpoint: Endpoint, *, limit_s: float, think
     _set_effort(settings, body, sampling.reasoning_effort, thinks)
     if body:
         settings["extra_body"] = body
+    if endpoint.prompt_caching and endpoint.provider in MARKS_PROMPTS:
+        settings.update({f"{endpoint.provider}_cache_{part}": True for part in MARKED})
     if endpoint.headers:
         settings["extra_headers"] = dict(endpoint.headers)
     return settings

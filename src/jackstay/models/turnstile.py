@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 
 from jackstay.errors import NOT_SENT
@@ -22,6 +23,8 @@ MOST_HELD = 512
 """Built requests that wait for others to be built: under a steady stream of new ones, nobody waits longer."""
 MOST_HOLD_S = 2.0
 """An SDK may do more before it sends than build (fetch a cloud's token): the others do not wait for that."""
+
+TOO_MANY_REQUESTS = 429
 
 TICKET: ContextVar[Ticket | None] = ContextVar("jackstay_wire_ticket", default=None)
 """The request that the current task is making: the HTTP transport is called by an SDK, which passes nothing on."""
@@ -75,6 +78,8 @@ class Turnstile:
         self.building, self.reading = Lane(BUILT_PER_TURN), Lane(READ_PER_TURN)
         self.unbuilt = 0
         self.under_way = 0
+        self.heard: Callable[[object, int, Mapping[str, str]], None] | None = None
+        """Told of answers that say something about rate limits: of whose ticket, the status, the headers."""
         self._held: list[asyncio.Future[None]] = []
 
     def built(self) -> None:
@@ -123,10 +128,10 @@ class Coming:
 
 
 class Ticket:
-    """One request's way through the turnstile: `async with Ticket(turnstile):` around the SDK's call."""
+    """One request's way through the turnstile: `async with Ticket(turnstile):` around the SDK's call. `of`: who asks."""
 
-    def __init__(self, turnstile: Turnstile) -> None:
-        self._turnstile = turnstile
+    def __init__(self, turnstile: Turnstile, of: object = None) -> None:
+        self._turnstile, self._of = turnstile, of
         self._built = False
         self._sent = False
 
@@ -169,6 +174,19 @@ class Ticket:
     def sent(self) -> None:
         """Called by the transport when the headers have gone out: before that the request has cost nothing."""
         self._sent = True
+
+    def answered(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Called by the transport with the answer's headers as they came."""
+        if self._turnstile.heard is None:
+            return
+        named = ((name.lower(), value) for name, value in headers)
+        said = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in named
+            if b"ratelimit" in name or (name.startswith(b"retry-after") and status == TOO_MANY_REQUESTS)
+        }
+        if said:
+            self._turnstile.heard(self._of, status, said)
 
     async def read(self) -> None:
         """Called by the transport when the answer has begun."""

@@ -6,7 +6,7 @@ Knows no run, no retry, no budget. Clients belong to the engine loop: the asynch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -24,10 +24,13 @@ from jackstay.models.turnstile import Coming
 
 UNKNOWN = replace(COMPATIBLE, local=True)
 """A server that nothing is known of, its address included: no list may be asked for its price."""
+OnHeaders = Callable[[str, str, str, int, Mapping[str, str]], None]
 
 
 class Wire:
-    """Asks models. `providers` replaces or adds rows of the routing table (by name), `prices` are the user's own."""
+    """Asks models. `providers` replaces or adds rows of the routing table (by name), `prices` are the user's own.
+    `on_headers` is told what answers say about rate limits: provider, key's name, model as requested, status, headers.
+    (Not of SDKs with an HTTP of their own: boto3.)"""
 
     def __init__(
         self,
@@ -35,8 +38,9 @@ class Wire:
         *,
         providers: Mapping[str, Provider] | None = None,
         prices: Overrides = NO_OVERRIDES,
+        on_headers: OnHeaders | None = None,
     ) -> None:
-        self._environ = environ
+        self._environ, self._on_headers = environ, on_headers
         self._routes = Routes({**table(), **(providers or {})}.values())
         self._prices = PriceList(prices)
         self._connections: dict[object, asyncio.Task[Connection]] = {}
@@ -120,7 +124,15 @@ class Wire:
                 self._prices.load()
             return provider.connect(endpoint, self._environ)
 
-        return await in_thread(connect)
+        connection = await in_thread(connect)
+        if connection.turnstile is not None and self._on_headers is not None:
+            connection.turnstile.heard = self._heard
+        return connection
+
+    def _heard(self, endpoint: object, status: int, headers: Mapping[str, str]) -> None:
+        assert self._on_headers is not None
+        assert isinstance(endpoint, Endpoint)
+        self._on_headers(endpoint.provider, endpoint.key_name, endpoint.requested, status, headers)
 
     async def close(self) -> None:
         """Closes all connections; the wire can be used again."""

@@ -61,14 +61,18 @@ class Folder:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def start(
-        self, *arguments: str, python: bool = False, environ: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        python: bool = False,
+        environ: Mapping[str, str] | None = None,
+        interactive: bool = False,
     ) -> subprocess.Popen[str]:
         command = [sys.executable, *([] if python else ["-m", "jackstay"]), *arguments]
         return subprocess.Popen(
             command,
             cwd=self.path,
             env=self.environ | dict(environ or {}),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if interactive else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

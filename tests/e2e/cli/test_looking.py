@@ -170,3 +170,31 @@ def test_help_and_version_load_neither_database_nor_models():
     assert lines[-2].startswith("jackstay 0.")
     order = [said.index(f"│ {name} ") for name in ("run", "demo", "runs", "show", "resume", "version", "doctor", "db")]
     assert order == sorted(order)
+
+
+def test_limits_show_what_is_used(folder):
+    folder.write(
+        "jackstay.toml",
+        "[limits.sim]\nrequests_per_min = 6000\ntokens_per_min = 500000\n[limits.mistral]\nconcurrent = 2\n",
+    )
+    folder.write("crew.py", PROGRAM, KICKOFF)
+    before = folder.here("limits")
+    folder.run("run", "crew.py")
+
+    table, (limit,) = folder.here("limits"), json.loads(folder.here("limits", "--json").stdout)
+
+    assert "configured and not used yet: mistral, sim" in before.stderr
+    assert "3 of 6,000" in table.stdout
+    assert "configured and not used yet: mistral" in table.stderr
+    assert (limit["name"], limit["requests_per_min"], limit["requests_in_last_min"]) == ("sim", 6000, 3)
+    assert limit["tokens_in_last_min"] > 100
+    assert (limit["in_use"], limit["waiting"], limit["paused_s"]) == (0, 0, 0)
+
+
+def test_limits_that_cannot_be_used_are_said(folder):
+    folder.write("jackstay.toml", "[limits.opnai]\nconcurrent = 2\n")
+
+    result = folder.here("limits")
+
+    assert result.exit_code == 1
+    assert "limits.opnai cannot be used" in result.stderr

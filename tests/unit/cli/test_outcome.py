@@ -21,6 +21,8 @@ from jackstay.engine.user_code import UserExit
         (errors.RunSuspended("x"), 3),
         (errors.BudgetExceeded("x"), 4),
         (errors.LeaseLost("x"), 5),
+        (errors.RunCancelled("x"), 5),
+        (errors.DeadlineExceeded("x"), 1),
         (errors.StorageUnavailable("x"), 5),
         (Terminated("SIGTERM"), 5),
         (KeyboardInterrupt(), 130),

@@ -93,3 +93,16 @@ def test_a_policy_that_makes_no_sense_is_refused(given_values: dict[str, float])
 
 def test_a_high_attempt_number_does_not_overflow() -> None:
     assert Retry(max_attempts=5000).wait_s(4000, 0) == 30.0
+
+
+def test_model_that_can_be_replaced_is_asked_once_and_the_last_one_with_all_attempts() -> None:
+    error = ModelServerError("x")
+    assert next_wait_s(Retry(), error, attempt=1, draw=0, replaceable=True) is None
+    assert next_wait_s(Retry(before_fallback=2), error, attempt=1, draw=0, replaceable=True) == 1
+    assert next_wait_s(Retry(), error, attempt=1, draw=0) == 1
+
+
+@pytest.mark.parametrize("name", ["max_attempts", "before_fallback"])
+def test_no_attempt_at_all_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Retry(**{name: 0})

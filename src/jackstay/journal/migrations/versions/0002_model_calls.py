@@ -32,6 +32,11 @@ def upgrade() -> None:
         _big("request_tat"),
         _big("token_tat"),
         _big("paused_until"),
+        _big("minute"),
+        _big("requests"),
+        _big("tokens"),
+        _big("requests_before"),
+        _big("tokens_before"),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -1,0 +1,83 @@
+"""How a run ends that does not succeed: for which reason, and how that is written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+
+from jackstay.core.failures import failure_of
+from jackstay.core.ids import SHORT
+from jackstay.core.records import FailReason, RunEnd, RunStatus
+from jackstay.engine.run import Run
+from jackstay.engine.scope import Scope
+from jackstay.engine.user_code import UserExit
+from jackstay.errors import (
+    AlreadyRunning,
+    BudgetExceeded,
+    DeadlineExceeded,
+    LeaseLost,
+    NoFinalAnswer,
+    RunCancelled,
+    RunSignal,
+    RunSuspended,
+    StorageUnavailable,
+)
+
+
+def why_ended(scope: Scope, error: BaseException) -> BaseException:
+    """The stop behind the error, if there was one: a run ends with that reason, whatever user code made of it (engine
+    rule 21)."""
+    run = scope.run
+    if isinstance(error, asyncio.CancelledError):
+        # Not the caller who cancelled, if the run was stopped: the caller is told why.
+        why = run.stop if isinstance(run.stop, RunSignal) else error
+        # Abandoned functions of the run's may still be at work; they start nothing more.
+        run.stop = run.stop or RunCancelled(f"run {run.id} was cancelled")
+        return why
+    if isinstance(error, RunSignal | DeadlineExceeded) or not scope.is_late:
+        return error
+    return run.stopped(scope) or error
+
+
+async def end_failed(run: Run, error: BaseException) -> None:
+    """Writes how a run failed, as far as it can be written, and notes on the error how the run goes on."""
+    with contextlib.suppress(AttributeError):  # a class of the user's may have no room for it
+        error.run_id = run.id  # type: ignore[attr-defined]
+    for text in run.abandoned:
+        if text not in getattr(error, "__notes__", ()):
+            error.add_note(text)
+    if run.writer.visible and not isinstance(error, asyncio.CancelledError | RunSuspended):
+        error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
+    if isinstance(error, LeaseLost | AlreadyRunning):
+        return
+    status, reason = status_of(error)
+    failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+    try:
+        await run.end(RunEnd(status, run.now(), reason=reason, error=failure.to_json()))
+    except (StorageUnavailable, LeaseLost):
+        # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
+        # process at once, since it knows that it does not drive the run any more.
+        run.runtime.left_behind.add(run.id)
+
+
+def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
+    match error:
+        case RunCancelled():
+            return "cancelled", None
+        case asyncio.CancelledError() | UserExit(original=KeyboardInterrupt()):
+            return "cancelled", "interrupted"
+        case RunSuspended():
+            return "waiting", None
+        case RunSignal():
+            return "failed", "interrupted"
+        case NoFinalAnswer():
+            return "failed", "max_iterations"
+        case DeadlineExceeded():
+            return "failed", "deadline"
+        case BudgetExceeded():
+            return "failed", "budget"
+        case StorageUnavailable():
+            return "failed", "storage"
+        case _:
+            return "failed", "error"
