@@ -8,7 +8,7 @@ a nested crew) is summed by enclosing step there and put together here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from operator import add
 from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, select
 
 from jackstay.core.usage import from_pico
 from jackstay.journal import schema
@@ -28,11 +28,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 _TOOL = re.compile(r"(?:^|/)tool:([^/#~]*)#\d+(?=/)")
 _KICKOFF = re.compile(r"(?:^|/)([^/#~]+)~[^/#~]+#\d+(?=/)")
+_IDS_PER_QUERY = 500
 _COUNT = re.compile(r"#\d+/?$")
 _HASH_DIGITS = 10
 """See `core/paths.py`."""
-_SCOPED = {"tool": "%tool:%", "crew": "%~%/%", "flow": "%~%/%"}
-"""Paths in which something else than the run may be what a call is grouped by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +111,13 @@ def read_usage(connection: Connection, wanted: UsageFilter) -> list[UsageRow]:
 
 
 def _recorded(connection: Connection, wanted: UsageFilter, names: _Names) -> Iterator[UsageRow]:
-    keys = _keys(wanted.by)
+    keys = _keys(wanted.by, connection.dialect.name)
     query = select(*keys, *_sums()).where(*_calls(wanted)).group_by(*keys)
     size = len(keys)
     sums: dict[str | None, list[int]] = {}
-    for row in connection.execute(query):
+    rows = connection.execute(query).all()
+    names.expect({row[0] for row in rows})
+    for row in rows:
         key = names.key(row[:size])
         so_far = sums.get(key)
         # PostgreSQL sums BIGINT as NUMERIC, which `int` makes whole numbers of at the end.
@@ -135,7 +136,7 @@ def _calls(wanted: UsageFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _keys(by: By) -> list[ColumnElement[Any]]:
+def _keys(by: By, dialect: str) -> list[ColumnElement[Any]]:
     """What the database groups by; `_Names.key` makes the group's name of it."""
     step = schema.step
     match by:
@@ -150,9 +151,9 @@ def _keys(by: By) -> list[ColumnElement[Any]]:
         case "model":
             return [_paid_model().label("paid")]
         case "tool":
-            return [_scope(by).label("scope")]
+            return [_scope(by, dialect).label("scope")]
         case "crew" | "flow":
-            return [_run_id(), _scope(by).label("scope"), step.c.task.is_not(None).label("in_task")]
+            return [_run_id(), _scope(by, dialect).label("scope"), step.c.task.is_not(None).label("in_task")]
 
 
 def _run_id() -> ColumnElement[Any]:
@@ -161,21 +162,26 @@ def _run_id() -> ColumnElement[Any]:
     return func.coalesce(schema.step.c.run_id, "").label("of_run")
 
 
-def _scope(by: By) -> ColumnElement[Any]:
-    """The path of the tool or kickoff around a call, where there may be one, else nothing: so that groups stay few.
-
-    To take from the end what is none of a character is what both databases can do; neither finds the last one."""
-    path = schema.step.c.path
-    scope = _up_to_last("/", path)
-    if by != "tool":
-        # Up to the innermost kickoff's name and hash. How often it was asked does not matter: the same question is the
-        # same kickoff, so the first one (`#1`) says what it is.
-        start = _up_to_last("~", scope)
-        scope = start.concat(func.substr(scope, func.length(start) + 1, _HASH_DIGITS)).concat("#1/")
-    return case((path.like(_SCOPED[by]), scope), else_="")
+def _scope(by: By, dialect: str) -> ColumnElement[Any]:
+    """The beginning of the path up to the tool or kickoff around a call, where there is one, else nothing: so that groups
+    stay few. Nearly always there is just one, which is found from the front; the innermost of several is dear."""
+    path = literal("/").concat(schema.step.c.path)
+    find = func.instr if dialect == "sqlite" else func.strpos
+    if by == "tool":
+        rest = func.substr(path, find(path, "/tool:"))
+        only = func.substr(rest, 1, find(rest, "#"), type_=Text).concat("1/")
+        return case((path.like("%/tool:%/tool:%/%"), _up_to_last("/", path)), (path.like("%/tool:%/%"), only), else_="")
+    # How often a kickoff was asked for does not matter: the same question is the same kickoff, so the first one (`#1`)
+    # says what it is.
+    only = func.substr(path, 1, find(path, "~") + _HASH_DIGITS, type_=Text).concat("#1/")
+    enclosing = _up_to_last("/", path)
+    before = _up_to_last("~", enclosing)
+    inner = before.concat(func.substr(enclosing, func.length(before) + 1, _HASH_DIGITS)).concat("#1/")
+    return case((path.like("%~%/%~%/%"), inner), (path.like("%~%/%"), only), else_="")
 
 
 def _up_to_last(mark: str, text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """To take from the end what is none of a character is what both databases can do; neither finds the last one."""
     return func.rtrim(text, func.replace(text, mark, ""), type_=Text)
 
 
@@ -278,10 +284,22 @@ class _Names:
 
     def __init__(self, connection: Connection, wanted: UsageFilter) -> None:
         self._by = wanted.by
-        self._runs: dict[str, str] = {}
+        self._connection = connection
+        self._runs: dict[str, str | None] = {}
         self._nested: dict[tuple[str, str], tuple[str, str]] = {}
         if wanted.by in ("crew", "flow"):
-            self._read(connection, wanted)
+            self._read(wanted)
+
+    def expect(self, run_ids: Collection[str]) -> None:
+        """Reads what these runs are, where it matters: a few hundred at once, by their key."""
+        if self._by not in ("crew", "flow"):
+            return
+        run, missing = schema.run, [each for each in run_ids if each not in self._runs]
+        self._runs.update(dict.fromkeys(missing))
+        for at in range(0, len(missing), _IDS_PER_QUERY):
+            query = select(run.c.id, run.c.name).where(run.c.id.in_(missing[at : at + _IDS_PER_QUERY]))
+            for each in self._connection.execute(query.where(run.c.kind == self._by)):
+                self._runs[each.id] = each.name
 
     def key(self, values: tuple[Any, ...]) -> str | None:
         match self._by:
@@ -306,26 +324,24 @@ class _Names:
             )
             if kind == self._by:
                 return name
-        return self._runs.get(run_id)
+        self.expect((run_id,))
+        return self._runs[run_id]
 
-    def _read(self, connection: Connection, wanted: UsageFilter) -> None:
-        step, run = schema.step, schema.run
-        tops = select(run.c.id, run.c.name).where(run.c.kind == self._by)
+    def _read(self, wanted: UsageFilter) -> None:
+        step = schema.step
         nested = select(step.c.run_id, step.c.path, step.c.kind, step.c.name).where(schema.NESTED)
         if wanted.run_ids:
-            tops, nested = tops.where(run.c.id.in_(wanted.run_ids)), nested.where(step.c.run_id.in_(wanted.run_ids))
+            nested = nested.where(step.c.run_id.in_(wanted.run_ids))
         if wanted.since is not None:
             # A kickoff may have begun before its calls: those that ended since then are looked at.
-            began = _micros(wanted.since)
-            tops = tops.where(or_(run.c.finished_at.is_(None), run.c.finished_at >= began))
-            nested = nested.where(step.c.finished_at >= began)
-        self._runs = {each.id: each.name for each in connection.execute(tops)}
-        self._nested = {(each.run_id, _first(each.path)): (each.kind, each.name) for each in connection.execute(nested)}
+            nested = nested.where(step.c.finished_at >= _micros(wanted.since))
+        found = self._connection.execute(nested)
+        self._nested = {(each.run_id, _first(each.path)): (each.kind, each.name) for each in found}
 
 
 def _first(path: str) -> str:
     """The path of the first kickoff that asked the same."""
-    return _COUNT.sub("#1", path)
+    return _COUNT.sub("#1", path.removeprefix("/"))
 
 
 def _micros(moment: datetime) -> int:

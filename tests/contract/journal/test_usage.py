@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -114,6 +117,25 @@ def test_a_call_belongs_to_the_innermost_crew_and_flow(journal: Journal) -> None
 
     assert by(journal, "crew") == {None: 1, "The outer": 3, "Inner": 1, "Top": 1}
     assert by(journal, "flow") == {"F": 3, "Sub": 2, None: 1}
+
+
+def test_groups_of_any_paths_are_those_that_the_whole_path_says(journal: Journal) -> None:
+    """The database cuts paths short, from the front where there is one tool or kickoff, from the end where there are
+    more; here they are read whole."""
+    lease, draw = started(journal, kind="script", name="main.py"), random.Random(7)
+    parts = ("t#1", "u#12", "go#3", "tool:dig#1", "tool:a%2Fb#11", "mytool:x#1", "c~0123456789#1", "d_e~abcdef0123#10")
+    paths = {"/".join([*draw.choices(parts, k=draw.randint(0, 5)), "llm~0123456789#2"]) for _ in range(400)}
+    steps = tuple(a_step(path=path, task="t", **PAID) for path in sorted(paths))
+    journal.write(Write(lease, steps=steps)).result(TIMEOUT_S)
+
+    def innermost(pattern: str) -> dict[str | None, int]:
+        return dict(Counter((re.findall(pattern, path) or [None])[-1] for path in paths))
+
+    tools = {
+        key and key.replace("%2F", "/"): count for key, count in innermost(r"(?:^|/)tool:([^/#]*)#\d+(?=/)").items()
+    }
+    assert by(journal, "tool") == tools
+    assert by(journal, "crew") == innermost(r"(?:^|/)(\w+)~\w+#\d+(?=/)")
 
 
 def test_a_crew_that_has_not_ended_is_called_as_in_its_path(journal: Journal) -> None:
