@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,7 +27,9 @@ COMFORTABLE = 1_024
 LEAST = 64
 """With less room than this a call is not sent: its answer would be cut off."""
 LOOK_S = 0.1
-"""How often a waiting call looks whether another process has settled something."""
+"""How often a waiting call looks whether another process has settled something; of many, each more rarely."""
+WOKEN = 8
+"""How many are woken by one settlement: one dear call may make room for several cheap ones."""
 
 
 @dataclass(slots=True)
@@ -132,26 +135,35 @@ def held_around(hold: Hold) -> Amount:
 
 
 class Settled:
-    """Wakes the calls of this process that wait for room, when something was settled here."""
+    """Wakes the calls of this process that wait for room, when something was settled here: a few each time, those that
+    have waited longest. (All of them would look again each time, and a thousand that wait for one small budget would
+    keep the database busy with refusals.)"""
 
     def __init__(self) -> None:
-        self._event: asyncio.Event | None = None
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def tell(self) -> None:
-        if self._event is not None:
+        if self._waiting:
             # A little later: the settlement is on its way into the database.
-            asyncio.get_running_loop().call_later(0.002, self._event.set)
-            self._event = None
+            asyncio.get_running_loop().call_later(0.002, self._wake)
 
-    async def wait(self) -> None:
-        """Until then, or until it is time to look what other processes have done."""
-        self._event = self._event or asyncio.Event()
-        event = self._event
+    def _wake(self) -> None:
+        woken = 0
+        while self._waiting and woken < WOKEN:
+            waiter = self._waiting.popleft()
+            if not waiter.done():  # done: it has looked by itself, or its call was cancelled
+                waiter.set_result(None)
+                woken += 1
+
+    async def wait(self, most_s: float | None) -> None:
+        """Until then, or until it is time to look what other processes have done; no longer than `most_s`."""
+        look_s = LOOK_S * max(1.0, len(self._waiting) / WOKEN)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
         try:
-            async with asyncio.timeout(LOOK_S):
-                await event.wait()
-        except TimeoutError:
-            pass
+            await asyncio.wait([waiter], timeout=look_s if most_s is None else max(0.0, min(look_s, most_s)))
+        finally:
+            waiter.cancel()
 
 
 def refuse_unpriced(asker: Asker, worst: WorstCase, budgets: Sequence[BudgetScope]) -> None:

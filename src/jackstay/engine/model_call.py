@@ -177,7 +177,7 @@ class _Call:
         assert self.record.sized is not None
         ask = Ask(member.config, self.record.sized.question, self.listening)
         limit_s = member.config.timeout_s or DEFAULT_TIMEOUT_S
-        left_s = None if self.deadline_at is None else self.deadline_at - self.run.runtime.clock.monotonic()
+        left_s = self._left_s
         hurried = left_s is not None and left_s < limit_s
         try:
             with holding(self.record.holds):
@@ -217,9 +217,7 @@ class _Call:
         path = self.record.path
         if not sizing.never_fits(refused):
             self.run.tell("budget_wait", path, budget=refused.hold.budget)
-            await (
-                self.run.runtime.settled.wait()
-            )  # a tenth of a second at most: the call's own limit is looked at again
+            await self.run.runtime.settled.wait(self._left_s)
             sizing.begin_again()
             return
         scope = next(each for each in budgets if each.name == refused.hold.budget)
@@ -289,6 +287,10 @@ class _Call:
     def _check_deadline(self) -> None:
         if self._passed_in(0.0):
             raise DeadlineExceeded(f"the time limit of {self.record.path} has passed; nothing more is started")
+
+    @property
+    def _left_s(self) -> float | None:
+        return None if self.deadline_at is None else self.deadline_at - self.run.runtime.clock.monotonic()
 
     def _passed_in(self, seconds: float) -> bool:
         return self.deadline_at is not None and self.run.runtime.clock.monotonic() + seconds >= self.deadline_at
