@@ -38,6 +38,7 @@ OUTPUT_LIMITS = (
     ("gpt-5.1", 128_000),
     ("gpt-5.2", 128_000),
     ("gpt-4.1", 32_768),
+    ("gpt-4o-64k-output-alpha", 65_536),
     ("gpt-4o", 16_384),
     ("gpt-4-turbo", 4_096),
     ("gpt-4-32k", 32_768),
@@ -151,7 +152,9 @@ class PriceList:
         if sampling.max_tokens is not None:
             return sampling.max_tokens * answers
         name = endpoint.model.rpartition("/")[2]
-        limits: Iterator[int] = (limit for start, limit in OUTPUT_LIMITS if f"{name}-".startswith(f"{start}-"))
+        # A variant (`:batch`, `:free`, `:extended` of routers) may write more than the model that it is one of.
+        rows = () if ":" in name else OUTPUT_LIMITS
+        limits: Iterator[int] = (limit for start, limit in rows if f"{name}-".startswith(f"{start}-"))
         if (limit := next(limits, None)) is not None:
             return limit * answers
         listed = self._lookup(provider, endpoint)

@@ -139,6 +139,21 @@ def test_every_model_whose_output_limit_the_wire_library_knows_has_at_least_that
         assert PriceList().worst(ROWS["anthropic"], endpoint("anthropic", model), question()).output_tokens >= known > 0
 
 
+@pytest.mark.parametrize(
+    ("model", "at_least"),
+    [
+        ("openai/gpt-5-pro:batch", 272_000),
+        ("google/gemini-2.0-flash-thinking-exp:free", 65_536),
+        ("openai/gpt-4o:extended", 64_000),
+        ("openai/gpt-4o-64k-output-alpha", 64_000),
+    ],
+)
+def test_a_variant_of_a_model_is_not_bounded_by_another_one_s_shorter_answers(model: str, at_least: int) -> None:
+    worst = PriceList().worst(ROWS["openrouter"], endpoint("openrouter", model), question())
+
+    assert worst.output_tokens >= at_least
+
+
 @given(st.text(max_size=200), st.integers(1, 500), st.integers(0, 200))
 def test_no_call_costs_more_than_its_worst_case(text: str, limit: int, tool_bytes: int) -> None:
     tool = ToolSpec("t", "d" * tool_bytes, {"type": "object"})
