@@ -103,6 +103,18 @@ def postgres_database(postgres_server: Server) -> Iterator[str]:
         yield postgres_server.url(name)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind, with the journal's tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    from jackstay.journal import from_url, upgrade  # not wanted by the keeper
+
+    url: str = request.getfixturevalue("postgres_database")
+    upgrade(from_url(url))
+    return url
+
+
 def _start_keeper(folder: Path, *, fsync: bool) -> None:
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).resolve()), str(folder), "on" if fsync else "off"],

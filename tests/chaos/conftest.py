@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos.processes import warm_process
-from tests.postgres import postgres_database, postgres_server
+from tests.postgres import database_url, postgres_database, postgres_server
 
-__all__ = ["postgres_database", "postgres_server"]
+__all__ = ["database_url", "postgres_database", "postgres_server"]
 
 
 @pytest.fixture(scope="session")

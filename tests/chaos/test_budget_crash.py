@@ -11,7 +11,7 @@ import pytest
 
 from jackstay.core.records import Reservation, RunFilter
 from jackstay.core.usage import Usage
-from jackstay.journal import open_journal, upgrade
+from jackstay.journal import open_journal
 from jackstay.journal.location import from_url
 from jackstay.testing import Reply, Stub, StubRequest
 
@@ -19,15 +19,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 SAID = 900
 PROCESSES = 4
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request, tmp_path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'journal.db'}"
-    url: str = request.getfixturevalue("postgres_database")
-    upgrade(from_url(url))
-    return url
 
 
 def costly(request: StubRequest) -> Reply:

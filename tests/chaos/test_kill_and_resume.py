@@ -13,8 +13,6 @@ import sys
 
 import pytest
 
-from jackstay.journal import upgrade
-from jackstay.journal.location import from_url
 from jackstay.testing import Stub
 from tests.chaos.kills import (
     ROUNDS,
@@ -38,15 +36,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 @pytest.fixture(scope="session")
 def normal_runs(warm, tmp_path_factory) -> dict[str, Undisturbed]:
     return {name: undisturbed(warm, name, tmp_path_factory.mktemp(name)) for name in (*PROGRAMS, AT_ONCE)}
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request, tmp_path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'journal.db'}"
-    url: str = request.getfixturevalue("postgres_database")
-    upgrade(from_url(url))
-    return url
 
 
 def test_programs_are_as_large_as_the_promise_says(normal_runs):

@@ -13,7 +13,8 @@ import pytest
 
 from jackstay import LLM, Agent, Budget, Crew, Flow, Retry, Task, listen, start
 from jackstay.core.usage import Usage
-from jackstay.errors import BudgetExceeded, ConfigurationError, RunWaiting
+from jackstay.engine.script import script_run
+from jackstay.errors import BudgetExceeded, ConfigurationError, RunSuspended, RunWaiting
 from jackstay.testing import Fault, Reply, ScriptedModel, StubRequest, tool_call
 from jackstay.tools import tool
 from tests.e2e.ledger import HurriedClock, Ledger
@@ -303,6 +304,19 @@ def test_pause_passes_through_a_flow_that_catches_exceptions(stub, runtime):
     with pytest.raises(RunWaiting):
         Catching().kickoff()
     assert [run.status for run in Ledger.of(runtime).runs] == ["waiting"]
+
+
+def test_pause_inside_a_script_is_told_as_such(stub, runtime):
+    stub.rule(costly)
+    told: list[str] = []
+    runtime.observers.append(lambda event: told.append(event.name))
+    small = Budget(usd="0.0009", on_exceed="pause")
+
+    with pytest.raises(RunSuspended), script_run(runtime, "script", entry={}, budget=small):
+        crew_of(LLM(MODEL, max_tokens=1_000), tasks=3).kickoff({"topic": "t"})
+
+    assert [run.status for run in Ledger.of(runtime).runs] == ["waiting"]
+    assert told[-1] == "run_waiting"
 
 
 # --- resume ------------------------------------------------------------------------------------------------------------

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 
 from jackstay.core.gcra import LATE_US
-from jackstay.journal import upgrade
-from jackstay.journal.location import from_url
 from jackstay.testing import RemoteStub, StubRequest
 from tests.chaos.processes import Warm, warm_process
 from tests.e2e.pacing import MINUTE_S, arrivals, check_pace, most_in
-from tests.postgres import postgres_database, postgres_server
+from tests.postgres import database_url, postgres_database, postgres_server
 
-__all__ = ["postgres_database", "postgres_server"]
+__all__ = ["database_url", "postgres_database", "postgres_server"]
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -24,15 +22,6 @@ pytestmark = pytest.mark.timeout(900)
 def warm():
     with warm_process() as process:
         yield process
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request, tmp_path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'journal.db'}"
-    url: str = request.getfixturevalue("postgres_database")
-    upgrade(from_url(url))
-    return url
 
 
 def crowd(

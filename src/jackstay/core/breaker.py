@@ -16,6 +16,12 @@ OPEN_S = 30.0
 PROBE_S = 10.0
 """How long others wait for a probe's outcome before one of them is the next probe."""
 
+
+def open_s(retry_after_s: float | None = None) -> float:
+    """How long a breaker stays open: a provider that says how long it wants to be left alone is taken at its word."""
+    return max(OPEN_S, retry_after_s or 0.0)
+
+
 Entry = Literal["go", "probe", "wait", "open"]
 
 
@@ -43,8 +49,7 @@ class Breaker:
         self.failures, self.open_until, self.proven, self.reason = 0, 0.0, True, ""
 
     def failed(self, now: float, reason: str, *, retry_after_s: float | None = None) -> None:
-        """A provider that says how long it wants to be left alone is taken at its word."""
         self.failures += 1
         self.proven, self.reason = False, reason
         if self.failures >= THRESHOLD:
-            self.open_until = now + max(OPEN_S, retry_after_s or 0.0)
+            self.open_until = now + open_s(retry_after_s)

@@ -149,7 +149,7 @@ class CustomAsker:
         return _answer(said, question, self.requested)
 
     def worst(self, question: Question) -> WorstCase:
-        tokens_in, limit, price = _tokens(question), question.sampling.max_tokens or 0, self._price()
+        tokens_in, limit, price = question.roughly_tokens, question.sampling.max_tokens or 0, self._price()
         if price is None:
             return WorstCase(None, tokens_in, limit)
         usd = price.cost(Usage(tokens_in, output_tokens=limit or CUSTOM_OUTPUT))
@@ -181,7 +181,7 @@ def _answer(said: Any, question: Question, model: str) -> Answer:
     calls = _tool_calls(said) if isinstance(said, list) else ()
     text = "" if calls else said if isinstance(said, str) else _text(said)
     written = len(text) + sum(len(call.arguments) for call in calls)
-    usage = Usage(input_tokens=_tokens(question), output_tokens=written // 4, estimated=True)
+    usage = Usage(input_tokens=question.roughly_tokens, output_tokens=written // 4, estimated=True)
     return Answer(text, calls, usage, model=model, provider="custom", finish_reason="tool_calls" if calls else "stop")
 
 
@@ -203,7 +203,3 @@ def _text(said: Any) -> str:
     if hasattr(said, "model_dump_json"):
         return str(said.model_dump_json())
     return "" if said is None else str(said)
-
-
-def _tokens(question: Question) -> int:
-    return sum(len(message.content) for message in question.conversation.messages) // 4

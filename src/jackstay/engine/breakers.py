@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jackstay.core.breaker import OPEN_S, PROBE_S, THRESHOLD, Breaker
+from jackstay.core.breaker import PROBE_S, THRESHOLD, Breaker, open_s
 
 if TYPE_CHECKING:
     from jackstay.engine.runtime import Runtime
@@ -69,8 +69,7 @@ class Breakers:
     async def failed(self, name: str, reason: str, *, retry_after_s: float | None = None) -> None:
         breaker = self._breaker(name)
         breaker.failed(self._now(), reason, retry_after_s=retry_after_s)
-        open_s = max(OPEN_S, retry_after_s or 0.0)
-        await self._runtime.journal.breaker_failed(name, reason, threshold=THRESHOLD, open_s=open_s)
+        await self._runtime.journal.breaker_failed(name, reason, threshold=THRESHOLD, open_s=open_s(retry_after_s))
 
     def _worst(self, names: Sequence[str]) -> tuple[str, str]:
         order = ("open", "probe", "wait", "go")

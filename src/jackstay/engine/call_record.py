@@ -182,8 +182,7 @@ class CallRecord:
             self.attempts -= 1
             await self._commit(self._row("cancelled", flags=["cancelled"]), self.settlement("not_sent"))
             return
-        words = sum(len(m.content) for m in self.ask.question.conversation.messages)
-        usage = Usage(input_tokens=words // 4, estimated=True)
+        usage = Usage(input_tokens=self.ask.question.roughly_tokens, estimated=True)
         cost_usd, price_version, _ = member.asker.cost(Answer("", usage=usage))
         cost_pico = to_pico(cost_usd)
         flags = ["cancelled", "estimated"]

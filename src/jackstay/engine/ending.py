@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
+from typing import Any
 
+from jackstay.core.events import EventName
 from jackstay.core.failures import failure_of
 from jackstay.core.ids import SHORT
 from jackstay.core.records import FailReason, RunEnd, RunStatus
@@ -59,6 +61,24 @@ async def end_failed(run: Run, error: BaseException) -> None:
         # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
         # process at once, since it knows that it does not drive the run any more.
         run.runtime.left_behind.add(run.id)
+
+
+def tell_end(run: Run, error: BaseException | None = None) -> None:
+    """Says how the run has ended, and what it has used."""
+    bill = run.bill()
+    news: dict[str, Any] = {
+        "kind": run.row.kind,
+        "name": run.row.name,
+        "tokens": bill.usage.total_tokens,
+        "cost_usd": bill.cost_usd,
+        "requests": bill.requests,
+    }
+    if error is None:
+        run.tell("run_finished", "", **news)
+        return
+    status = run.ended.status if run.ended is not None else "failed"
+    name: EventName = {"cancelled": "run_cancelled", "waiting": "run_waiting"}.get(status, "run_failed")  # type: ignore[assignment]
+    run.tell(name, "", **news, error=str(error) or type(error).__name__)
 
 
 def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:

@@ -24,7 +24,7 @@ from jackstay.core.specs import ModelConfig
 from jackstay.core.usage import Bill
 from jackstay.engine.budgets import BudgetScope, scoped
 from jackstay.engine.deadlines import watched
-from jackstay.engine.ending import end_failed, why_ended
+from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -315,22 +315,11 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
 
 
 async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseException | None = None) -> None:
-    bill = run.bill()
-    news: dict[str, Any] = {
-        "kind": kickoff.kind,
-        "name": kickoff.name,
-        "tokens": bill.usage.total_tokens,
-        "cost_usd": bill.cost_usd,
-        "requests": bill.requests,
-    }
     if error is None:
         await run.end(RunEnd("succeeded", run.now(), output=kickoff.encode(result)))
-        run.tell("run_finished", "", **news)
-        return
-    await end_failed(run, error)
-    status = run.ended.status if run.ended is not None else "failed"
-    told: EventName = {"cancelled": "run_cancelled", "waiting": "run_waiting"}.get(status, "run_failed")  # type: ignore[assignment]
-    run.tell(told, "", **news, error=str(error) or type(error).__name__)
+    else:
+        await end_failed(run, error)
+    tell_end(run, error)
 
 
 def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]:

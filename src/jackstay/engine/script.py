@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
-from jackstay.engine.ending import end_failed, why_ended
+from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.kickoff import Kickoff, budgets_of, new_run, take_up
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -106,21 +106,11 @@ async def _end(scope: Scope, error: BaseException | None) -> None:
         error = why_ended(scope, error)
     await _stop_kickoffs(scope)
     run.runtime.leases.let_go(run)
-    bill = run.bill()
-    news = {
-        "kind": "script",
-        "name": run.row.name,
-        "tokens": bill.usage.total_tokens,
-        "cost_usd": bill.cost_usd,
-        "requests": bill.requests,
-    }
     if error is None:
         await run.end(RunEnd("succeeded", run.now()))
-        run.tell("run_finished", "", **news)
-        return
-    await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
-    cancelled = run.ended is not None and run.ended.status == "cancelled"
-    run.tell("run_cancelled" if cancelled else "run_failed", "", **news, error=str(error) or type(error).__name__)
+    else:
+        await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
+    tell_end(run, error)
 
 
 async def _stop_kickoffs(scope: Scope) -> None:

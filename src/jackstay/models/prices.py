@@ -157,9 +157,7 @@ class PriceList:
         limits: Iterator[int] = (limit for start, limit in rows if f"{name}-".startswith(f"{start}-"))
         if (limit := next(limits, None)) is not None:
             return limit * answers
-        listed = self._lookup(provider, endpoint)
-        window = endpoint.context_window or (listed.context_window if listed is not None else None)
-        return (window or MOST_OUTPUT) * answers
+        return (self.context_window(provider, endpoint) or MOST_OUTPUT) * answers
 
 
 @dataclass(frozen=True, slots=True)

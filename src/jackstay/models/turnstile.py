@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 
+from jackstay.core.rate_headers import TOO_MANY
 from jackstay.errors import NOT_SENT
 
 BUILT_PER_TURN = 4
@@ -23,8 +24,6 @@ MOST_HELD = 512
 """Built requests that wait for others to be built: under a steady stream of new ones, nobody waits longer."""
 MOST_HOLD_S = 2.0
 """An SDK may do more before it sends than build (fetch a cloud's token): the others do not wait for that."""
-
-TOO_MANY_REQUESTS = 429
 
 TICKET: ContextVar[Ticket | None] = ContextVar("jackstay_wire_ticket", default=None)
 """The request that the current task is making: the HTTP transport is called by an SDK, which passes nothing on."""
@@ -183,7 +182,7 @@ class Ticket:
         said = {
             name.decode("latin-1"): value.decode("latin-1")
             for name, value in named
-            if b"ratelimit" in name or (name.startswith(b"retry-after") and status == TOO_MANY_REQUESTS)
+            if b"ratelimit" in name or (name.startswith(b"retry-after") and status == TOO_MANY)
         }
         if said:
             self._turnstile.heard(self._of, status, said)

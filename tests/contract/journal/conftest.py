@@ -43,3 +43,11 @@ def journal(place: Place) -> Iterator[Journal]:
     opened = place.open()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def other(place: Place) -> Iterator[Journal]:
+    """A journal of another process, as far as the database goes."""
+    opened = place.open()
+    yield opened
+    opened.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from threading import Event, Thread
 from typing import Any
 
@@ -23,14 +22,6 @@ from tests.contract.journal.rows import (
     the_end,
     write_step,
 )
-
-
-@pytest.fixture
-def other(place: Place) -> Iterator[Journal]:
-    """A journal of another process, as far as leases go."""
-    opened = place.open()
-    yield opened
-    opened.close()
 
 
 def test_a_fenced_writer_cannot_write(journal: Journal, other: Journal) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from threading import Thread
 from typing import Any
@@ -25,13 +24,6 @@ from tests.contract.journal.rows import (
     the_end,
     write_step,
 )
-
-
-@pytest.fixture
-def other(place: Place) -> Iterator[Journal]:
-    """A journal of another process."""
-    with closing(place.open()) as opened:
-        yield opened
 
 
 def a_hold(pico: int, *, most: int | None = 100, name: str = "b", **more: Any) -> Hold:
