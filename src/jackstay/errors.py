@@ -98,6 +98,12 @@ class RunKeyConflict(JackstayError, ValueError):
     code = "run_key_conflict"
 
 
+class DefinitionChanged(JackstayError, ValueError):
+    """The definition is not the one that the run was made with, and nothing may be asked anew (`--strict`)."""
+
+    code = "definition_changed"
+
+
 class MaxMethodCallsExceeded(JackstayError, RecursionError):
     """A flow method was called more often than `max_method_calls` allows."""
 

@@ -26,11 +26,12 @@ from jackstay.crew.agent import Agent
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.batch import Ended, start_batch
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point, guard_loading
-from jackstay.engine.kickoff import Kickoff, Outcome, start
+from jackstay.engine.kickoff import Outcome, start
 from jackstay.engine.runtime import current_runtime
 from jackstay.errors import DefinitionError
 
@@ -220,7 +221,7 @@ class Crew(BaseModel):
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         if not given:
             _warn_of_placeholders(self.tasks)
-        spec = self.to_spec(given)
+        spec, outline = self.to_spec(given), self._outline()
         runtime.vouch_for(*(m for t in self.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
 
         def decode(text: str) -> CrewResult:
@@ -235,7 +236,8 @@ class Crew(BaseModel):
             kind="crew",
             name=self.name,
             inputs=given,
-            fingerprint=self.fingerprint,
+            fingerprint=digest(outline),
+            outline=outline,
             body=lambda scope: run_crew(scope, spec),
             encode=_encode,
             decode=decode,

@@ -12,9 +12,10 @@ from typing import Any
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunEnd, RunStatus
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.ending import end_failed, why_ended
 from jackstay.engine.home import Home
-from jackstay.engine.kickoff import Kickoff, Outcome, current_task, new_run, start
+from jackstay.engine.kickoff import Outcome, current_task, new_run, start
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
@@ -48,7 +49,7 @@ async def _batch_run(
     batch = new_run(runtime, _batch_kickoff(name, kickoffs))
     runtime.leases.keep(batch, current_task())
     try:
-        await batch.writer.begin()
+        await batch.writer.begin(batch.row)
         outcomes = await _all(
             kickoffs, concurrency, lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id))
         )

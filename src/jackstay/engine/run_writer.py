@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.budget import DoesNotFit, Hold
@@ -54,9 +54,10 @@ class RunWriter:
         self._stored: set[str] = {EMPTY_CHAIN}
         """Addresses of messages and contents that the run has stored."""
 
-    async def begin(self) -> None:
-        """Makes the run visible; else its first write does."""
+    async def begin(self, row: RunRow) -> None:
+        """Makes the run visible with this row; else its first write does."""
         if self._unsaved is not None:
+            self._unsaved = row
             await self._commit()
 
     def defer(self, row: StepRow, *, settlements: tuple[Settlement, ...] = (), blobs: Blobs = ()) -> None:
@@ -102,6 +103,17 @@ class RunWriter:
                 error.add_note(NOT_HELD)
                 raise
         await self._commit(reservations, end, holds, waits)
+
+    def inherit(self, rows: Sequence[StepRow]) -> None:
+        """Rows of another run, for the new run's first commit. Their messages and contents are stored already."""
+        self._steps += rows
+        for row in rows:
+            if row.request_ref:
+                self.remember(row.request_ref)
+
+    def enclose(self, blobs: Blobs) -> None:
+        """Contents for the next commit, whenever that is."""
+        self._blobs += blobs
 
     def remember(self, request_ref: str) -> None:
         """A conversation that an earlier process has stored."""

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.ending import end_failed, tell_end, why_ended
-from jackstay.engine.kickoff import Kickoff, budgets_of, new_run, take_up
+from jackstay.engine.kickoff import begin, budgets_of, take_up
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
@@ -81,10 +82,10 @@ def resumed_session(runtime: Runtime, row: RunRow) -> Iterator[Session]:
 
 async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
     if resume is not None:
-        run = await take_up(runtime, resume)
+        run = await take_up(runtime, resume, script)
     else:
-        run = new_run(runtime, script)
-        await run.writer.begin()
+        run = await begin(runtime, script)
+        await run.writer.begin(run.row)
     runtime.leases.keep(run, lambda: _kickoffs_of(runtime))
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
     run.tell("run_started" if resume is None else "run_resumed", "", **news)

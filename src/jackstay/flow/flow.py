@@ -22,10 +22,11 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.entry import entry_point, guard_loading
 from jackstay.engine.flow import run_flow
-from jackstay.engine.kickoff import Kickoff, Outcome
+from jackstay.engine.kickoff import Outcome
 from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError, InputsError
@@ -150,12 +151,15 @@ class Flow(Generic[T]):
     @property
     def fingerprint(self) -> str:
         """The methods, what they listen to, and the names of the state's fields; no source text."""
+        return digest(self._outline())
+
+    def _outline(self) -> list[Any]:
         graph = self._graph()
         methods = {
             name: [m.start, _outline(m.condition), m.router, list(m.emits or ())] for name, m in graph.methods.items()
         }
         state = sorted(getattr(type(self._state), "model_fields", ()))
-        return digest(["flow", self._name, methods, state])
+        return ["flow", self._name, methods, state]
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
@@ -209,7 +213,7 @@ class _Running:
         flow._state = with_inputs(flow._state, given)
         flow._id_given = flow._id_given or "id" in given
         _vouch(runtime, flow)
-        box = StateBox(flow._state, runtime.codec)
+        box, outline = StateBox(flow._state, runtime.codec), flow._outline()
         spec = FlowSpec(flow._name, flow._graph(), box)
 
         async def body(scope: Any) -> Any:
@@ -221,7 +225,8 @@ class _Running:
             kind="flow",
             name=flow._name,
             inputs=plain,
-            fingerprint=flow.fingerprint,
+            fingerprint=digest(outline),
+            outline=outline,
             body=body,
             encode=lambda value: _encoded(value, box, runtime),
             decode=lambda text: _decoded(text, box, runtime),

@@ -109,14 +109,16 @@ class Journal(Reads):
         """Commit the rows together. The steps come back with their `seq`, the order of completion in the run."""
         return cast("Pending[tuple[StepRow, ...]]", self._writer.rows(write=write))
 
-    def take_up(self, run_id: str, *, force: bool = False) -> Pending[Takeover]:
+    def take_up(self, run_id: str, *, force: bool = False, fingerprint: str | None = None) -> Pending[Takeover]:
         """Go on with a run that nobody drives: its owner gave it back, is gone, or was silent for the lease time.
 
         The epoch rises, which fences the former owner off; open reservations become lost. `force` takes it from an
-        owner that is alive, too. Raises `AlreadyRunning` or `NotFoundError`.
+        owner that is alive, too. `fingerprint`: of the definition that goes on with it. Raises `AlreadyRunning` or `NotFoundError`.
         """
         leases = self._leases
-        return self._writer.call(lambda connection: leases.take_up(connection, run_id, force), forgets=run_id)
+        return self._writer.call(
+            lambda connection: leases.take_up(connection, run_id, force, fingerprint), forgets=run_id
+        )
 
     def renew(self, leases: Sequence[Lease], activity: Mapping[str, str]) -> Pending[frozenset[str]]:
         """Keep these leases for another lease time and say what the runs are doing. Returns the runs still held: the

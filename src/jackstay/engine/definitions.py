@@ -1,0 +1,65 @@
+"""Which definition a kickoff has and which one the record has: stored once, compared before anything runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from jackstay.core.ids import SHORT
+from jackstay.core.outlines import Change, changes
+from jackstay.core.replay import KICKOFF, RecordedKickoff
+from jackstay.engine.run import Run
+from jackstay.engine.runtime import Runtime
+from jackstay.errors import DefinitionChanged, NotFoundError
+
+if TYPE_CHECKING:
+    from jackstay.engine.asked import Kickoff
+
+
+def store_outline(run: Run, kickoff: Kickoff) -> None:
+    """With the run's next commit, unless the run has it. In the definition's own order, which the hash does not see."""
+    if kickoff.outline is not None:
+        run.writer.enclose(run.writer.content(kickoff.fingerprint, lambda: json.dumps(kickoff.outline)))
+
+
+def record_kickoff(run: Run, path: str, kickoff: Kickoff, continues: str | None) -> None:
+    """Says in a nested kickoff's scope what was kicked off."""
+    own, args_hash = f"{path}/{KICKOFF}", kickoff.identity
+    if run.find(own, args_hash) is not None:
+        return
+    store_outline(run, kickoff)
+    told = as_recorded(kickoff, path, continues).to_json()
+    run.defer(run.step_row(run.began(), own, "input", "kickoff", "succeeded", args_hash, request=told))
+
+
+def as_recorded(kickoff: Kickoff, path: str = "", continues: str | None = None) -> RecordedKickoff:
+    return RecordedKickoff(path, kickoff.kind, kickoff.name, kickoff.fingerprint, dict(kickoff.inputs), continues)
+
+
+async def outline_of(runtime: Runtime, fingerprint: str) -> Any:
+    """None: the journal does not have it."""
+    try:
+        return json.loads(await runtime.off_loop(runtime.journal.blob, fingerprint))
+    except NotFoundError:
+        return None
+
+
+async def compare(runtime: Runtime, run_id: str, path: str, *, recorded: str, kickoff: Kickoff) -> list[Change]:
+    """Says what of the definition has changed since it was recorded. Raises `DefinitionChanged` in a strict session."""
+    if recorded == kickoff.fingerprint:
+        return []
+    old = await outline_of(runtime, recorded)
+    what = f"{kickoff.kind} '{kickoff.name}'"
+    found = [] if old is None or kickoff.outline is None else changes(old, kickoff.outline)
+    texts = [f"{what} has changed: {change.text}" for change in found]
+    texts = texts or [
+        f"the definition of {what} has changed since the run; steps whose question differs are asked anew"
+    ]
+    if runtime.session is not None and runtime.session.strict:
+        raise DefinitionChanged(
+            f"run {run_id[:SHORT]} was made with another definition. {'; '.join(texts)}. Nothing has been run; without "
+            "--strict steps whose question differs are asked anew"
+        )
+    for text in texts:
+        runtime.tell("warning", run_id, path, {"text": text})
+    return found
