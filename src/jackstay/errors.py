@@ -85,6 +85,12 @@ class NotFoundError(JackstayError, LookupError):
     code = "not_found"
 
 
+class UnknownTask(NotFoundError, ValueError):
+    """There is no task or method with this id."""
+
+    code = "unknown_task"
+
+
 class AlreadyRunning(JackstayError, RuntimeError):
     """The run is being driven by another process."""
 

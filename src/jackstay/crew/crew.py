@@ -26,13 +26,14 @@ from jackstay.crew.agent import Agent
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
+from jackstay.engine.addressing import find_unit, replay_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.batch import Ended, start_batch
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point, guard_loading
 from jackstay.engine.kickoff import Outcome, start
-from jackstay.engine.runtime import current_runtime
+from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
 
 Inputs = Mapping[str, Any]
@@ -175,6 +176,40 @@ class Crew(BaseModel):
         """The same as `akickoff_for_each`."""
         return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error, deadline_s=deadline_s)
 
+    def replay(
+        self,
+        task_id: str,
+        inputs: Inputs | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+    ) -> CrewOutput:
+        """Runs this crew again from one of its tasks in an earlier run, as a new run.
+
+        That task and those that are told its output are done again; the other ones are taken from the record, unless
+        their question is another one now. `task_id`: as `jackstay log-tasks-outputs` lists it (`RUN/PATH`), or a task's
+        name in the latest run. `inputs`: those that are to be others than in that run. The crew may have been part of a
+        flow or a script then. Raises `UnknownTask`, and what the run raises.
+        """
+        guard_loading()
+        runtime = current_runtime()
+        kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
+        return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+
+    async def areplay(
+        self,
+        task_id: str,
+        inputs: Inputs | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+    ) -> CrewOutput:
+        """As `replay`, to be awaited."""
+        guard_loading()
+        runtime = current_runtime()
+        kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
+        return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
         common = (self.task_callback,) if self.task_callback else ()
@@ -249,6 +284,19 @@ class Crew(BaseModel):
             resume=resume,
             entry=entry_point(),
         )
+
+    def _replayed(
+        self,
+        runtime: Runtime,
+        task_id: str,
+        inputs: Inputs | None,
+        budget: Budget | None,
+        deadline_s: float | None,
+    ) -> Kickoff:
+        found = find_unit(runtime.journal, task_id, kind="task")
+        recorded, replay = replay_of(found, "crew", self.name)
+        given = {**recorded, **check_inputs(inputs)}
+        return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
 
     def _presented(self, outcome: Outcome) -> CrewOutput:
         output = CrewOutput.of(outcome)

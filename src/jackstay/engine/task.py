@@ -6,6 +6,7 @@ import asyncio
 import json
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import OutputForm, TaskResult, task_from_json, task_to_json
 from jackstay.core.specs import TaskSpec, ToolDef
+from jackstay.core.usage import NO_BILL
 from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.deadlines import watched
 from jackstay.engine.scope import Scope
@@ -125,7 +127,10 @@ class _TaskStep:
     def _recorded(self, row: StepRow) -> TaskResult:
         body = json.loads(row.result or "{}")
         load = self.task.output.load if self.task.output is not None and body.get("data") is not None else None
-        return task_from_json(body, load(body["data"]) if load else None)
+        result = task_from_json(body, load(body["data"]) if load else None)
+        # What another run has paid for is no cost of this one.
+        paid_here = row.origin_run_id in (None, self.run.id)
+        return replace(result, path=self.path, bill=result.bill if paid_here else NO_BILL)
 
     def _row(self, status: StepStatus, *, result: str | None = None, error: Failure | None = None) -> StepRow:
         return self.run.step_row(

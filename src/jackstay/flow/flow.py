@@ -22,6 +22,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
+from jackstay.engine.addressing import find_unit, replay_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.entry import entry_point, guard_loading
@@ -95,6 +96,11 @@ class Flow(Generic[T]):
         return UsageMetrics.of(self._outcome.bill) if self._outcome else UsageMetrics()
 
     @property
+    def reused_usage(self) -> UsageMetrics:
+        """What a replay took from another run's record: paid there, and no part of `usage_metrics`."""
+        return UsageMetrics.of(self._outcome.reused) if self._outcome else UsageMetrics()
+
+    @property
     def cost_usd(self) -> Any:
         """US dollars of the last finished run; None if a price is unknown."""
         return self._outcome.bill.cost_usd if self._outcome else None
@@ -147,6 +153,41 @@ class Flow(Generic[T]):
     ) -> Any:
         """The same as `akickoff`."""
         return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, run_key=run_key, resume=resume)
+
+    def replay(
+        self,
+        method: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+    ) -> Any:
+        """Runs this flow again from one of its methods in an earlier run, as a new run; returns what `kickoff` returns.
+
+        That method and what followed from it are done again; the others, and the state as they left it, are taken from
+        the record. `method`: its name (in the latest run), or an id of `jackstay log-tasks-outputs` (`RUN/PATH`).
+        `inputs`: those that are to be others than in that run. Raises `UnknownTask`, and what the run raises.
+        """
+        guard_loading()
+        runtime = current_runtime()
+        with _Running(self) as running:
+            kickoff = running.replayed(runtime, method, inputs, budget, deadline_s)
+            return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
+
+    async def areplay(
+        self,
+        method: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+    ) -> Any:
+        """As `replay`, to be awaited."""
+        guard_loading()
+        runtime = current_runtime()
+        with _Running(self) as running:
+            kickoff = running.replayed(runtime, method, inputs, budget, deadline_s)
+            return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     @property
     def fingerprint(self) -> str:
@@ -238,6 +279,19 @@ class _Running:
             entry=entry_point(),
             tags={"state_id": str(given["id"])} if "id" in given else {},
         )
+
+    def replayed(
+        self,
+        runtime: Runtime,
+        method: str,
+        inputs: Mapping[str, Any] | None,
+        budget: Budget | None,
+        deadline_s: float | None,
+    ) -> Kickoff:
+        recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
+        _vouch(runtime, self.flow)
+        given = {**runtime.codec.decode(recorded), **(inputs or {})}
+        return dataclasses.replace(self.prepared(runtime, given, None, None, budget, deadline_s), replay=replay)
 
     def ended(self, outcome: Outcome) -> Any:
         self._original._state, self._original._outcome = self.flow._state, outcome
