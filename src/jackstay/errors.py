@@ -15,6 +15,8 @@ class JackstayError(Exception):
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
+    run_id: str | None = None
+    """The run that it has ended. (A kickoff notes it on exceptions of your own, too.)"""
 
 
 NOT_SENT = "the model's request had not been sent yet"

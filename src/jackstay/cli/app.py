@@ -36,6 +36,9 @@ Most = Annotated[
         "--budget", metavar="MOST", help="What the run may spend: US dollars (0.50), or 20000tokens, or 10calls."
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse what would be asked anew because the program has changed.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.", envvar="JACKSTAY_DEBUG")]
 
 
@@ -157,12 +160,74 @@ def usage(
 
 
 @app.command(rich_help_panel=FIRST)
-def resume(run: Run = None, budget: Most = None, debug: Debug = False) -> None:
+def resume(
+    run: Run = None,
+    every: Annotated[bool, typer.Option("--all", help="Every run that was interrupted or has failed.")] = False,
+    budget: Most = None,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
     """Go on with a run: what the journal has is not done again."""
     with reporting(debug=debug):
         from jackstay.cli.resuming import resume as go_on  # on demand: see above
+        from jackstay.cli.resuming import resume_all
 
-        raise typer.Exit(go_on(run, budget=budget))
+        if every:
+            raise typer.Exit(resume_all(run, budget=budget, strict=strict))
+        raise typer.Exit(go_on(run, budget=budget, strict=strict))
+
+
+@app.command(name="log-tasks-outputs", rich_help_panel=FIRST)
+def log_tasks_outputs(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Only this run: id, beginning of an id, run key, or a flow's state id."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs.")] = 5,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the tasks of the latest runs, with the ids to replay them by."""
+    with reporting(debug=debug):
+        from jackstay.cli.tasks import log_tasks_outputs as list_tasks  # on demand: see above
+
+        raise typer.Exit(list_tasks(run, limit=limit, as_json=as_json))
+
+
+@app.command(rich_help_panel=FIRST)
+def replay(
+    task: Annotated[
+        str,
+        typer.Option(
+            "--task-id", "-t", metavar="TASK", help="As log-tasks-outputs lists it, or a name in the latest run."
+        ),
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="NAME=TEXT", help="An input that is to be another one; NAME:=JSON."),
+    ] = None,
+    inputs_file: Annotated[
+        Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON or TOML file.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="This model for every agent.")] = None,
+    budget: Most = None,
+    deadline: Annotated[
+        float | None, typer.Option("--deadline", metavar="SECONDS", help="End the replay after so many seconds.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Run nothing; say what would run again, what is reused, and what it takes."),
+    ] = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Run a program again from one task of an earlier run, as a new run."""
+    with reporting(debug=debug):
+        from jackstay.cli.replaying import Asked  # on demand: see above
+        from jackstay.cli.replaying import replay as do_again
+
+        asked = Asked(task, tuple(inputs or ()), inputs_file, model, budget, deadline, dry_run, strict)
+        raise typer.Exit(do_again(asked))
 
 
 @app.command(rich_help_panel=FIRST)

@@ -158,11 +158,13 @@ def changes(old: Any, new: Any) -> list[Change]:
 
 
 def likeness(old: Any, new: Any) -> float:
-    """The share of tasks or methods, by name, that two definitions have in common: 0 to 1."""
+    """The share of tasks or methods that two definitions have in common: 0 to 1."""
     if old[0] != new[0]:
         return 0.0
-    names = [{task.part for task in tasks_of(each)} if each[0] == "crew" else set(each[2]) for each in (old, new)]
-    return len(names[0] & names[1]) / max(1, len(names[0] | names[1]))
+    if old[0] == "crew":
+        pairs = list(_paired(tasks_of(old), tasks_of(new)))
+        return sum(was is not None and now is not None for was, now in pairs) / len(pairs)
+    return len(set(old[2]) & set(new[2])) / max(1, len(set(old[2]) | set(new[2])))
 
 
 def _crew_changes(old: Any, new: Any) -> Iterator[Change]:

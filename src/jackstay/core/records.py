@@ -259,5 +259,6 @@ class RunFilter:
     limit: int = 50
     session_id: str | None = None
     parent_run: str | None = None
+    forked_from: str | None = None
     before: str | None = None
     """A run id: only older runs (paging)."""

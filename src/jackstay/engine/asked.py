@@ -12,11 +12,10 @@ from jackstay.core.canonical import canonical_json
 from jackstay.core.deadline import checked_deadline
 from jackstay.core.failures import Failure, rebuild
 from jackstay.core.ids import SHORT
-from jackstay.core.outlines import likeness
 from jackstay.core.records import RunKind, RunRow
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
-from jackstay.engine.definitions import compare, outline_of
+from jackstay.engine.definitions import compare, most_alike
 from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
@@ -99,12 +98,9 @@ async def _of_session(runtime: Runtime, session: Session, kickoff: Kickoff) -> R
     if row is not None or kickoff.outline is None:
         return row
     candidates = session.with_other_definition(kickoff.kind, kickoff.name, _as_stored(kickoff.inputs))
-    outlines = [await outline_of(runtime, each.fingerprint or "") for each in candidates]
-    alike = [(likeness(old, kickoff.outline), each) for old, each in zip(outlines, candidates, strict=True) if old]
-    best = max((share for share, _ in alike), default=0.0)
-    if best < ALIKE:
+    row = await most_alike(runtime, kickoff, candidates, at_least=ALIKE)
+    if row is None:
         return None
-    row = next(each for share, each in alike if share == best)
     session.take(row)
     await compare(runtime, row.id, "", recorded=row.fingerprint or "", kickoff=kickoff)
     return row
@@ -118,7 +114,9 @@ def _in_replay(
     assert session.replay is not None
     if row.id == session.replay.run_id:
         session.reached = True
-        return replace(kickoff, replay=session.replay, run_key=None), None
+        # The inputs that were given anew: a resume of the replay gives them again.
+        entry = {**kickoff.entry, "inputs": session.inputs} if session.inputs else kickoff.entry
+        return replace(kickoff, replay=session.replay, run_key=None, entry=entry), None
     if row.status == "failed" and row.error and row.id < session.replay.run_id:
         raise rebuild(Failure.from_json(row.error), classes)
     return kickoff, row if row.status == "succeeded" else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackstay.core.ids import SHORT
-from jackstay.core.outlines import Change, changes
+from jackstay.core.outlines import Change, changes, likeness
+from jackstay.core.records import RunRow
 from jackstay.core.replay import KICKOFF, RecordedKickoff
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -14,6 +16,8 @@ from jackstay.errors import DefinitionChanged, NotFoundError
 
 if TYPE_CHECKING:
     from jackstay.engine.asked import Kickoff
+
+Defined = TypeVar("Defined", RunRow, RecordedKickoff)
 
 
 def store_outline(run: Run, kickoff: Kickoff) -> None:
@@ -63,3 +67,17 @@ async def compare(runtime: Runtime, run_id: str, path: str, *, recorded: str, ki
     for text in texts:
         runtime.tell("warning", run_id, path, {"text": text})
     return found
+
+
+async def most_alike(
+    runtime: Runtime, kickoff: Kickoff, candidates: Sequence[Defined], *, at_least: float = 0.0
+) -> Defined | None:
+    """Of earlier kickoffs with other definitions the one whose definition has most in common with this one's (more than
+    nothing); of equally like ones the first."""
+    best, share = None, at_least
+    for each in candidates:
+        old = await outline_of(runtime, each.fingerprint or "")
+        like = likeness(old, kickoff.outline) if old is not None and kickoff.outline is not None else 0.0
+        if like > share or (best is None and like == share > 0):
+            best, share = each, like
+    return best

@@ -22,7 +22,7 @@ from jackstay.core.usage import NO_BILL, Bill
 from jackstay.engine.asked import Kickoff, earlier_run, with_environment
 from jackstay.engine.budgets import BudgetScope, scoped
 from jackstay.engine.deadlines import watched
-from jackstay.engine.definitions import as_recorded, compare, record_kickoff, store_outline
+from jackstay.engine.definitions import as_recorded, compare, most_alike, record_kickoff, store_outline
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.replaying import Replay, plan_of
@@ -135,13 +135,19 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
 async def _in_place_of(run: Run, path: str, kickoff: Kickoff) -> RecordedKickoff | None:
     """The recorded kickoff that this one continues with a changed definition; what has changed is said first."""
     session = run.runtime.session
-    earlier = run.recorded.in_place_of(path, as_recorded(kickoff, path), session.inputs if session is not None else {})
-    if earlier is not None:
-        try:
-            await compare(run.runtime, run.id, path, recorded=earlier.fingerprint, kickoff=kickoff)
-        except DefinitionChanged as refusal:
-            run.stop = run.stop or refusal
-            raise
+    overrides = session.inputs if session is not None else {}
+    candidates = run.recorded.candidates(path, as_recorded(kickoff, path), overrides)
+    if not candidates:
+        return None
+    earlier = await most_alike(run.runtime, kickoff, candidates)
+    if earlier is None:
+        return None
+    run.recorded.put_in_place(path, earlier)
+    try:
+        await compare(run.runtime, run.id, path, recorded=earlier.fingerprint, kickoff=kickoff)
+    except DefinitionChanged as refusal:
+        run.stop = run.stop or refusal
+        raise
     return earlier
 
 

@@ -93,23 +93,26 @@ class Recorded:
 
     # --- kickoffs whose definition has changed -----------------------------------------------------------------------
 
-    def in_place_of(self, path: str, kickoff: RecordedKickoff, overrides: Mapping[str, Any]) -> RecordedKickoff | None:
-        """The earlier kickoff that this one continues under another definition, if there was one: of the same name and
-        with the same inputs (but for those that were given anew), in the same scope; the one that began first.
+    def candidates(self, path: str, kickoff: RecordedKickoff, overrides: Mapping[str, Any]) -> list[RecordedKickoff]:
+        """Earlier kickoffs that this one may continue under another definition: of the same name and with the same
+        inputs (but for those that were given anew), in the same scope, in the order in which they began.
 
-        Exactly equal kickoffs have equal paths and are found by themselves. A kickoff that stands in another one's
-        place only reads what that has, so that the other one, should it come too, still finds its own.
+        Exactly equal kickoffs have equal paths and are found by themselves: then there is none.
         """
         if path in self._rows or path in self._last_seq:
             self._taken.add(path)
-            return None
-        scope = self._earlier(parent_of(path))
-        for earlier in self._kickoffs:
-            if parent_of(earlier.path) != scope or earlier.path in self._taken:
-                continue
-            same = (earlier.kind, earlier.name) == (kickoff.kind, kickoff.name)
-            if same and {**earlier.inputs, **overrides} == dict(kickoff.inputs):
-                self._taken.add(earlier.path)
-                self._places[path] = earlier.path
-                return earlier
-        return None
+            return []
+        scope, name = self._earlier(parent_of(path)), (kickoff.kind, kickoff.name)
+        return [
+            earlier
+            for earlier in self._kickoffs
+            if parent_of(earlier.path) == scope
+            and earlier.path not in self._taken
+            and (earlier.kind, earlier.name) == name
+            and {**earlier.inputs, **overrides} == dict(kickoff.inputs)
+        ]
+
+    def put_in_place(self, path: str, earlier: RecordedKickoff) -> None:
+        """It only reads what the earlier one has, which, should it come too, still finds its own."""
+        self._taken.add(earlier.path)
+        self._places[path] = earlier.path

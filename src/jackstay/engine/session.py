@@ -44,7 +44,7 @@ class Session:
         return self.inputs if scope is None or scope is self.scope else {}
 
     def remember(self, rows: Iterable[RunRow]) -> None:
-        for row in sorted(rows, key=lambda r: r.id):
+        for row in sorted(rows, key=lambda r: r.forked_from or r.id):
             key = identity(row.kind, row.name, row.fingerprint or "", self._inputs(row))
             self.earlier.setdefault(key, deque()).append(row)
 

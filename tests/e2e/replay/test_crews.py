@@ -95,7 +95,8 @@ def test_tasks_that_do_not_depend_on_the_target_are_taken_from_the_record(stub, 
 
     # `check` is told of all before it, and so is `polish` of `check`.
     assert asked(stub, before) == ["gather", "check", "draft", "polish"]
-    assert asked(stub, crew.replay(f"{replayed.run_id}/check#1") and before + 4) == ["check", "polish"]
+    crew.replay(f"{replayed.run_id}/check#1")
+    assert asked(stub, before + 4) == ["check", "polish"]
 
 
 def test_other_inputs_ask_what_mentions_them_anew(stub, runtime):

@@ -1,0 +1,198 @@
+"""`jackstay replay`: the program that made a run is started again, as a new run that does one task and what depends on it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jackstay.cli.environment import choose_model, read_dotenv
+from jackstay.cli.inputs import read_inputs
+from jackstay.cli.interrupts import stopping_in_order
+from jackstay.cli.outcome import ExitCode, UsageError
+from jackstay.cli.program import Kickoffs, prepare, start
+from jackstay.cli.resuming import program_of
+from jackstay.cli.running import budget_of, deadline_of, execute, stopped, told
+from jackstay.cli.stored import existing_runtime
+from jackstay.cli.target import Target
+from jackstay.cli.tasks import names_of
+from jackstay.cli.terminal import say
+from jackstay.core.budget import Budget, parse_amount
+from jackstay.core.ids import SHORT
+from jackstay.core.paths import parent_of
+from jackstay.core.preview import Figures, done_again, expected, figures_of, history_of, key_of, reused, total
+from jackstay.core.records import RunFilter, RunRow
+from jackstay.core.replay import Plan, Record, plan
+from jackstay.core.usage import from_pico
+from jackstay.engine.addressing import Addressed, find_unit, unit_id
+from jackstay.engine.replaying import Replay, read_record, record_of
+from jackstay.engine.runtime import Runtime
+from jackstay.engine.script import started_again
+from jackstay.journal import Journal
+from jackstay.observe.figures import cost, plural, tokens
+
+_HISTORY = 10
+"""Earlier runs of the same program that expectations are taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of `jackstay replay`."""
+
+    task: str
+    pairs: tuple[str, ...] = ()
+    inputs_file: Path | None = None
+    model: str | None = None
+    budget: str | None = None
+    deadline_s: float | None = None
+    dry_run: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The same, read."""
+
+    inputs: Mapping[str, Any]
+    budget: Budget | None
+    deadline_s: float | None
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a replay will do, decided before anything runs."""
+
+    plan: Plan
+    again: Figures
+    reused: Figures
+
+    @classmethod
+    def of(cls, journal: Journal, record: Record, target: str, inputs: Mapping[str, Any]) -> Preview:
+        planned = plan(record, target, inputs=inputs)
+        others = journal.runs(RunFilter(name=record.run.name, kind=(record.run.kind,), limit=_HISTORY))
+        history = history_of([record_of(journal, row) for row in others if row.id != record.run.id])
+        return cls(planned, expected(planned, record, history), reused(planned, record))
+
+
+def replay(asked: Asked) -> int:
+    """Says what will run again and what is reused; does it, unless it is only to be said; compares."""
+    read_dotenv()
+    inputs = read_inputs(asked.pairs, asked.inputs_file)
+    budget = Budget(**parse_amount(asked.budget)) if asked.budget is not None else None
+    with existing_runtime() as runtime:
+        found = find_unit(runtime.journal, asked.task)
+        record = read_record(runtime.journal, found.run)
+        preview = Preview.of(runtime.journal, record, found.unit.path, inputs)
+        if asked.dry_run:
+            _say_preview(preview)
+            return 0
+        target = program_of(found.run, "replay it there, by crew.replay(…) or flow.replay(…)")
+        _announce(found, target)
+        _say_preview(preview)
+        read_dotenv(target.search[:1])
+        choose_model(asked.model, found.run.model_override)
+        before = {row.id for row in _forks(runtime.journal, found.run)}
+        code = _perform(runtime, found, target, _Options(inputs, budget, asked.deadline_s, asked.strict))
+        made = [row for row in _forks(runtime.journal, found.run) if row.id not in before]
+        return _compare(runtime.journal, made, found, preview) or code
+
+
+def _perform(runtime: Runtime, found: Addressed, target: Target, options: _Options) -> int:
+    run, of = found.run, Replay(found.run.id, found.unit.path)
+    if run.kind != "script":
+        return _start_again(runtime, target, run, of, options)
+    return execute(
+        runtime,
+        target,
+        inputs={**json.loads(run.inputs or "{}"), **options.inputs},
+        replay=of,
+        budget=options.budget or budget_of(run),
+        deadline_s=options.deadline_s or deadline_of(run),
+        strict=options.strict,
+    )
+
+
+def _start_again(runtime: Runtime, target: Target, run: RunRow, of: Replay, options: _Options) -> int:
+    """A run that a program made under plain `python`: its kickoff becomes the replay, its others are answered."""
+    prepare(target)
+    given = {**(json.loads(run.entry or "{}").get("inputs") or {}), **options.inputs}
+    with (
+        stopping_in_order(),
+        told(runtime),
+        started_again(runtime, run, replay=of, inputs=given, strict=options.strict) as session,
+    ):
+        try:
+            start(target, Kickoffs(seen=True))
+        except KeyboardInterrupt as stop:
+            return stopped(stop, run.id)
+    if not session.reached:
+        say(
+            f"error: the program has ended without coming to {unit_id(run.id[:SHORT], of.target)}: it made no kickoff of "
+            f"the same {run.kind} '{run.name}' with the same inputs; was it changed since?",
+            "red",
+        )
+        return ExitCode.FAILED
+    return ExitCode.OK
+
+
+def _forks(journal: Journal, run: RunRow) -> list[RunRow]:
+    return journal.runs(RunFilter(forked_from=run.id, limit=1000))
+
+
+# --- what is said --------------------------------------------------------------------------------------------------
+
+
+def _announce(found: Addressed, target: Target) -> None:
+    run = found.run
+    say(
+        f"replaying run {run.id[:SHORT]} from {found.unit.label}: starts {target.shown} again in {target.folder}; "
+        "code outside steps runs again"
+    )
+
+
+def _say_preview(preview: Preview) -> None:
+    planned = preview.plan
+    say(f"reused:     {names_of(planned.reused)}{_in_brackets(preview.reused)}")
+    say(f"runs again: {names_of(planned.again)}{_in_brackets(preview.again)}")
+
+
+def _in_brackets(figures: Figures) -> str:
+    least = "" if figures.exact else "at least "
+    return f" ({least}{_amounts(figures)})"
+
+
+def _amounts(figures: Figures) -> str:
+    return f"{plural(figures.calls, 'call')}, {tokens(figures.tokens)} tokens, {cost(from_pico(figures.cost_pico))}"
+
+
+def _compare(journal: Journal, made: Sequence[RunRow], found: Addressed, preview: Preview) -> int:
+    """The preview beside what has happened. The exit code if the task was not come to, else 0."""
+    if not made:
+        return 0  # the reason has been said
+    run = made[0]
+    record = record_of(journal, run)
+    again = done_again(record)
+    if not _reached(record, found):
+        raise UsageError(
+            f"the program has ended without coming to {unit_id(found.run.id[:SHORT], found.unit.path)}; what it did instead "
+            f"is run {run.id[:SHORT]} (jackstay show {run.id[:SHORT]})"
+        )
+    own = figures_of(record, own_only=True)
+    took = total(own[unit.path] for unit in again)
+    planned = Counter(key_of(unit) for unit in preview.plan.again)
+    happened = Counter(key_of(unit) for unit in again)
+    as_said = planned == happened and (not preview.again.exact or took.calls == preview.again.calls)
+    word = "as foreseen" if as_said else "otherwise than foreseen"
+    say(f"{word}: {names_of(again)} ran again, {_amounts(took)} (jackstay show {run.id[:SHORT]})")
+    return 0
+
+
+def _reached(record: Record, found: Addressed) -> bool:
+    """Whether something was done where the task stands, even if it is called otherwise now."""
+    scope = parent_of(found.unit.path)
+    scopes = {scope} | {kickoff.path for kickoff in record.kickoffs if kickoff.continues == scope}
+    return any(parent_of(unit.path) in scopes for unit in done_again(record))
