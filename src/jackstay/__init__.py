@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jackstay.crew import Task as Task
     from jackstay.crew import TaskOutput as TaskOutput
     from jackstay.crew import UsageMetrics as UsageMetrics
+    from jackstay.crew.checkpoint import CheckpointConfig as CheckpointConfig
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
     from jackstay.engine.user_code import carry as carry
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "jackstay.crew": ("Agent", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"),
+    "jackstay.crew.checkpoint": ("CheckpointConfig",),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
     "jackstay.engine.runtime": ("Runtime",),

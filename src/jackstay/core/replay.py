@@ -125,20 +125,25 @@ def plan(
     scope: str = "",
     inputs: Mapping[str, Any] | None = None,
     changed: Iterable[str] = (),
+    after: bool = False,
 ) -> Plan:
     """What a replay from `target` (a step's path) copies. `scope`: the part of the run that becomes the new run.
-    `inputs`: those that are given anew. `changed`: further steps whose question has changed."""
-    dropped = _Dropped(record)
-    for path in (target, *changed):
+    `inputs`: those that are given anew. `changed`: further steps whose question has changed. `after`: all that was on
+    record when the target had ended is kept, the target too; without a target all that there is."""
+    known_then = _until(record, target) if after else record
+    dropped = _Dropped(known_then)
+    for path in (*changed,) if after else (target, *changed):
         dropped.from_step(path)
     if inputs:
         dropped.for_inputs(scope, inputs)
-    for kickoff in record.kickoffs:
+    for kickoff in known_then.kickoffs:
         if kickoff.continues:  # what it had is where it was taken to
             dropped.whole(kickoff.continues)
-    last = _last_seq(record.steps)
+    last = _last_seq(known_then.steps)
     copied = [
-        row for row in record.steps if _inside(row.path, scope) and not dropped.covers(row.path) and _answers(row, last)
+        row
+        for row in known_then.steps
+        if _inside(row.path, scope) and not dropped.covers(row.path) and _answers(row, last)
     ]
     units = [unit for unit in units_of(record) if _inside(unit.path, scope)]
     known = {row.path for row in copied}
@@ -147,6 +152,14 @@ def plan(
     return Plan(
         tuple(_moved(row, record.run, scope) for row in copied if row.path != f"{scope}/{KICKOFF}"), again, reused
     )
+
+
+def _until(record: Record, target: str) -> Record:
+    """As it was when the target had just ended."""
+    if not target:
+        return record
+    end = next(row.seq for row in record.steps if row.path == target)
+    return replace(record, steps=[row for row in record.steps if row.seq <= end])
 
 
 def _moved(row: StepRow, run: RunRow, scope: str) -> StepRow:

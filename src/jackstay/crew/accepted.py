@@ -58,6 +58,7 @@ AGENT = frozenset(
 )
 TASK = frozenset(
     {
+        "checkpoint",
         "human_input",
         "guardrail",
         "guardrails",
@@ -104,6 +105,7 @@ CREW = frozenset(
 QUIET: Mapping[str, Any] = {
     "verbose": False,
     "share_crew": None,
+    "checkpoint": None,  # the journal has every step in any case
     "tracing": None,
     "cache": None,
     "allow_delegation": False,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from jackstay.core.budget import Budget
@@ -23,6 +23,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
@@ -30,6 +31,7 @@ from jackstay.engine.addressing import find_unit, replay_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.batch import Ended, start_batch
 from jackstay.engine.bridge import run_async, run_sync
+from jackstay.engine.checkpoints import Origin, beginning
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point, guard_loading
 from jackstay.engine.kickoff import Outcome, start
@@ -54,7 +56,9 @@ class Crew(BaseModel):
     processes; agents' own `max_rpm` hold besides.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", ignored_types=(of_an_object,)
+    )
 
     id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
     name: str = "crew"
@@ -68,6 +72,8 @@ class Crew(BaseModel):
     deadline_s: accepted.Deadline = None
     max_rpm: int | None = Field(default=None, ge=1)
     usage_metrics: UsageMetrics | None = None
+    _begins_at: Origin | None = PrivateAttr(default=None)
+    """Of a copy that `fork` or `from_checkpoint` has made."""
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Crew"):
@@ -99,15 +105,17 @@ class Crew(BaseModel):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> CrewOutput:
         """Runs the crew and blocks until it is done.
 
         `budget`: what this run may spend, instead of the crew's own. `deadline_s`: ends it with `DeadlineExceeded` after
         so many seconds. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns
-        the recorded result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
-        error's note has the command that resumes it.
+        the recorded result, instead of starting again. `resume`: the id of a run to go on with. `from_checkpoint`: begins at a
+        point of an earlier run, with that run's inputs and those given here. Raises what the run raises; the error's note
+        has the command that resumes it.
         """
-        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
@@ -118,9 +126,10 @@ class Crew(BaseModel):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> CrewOutput:
         """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
-        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -131,9 +140,11 @@ class Crew(BaseModel):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> CrewOutput:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, run_key=run_key, resume=resume)
+        more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
+        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
 
     def kickoff_for_each(
         self,
@@ -210,6 +221,22 @@ class Crew(BaseModel):
         kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
         return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
+    @of_an_object
+    def fork(self, config: CheckpointConfig, branch: str | None = None) -> Crew:
+        """A copy whose kickoffs are new runs that begin at the checkpoint. It has this crew's own agents and tasks.
+        `branch`: a word for it, noted with the runs."""
+        return self._copy_from(origin_for_copy(config, anew=True, branch=branch))
+
+    @of_an_object
+    def from_checkpoint(self, config: CheckpointConfig) -> Crew:
+        """A copy whose kickoffs have `from_checkpoint=config`."""
+        return self._copy_from(origin_for_copy(config, anew=False))
+
+    def _copy_from(self, origin: Origin) -> Crew:
+        made = self.model_copy()
+        made._begins_at = origin
+        return made
+
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
         common = (self.task_callback,) if self.task_callback else ()
@@ -237,11 +264,20 @@ class Crew(BaseModel):
         resume: str | None,
         budget: Budget | None,
         deadline_s: float | None,
+        from_checkpoint: CheckpointConfig | None,
     ) -> Iterator[tuple[Any, Kickoff]]:
         guard_loading()
-        yield current_runtime(), self._prepared(inputs, run_key, resume, budget, deadline_s)
+        runtime, origin = current_runtime(), origin_of(from_checkpoint) or self._begins_at
+        if origin is None:
+            yield runtime, self._prepared(inputs, run_key, resume, budget, deadline_s)
+            return
+        begins = beginning(runtime.journal, origin, "crew", self.name, run_key=run_key, resume=resume)
+        kickoff = self._prepared({**begins.inputs, **check_inputs(inputs)}, None, begins.resume, budget, deadline_s)
+        yield runtime, replace(kickoff, replay=begins.replay, tags=begins.tags)
 
     def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
+        if self._begins_at is not None:
+            raise DefinitionError("a crew that begins at a checkpoint is kicked off once: use kickoff")
         return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
 
     def _prepared(

@@ -195,7 +195,8 @@ async def begin(runtime: Runtime, kickoff: Kickoff) -> Run:
 
 
 def _tagged(tags: str | None, of: Replay) -> str:
-    return canonical_json({**json.loads(tags or "{}"), "replay": {"run": of.run_id, "target": of.target}})
+    told = {"run": of.run_id, "target": of.target} | ({"after": True} if of.after else {})
+    return canonical_json({**json.loads(tags or "{}"), "replay": told})
 
 
 def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """From which step of which run. `scope`: the kickoff inside that run which becomes a run of its own."""
+    """From which step of which run. `scope`: the kickoff inside that run which becomes a run of its own. `after`: the step
+    is not done again, and what was on record when it had ended is kept (`core.replay.plan`)."""
 
     run_id: str
     target: str
     scope: str = ""
+    after: bool = False
 
 
 def read_record(journal: Journal, run: RunRow) -> Record:
@@ -65,7 +67,7 @@ async def plan_of(runtime: Runtime, kickoff: Kickoff, of: Replay) -> tuple[RunRo
     parts = [f"{of.scope}/{change.part}" if of.scope else change.part for change in changed if change.part]
     inputs = _plain(kickoff.inputs)
     anew = {name: value for name, value in inputs.items() if mine.inputs.get(name) != value}
-    return source, plan(record, of.target, scope=of.scope, inputs=anew, changed=parts)
+    return source, plan(record, of.target, scope=of.scope, inputs=anew, changed=parts, after=of.after)
 
 
 def _plain(inputs: Any) -> dict[str, Any]:

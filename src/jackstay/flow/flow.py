@@ -21,10 +21,12 @@ from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger
 from jackstay.core.retry import Retry
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
 from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
 from jackstay.engine.addressing import find_unit, replay_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.bridge import run_async, run_sync
+from jackstay.engine.checkpoints import Origin, beginning
 from jackstay.engine.entry import entry_point, guard_loading
 from jackstay.engine.flow import run_flow
 from jackstay.engine.kickoff import Outcome
@@ -53,7 +55,10 @@ class Flow(Generic[T]):
     retry: Retry | None = None
     budget: Budget | None = None
     deadline_s: float | None = None
+    checkpoint: bool | CheckpointConfig | None = None
+    """Accepted: the journal has every method in any case."""
     _state_type: ClassVar[Any] = None
+    _begins_at: Origin | None = None
 
     def __class_getitem__(cls, item: Any) -> Any:
         made = super().__class_getitem__(item)  # type: ignore[misc]
@@ -63,7 +68,7 @@ class Flow(Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in ("name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s"):
+        for name in ("name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s", "checkpoint"):
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)
@@ -115,15 +120,17 @@ class Flow(Generic[T]):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> Any:
         """Runs the flow and blocks until it is done; returns what the method that completed last returned.
 
-        A method's exception is raised as it was. `budget`, `deadline_s`, `run_key`, `resume`: see `Crew.kickoff`.
+        A method's exception is raised as it was. `budget`, `deadline_s`, `run_key`, `resume`, `from_checkpoint`: see
+        `Crew.kickoff`.
         """
         guard_loading()
         runtime = current_runtime()
         with _Running(self) as running:
-            kickoff = running.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
             return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def akickoff(
@@ -134,12 +141,13 @@ class Flow(Generic[T]):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> Any:
         """As `kickoff`, to be awaited. The flow's asynchronous methods run on the caller's loop."""
         guard_loading()
         runtime = current_runtime()
         with _Running(self) as running:
-            kickoff = running.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -150,9 +158,11 @@ class Flow(Generic[T]):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> Any:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, run_key=run_key, resume=resume)
+        more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
+        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
 
     def replay(
         self,
@@ -188,6 +198,22 @@ class Flow(Generic[T]):
         with _Running(self) as running:
             kickoff = running.replayed(runtime, method, inputs, budget, deadline_s)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
+
+    @of_an_object
+    def fork(self, config: CheckpointConfig, branch: str | None = None) -> Flow[T]:
+        """A copy whose kickoffs are new runs that begin at the checkpoint, with the state of then. `branch`: a word for
+        it, noted with the runs."""
+        return self._copy_from(origin_for_copy(config, anew=True, branch=branch))
+
+    @of_an_object
+    def from_checkpoint(self, config: CheckpointConfig) -> Flow[T]:
+        """A copy whose kickoffs have `from_checkpoint=config`."""
+        return self._copy_from(origin_for_copy(config, anew=False))
+
+    def _copy_from(self, origin: Origin) -> Flow[T]:
+        made = _copied(self)
+        made._begins_at = origin
+        return made
 
     @property
     def fingerprint(self) -> str:
@@ -279,6 +305,26 @@ class _Running:
             entry=entry_point(),
             tags={"state_id": str(given["id"])} if "id" in given else {},
         )
+
+    def begun(
+        self,
+        runtime: Runtime,
+        inputs: Mapping[str, Any] | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None,
+        deadline_s: float | None,
+        from_checkpoint: CheckpointConfig | None,
+    ) -> Kickoff:
+        """`prepared`, to begin at a checkpoint if that was asked."""
+        origin = origin_of(from_checkpoint) or self.flow._begins_at
+        if origin is None:
+            return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
+        begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
+        _vouch(runtime, self.flow)
+        given = {**runtime.codec.decode(begins.inputs), **(inputs or {})}
+        kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s)
+        return dataclasses.replace(kickoff, replay=begins.replay, tags={**kickoff.tags, **begins.tags})
 
     def replayed(
         self,
