@@ -9,7 +9,7 @@ from typing import cast
 
 from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
-from jackstay.journal import answer_cache, breakers, limits, opening
+from jackstay.journal import answer_cache, breakers, limits, opening, pruning
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
@@ -18,6 +18,7 @@ from jackstay.journal.leases import Leases, allow, answer_wait, request_cancel
 from jackstay.journal.location import Dialect, Durability, Location
 from jackstay.journal.owner import Owner
 from jackstay.journal.pending import Pending
+from jackstay.journal.pruning import Garbage
 from jackstay.journal.reader import Reads
 from jackstay.journal.writer import Writer
 
@@ -177,6 +178,20 @@ class Journal(Reads):
     def allow(self, run_id: str, answer: str, *, by: str) -> Pending[None]:
         """Raise the budget that has stopped or paused a run; `answer`: JSON text of `Budget`'s arguments."""
         return self._writer.call(lambda connection: allow(connection, run_id, answer, by))
+
+    def delete_runs(self, run_ids: Sequence[str]) -> Pending[frozenset[str]]:
+        """Delete those of the runs that have ended and that nobody holds. Returns them; what only they needed stays until
+        a `sweep`."""
+        wanted = tuple(run_ids)
+        return self._writer.call(lambda connection: pruning.delete_runs(connection, wanted))
+
+    def garbage(self, *, without: Sequence[str] = ()) -> Garbage:
+        """Blobs that no row needs, as if the runs `without` were gone. Reads the whole journal."""
+        return self._read(lambda connection: pruning.find_garbage(connection, without))
+
+    def sweep(self, garbage: Garbage) -> Pending[Garbage]:
+        """Delete those of these blobs that are still not needed. Returns them."""
+        return self._writer.call(lambda connection: pruning.sweep(connection, garbage))
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Commit what waits, give back the leases of this process, close. Later writes raise `StorageUnavailable`."""

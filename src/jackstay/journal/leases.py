@@ -54,7 +54,8 @@ class Leases:
         )
         core.execute(_running_again(run_id, held.now, fingerprint))
         row = read_run(core, run_id)
-        assert row is not None  # seen above, and runs are not deleted inside this transaction
+        if row is None:  # seen above, and deleted meanwhile (`pruning`); this lease's row goes with the transaction
+            raise NotFoundError(f"run {run_id} has just been deleted from this journal")
         steps, reservations = tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
         return Takeover(Lease(run_id, epoch), row, steps, reservations, tuple(read_waits(core, run_id)))
 
