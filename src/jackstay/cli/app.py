@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jackstay.cli.checkpoint import checkpoint
 from jackstay.cli.outcome import reporting
 from jackstay.cli.terminal import prepare_streams
 
@@ -276,6 +277,7 @@ def doctor(
         raise typer.Exit(examine(online=online))
 
 
+app.add_typer(checkpoint, name="checkpoint", rich_help_panel=FIRST)
 app.add_typer(database, name="db", rich_help_panel=UPKEEP)
 
 

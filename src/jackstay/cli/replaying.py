@@ -53,13 +53,13 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
-    """The same, read."""
+class Options:
+    """What a program that is started again is given."""
 
     inputs: Mapping[str, Any]
-    budget: Budget | None
-    deadline_s: float | None
-    strict: bool
+    budget: Budget | None = None
+    deadline_s: float | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +96,14 @@ def replay(asked: Asked) -> int:
         read_dotenv(target.search[:1])
         choose_model(asked.model, found.run.model_override)
         before = {row.id for row in _forks(runtime.journal, found.run)}
-        code = _perform(runtime, found, target, _Options(inputs, budget, asked.deadline_s, asked.strict))
+        code = perform(runtime, found, target, Options(inputs, budget, asked.deadline_s, asked.strict))
         made = [row for row in _forks(runtime.journal, found.run) if row.id not in before]
         return _compare(runtime.journal, made, found, preview) or code
 
 
-def _perform(runtime: Runtime, found: Addressed, target: Target, options: _Options) -> int:
-    run, of = found.run, Replay(found.run.id, found.unit.path)
+def perform(runtime: Runtime, found: Addressed, target: Target, options: Options, *, after: bool = False) -> int:
+    """Starts the program again. `after`: the task is not done again, and what was on record when it had ended is kept."""
+    run, of = found.run, Replay(found.run.id, found.unit.path, after=after)
     if run.kind != "script":
         return _start_again(runtime, target, run, of, options)
     return execute(
@@ -116,7 +117,7 @@ def _perform(runtime: Runtime, found: Addressed, target: Target, options: _Optio
     )
 
 
-def _start_again(runtime: Runtime, target: Target, run: RunRow, of: Replay, options: _Options) -> int:
+def _start_again(runtime: Runtime, target: Target, run: RunRow, of: Replay, options: Options) -> int:
     """A run that a program made under plain `python`: its kickoff becomes the replay, its others are answered."""
     prepare(target)
     given = {**(json.loads(run.entry or "{}").get("inputs") or {}), **options.inputs}
@@ -162,10 +163,10 @@ def _say_preview(preview: Preview) -> None:
 
 def _in_brackets(figures: Figures) -> str:
     least = "" if figures.exact else "at least "
-    return f" ({least}{_amounts(figures)})"
+    return f" ({least}{amounts(figures)})"
 
 
-def _amounts(figures: Figures) -> str:
+def amounts(figures: Figures) -> str:
     return f"{plural(figures.calls, 'call')}, {tokens(figures.tokens)} tokens, {cost(from_pico(figures.cost_pico))}"
 
 
@@ -187,7 +188,7 @@ def _compare(journal: Journal, made: Sequence[RunRow], found: Addressed, preview
     happened = Counter(key_of(unit) for unit in again)
     as_said = planned == happened and (not preview.again.exact or took.calls == preview.again.calls)
     word = "as foreseen" if as_said else "otherwise than foreseen"
-    say(f"{word}: {names_of(again)} ran again, {_amounts(took)} (jackstay show {run.id[:SHORT]})")
+    say(f"{word}: {names_of(again)} ran again, {amounts(took)} (jackstay show {run.id[:SHORT]})")
     return 0
 
 

@@ -45,7 +45,7 @@ def log_tasks_outputs(wanted: str | None, *, limit: int, as_json: bool) -> int:
     read_dotenv()
     try:
         with existing_journal() as journal:
-            listed = list(_listed(journal, wanted, limit))
+            listed = list(listed_runs(journal, wanted, limit))
             place = journal.url
     except NoRunsYet as nothing:
         if wanted is not None:
@@ -64,7 +64,7 @@ def log_tasks_outputs(wanted: str | None, *, limit: int, as_json: bool) -> int:
     return 0
 
 
-def _listed(journal: Journal, wanted: str | None, limit: int) -> Iterator[ListedRun]:
+def listed_runs(journal: Journal, wanted: str | None, limit: int) -> Iterator[ListedRun]:
     if wanted is not None:
         yield from _with_items(journal, chosen(journal, wanted))
         return
@@ -107,7 +107,7 @@ def _print(run: ListedRun) -> None:
     for _ in range(4):
         table.add_column(no_wrap=True)
     for unit in run.units:
-        table.add_row(mark_of(unit), _name(unit), unit_id(run.name, unit.path), Text(_said(unit.row), style="dim"))
+        table.add_row(mark_of(unit), name_of(unit), unit_id(run.name, unit.path), Text(said_of(unit.row), style="dim"))
     if run.units:
         print_table(table)
 
@@ -116,19 +116,19 @@ def mark_of(unit: Unit) -> str:
     return MARKS[unit.row.status] if unit.row is not None else NOT_BEGUN
 
 
-def _name(unit: Unit) -> str:
+def name_of(unit: Unit) -> str:
     return f"{unit.label} ({unit.agent})" if unit.agent else f"{unit.label}()"
 
 
-def _said(row: StepRow | None) -> str:
+def said_of(row: StepRow | None) -> str:
     if row is None:
         return ""
     reused = "reused: " if row.origin_run_id not in (None, row.run_id) else ""
-    text = " ".join((reused + _output(row)).split())
+    text = " ".join((reused + output_of(row)).split())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
-def _output(row: StepRow) -> str:
+def output_of(row: StepRow) -> str:
     """A task's text, what a method returned, or the failure."""
     if row.error:
         failure = Failure.from_json(row.error)
@@ -163,8 +163,8 @@ def _unit_json(run_id: str, unit: Unit) -> dict[str, Any]:
         "agent": unit.agent or None,
         "status": row.status if row is not None else None,
         "reused_from": row.origin_run_id if row is not None else None,
-        "output": _output(row) if row is not None and not row.error else None,
-        "error": _output(row) if row is not None and row.error else None,
+        "output": output_of(row) if row is not None and not row.error else None,
+        "error": output_of(row) if row is not None and row.error else None,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jackstay.core.paths import parent_of
+from jackstay.core.records import StepRow
 from jackstay.core.replay import Plan, Record, Unit, units_of
 
 
@@ -50,10 +51,15 @@ def figures_of(record: Record, *, own_only: bool = False) -> dict[str, Figures]:
         while path and path not in units:
             path = parent_of(path)
         if path:
-            tokens = row.input_tokens + row.output_tokens
-            answered = int(row.status == "succeeded" and row.attempts > 0)
-            sums[path] += Figures(answered, tokens, row.cost_pico if tokens else 0)
+            sums[path] += figures_of_call(row)
     return sums
+
+
+def figures_of_call(row: StepRow) -> Figures:
+    """Of one model call."""
+    tokens = row.input_tokens + row.output_tokens
+    answered = int(row.status == "succeeded" and row.attempts > 0)
+    return Figures(answered, tokens, row.cost_pico if tokens else 0)
 
 
 def history_of(records: Sequence[Record]) -> dict[Key, Figures]:

@@ -130,7 +130,7 @@ def plan(
     """What a replay from `target` (a step's path) copies. `scope`: the part of the run that becomes the new run.
     `inputs`: those that are given anew. `changed`: further steps whose question has changed. `after`: all that was on
     record when the target had ended is kept, the target too; without a target all that there is."""
-    known_then = _until(record, target) if after else record
+    known_then = until(record, target) if after else record
     dropped = _Dropped(known_then)
     for path in (*changed,) if after else (target, *changed):
         dropped.from_step(path)
@@ -154,8 +154,8 @@ def plan(
     )
 
 
-def _until(record: Record, target: str) -> Record:
-    """As it was when the target had just ended."""
+def until(record: Record, target: str) -> Record:
+    """As it was when the target had just ended; without a target as it is."""
     if not target:
         return record
     end = next(row.seq for row in record.steps if row.path == target)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from jackstay.core.contents import has_completed
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.core.replay import Record, Unit
@@ -19,8 +20,6 @@ from jackstay.errors import InputsError, UnknownTask
 
 if TYPE_CHECKING:
     from jackstay.journal import Journal
-
-COMPLETED = ("succeeded", "opaque")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,6 @@ class Checkpoint:
     @property
     def id(self) -> str:
         return self.run.id if self.unit is None else unit_id(self.run.id, self.unit.path)
-
-    @property
-    def seq(self) -> int | None:
-        """The last completion that it has; None: all of them."""
-        return None if self.unit is None or self.unit.row is None else self.unit.row.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ def find_checkpoint(journal: Journal, wanted: str) -> Checkpoint:
     if "/" not in wanted:
         raise UnknownTask(f"there is no run {wanted!r} in {journal.url}; 'jackstay checkpoint list' lists checkpoints")
     found = find_unit(journal, wanted)
-    if found.unit.row is None or found.unit.row.status not in COMPLETED:
+    if not has_completed(found.unit):
         raise UnknownTask(
             f"{unit_id(found.run.id[:SHORT], found.unit.path)} has not completed, so there is no checkpoint behind it; "
             f"'jackstay checkpoint list {found.run.id[:SHORT]}' lists those that there are"

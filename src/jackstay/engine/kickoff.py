@@ -31,6 +31,7 @@ from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
 from jackstay.errors import (
     DefinitionChanged,
+    NotFoundError,
     RunSignal,
     RunSuspended,
     RunWaiting,
@@ -191,7 +192,19 @@ async def begin(runtime: Runtime, kickoff: Kickoff) -> Run:
     if kickoff.run_key is not None or kickoff.replay is not None:
         # Visible before it works: of two that start with one key at once one is refused, and a copy is whole.
         await run.writer.begin(run.row)
+    await _check_source(run)
     return run
+
+
+async def _check_source(run: Run) -> None:
+    """Of a run that was deleted while it was copied, messages that the copies need may be gone as well. From now on these
+    rows keep them."""
+    source, runtime = run.row.forked_from, run.runtime
+    if source is None or await runtime.off_loop(runtime.journal.run, source) is not None:
+        return
+    error = NotFoundError(f"run {source[:SHORT]} was deleted while it was copied; nothing has been run")
+    await end_failed(run, error)
+    raise error
 
 
 def _tagged(tags: str | None, of: Replay) -> str:
