@@ -268,10 +268,18 @@ def doctor(
             "--online", help="Ask each provider for its list of models with the key that is set; spends nothing."
         ),
     ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--runs", help="Instead: could the code, as it is now, resume the unfinished runs?")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --runs: as JSON, for programs.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Check the installation: Python, database, keys, proxies, providers."""
+    """Check the installation: Python, database, keys, proxies, providers; or the unfinished runs."""
     with reporting(debug=debug):
+        if unfinished:
+            from jackstay.cli.resumable import examine_runs  # on demand: see above
+
+            raise typer.Exit(examine_runs(as_json=as_json))
         from jackstay.cli.doctor import doctor as examine  # on demand: see above
 
         raise typer.Exit(examine(online=online))

@@ -145,6 +145,8 @@ class Change:
 
     text: str
     part: str | None = None
+    gone: bool = False
+    """Of a task or method that is not there any more."""
 
 
 def changes(old: Any, new: Any) -> list[Change]:
@@ -174,7 +176,7 @@ def _crew_changes(old: Any, new: Any) -> Iterator[Change]:
         if was is None and now is not None:
             yield Change(f"task '{now.label}' is new")
         elif now is None and was is not None:
-            yield Change(f"task '{was.label}' is gone", was.part)
+            yield Change(f"task '{was.label}' is gone", was.part, gone=True)
         elif was is not None and now is not None:
             yield from _task_changes(was, now, before, after)
     kept = [now.index for was, now in pairs if was is not None and now is not None]
@@ -263,7 +265,7 @@ def _flow_changes(old: Any, new: Any) -> Iterator[Change]:
     before, after = old[2], new[2]
     for name in before:
         if name not in after:
-            yield Change(f"method '{name}' is gone")
+            yield Change(f"method '{name}' is gone", gone=True)
         elif before[name] != after[name]:
             yield Change(f"method '{name}' starts otherwise than before")
     yield from (Change(f"method '{name}' is new") for name in after if name not in before)

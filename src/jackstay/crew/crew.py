@@ -253,6 +253,11 @@ class Crew(BaseModel):
         """Names, prompts, schemas, models of the definition; two programs with equal ones can resume one another."""
         return digest(self._outline())
 
+    @property
+    def outline(self) -> list[Any]:
+        """What `fingerprint` is the hash of, as JSON data."""
+        return self._outline()
+
     def _outline(self) -> list[Any]:
         return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks]]
 

@@ -220,6 +220,11 @@ class Flow(Generic[T]):
         """The methods, what they listen to, and the names of the state's fields; no source text."""
         return digest(self._outline())
 
+    @property
+    def outline(self) -> list[Any]:
+        """What `fingerprint` is the hash of, as JSON data."""
+        return self._outline()
+
     def _outline(self) -> list[Any]:
         graph = self._graph()
         methods = {
