@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -202,4 +203,5 @@ def _resume_behind(runtime: Runtime, found: Addressed) -> int:
 def _say_made(journal: Journal, source: RunRow) -> None:
     made = journal.runs(RunFilter(forked_from=source.id, limit=1))
     if made:
+        sys.stdout.flush()  # what the program has printed stands above it, also where both go into one file
         say(f"run {made[0].id[:SHORT]} {made[0].status} (jackstay show {made[0].id[:SHORT]})")

@@ -61,7 +61,7 @@ def _say_what_would_go(journal: Journal, found: Pruned, rows: dict[str, RunRow])
         row = rows[run_id]
         print(f"{row.id}  {row.status}  {row.kind} {row.name}  {when(row.finished_at or row.created_at)}")
     size = journal.garbage(without=found.deleted).size_bytes
-    say(f"would delete {plural(len(found.deleted), 'run')} and {size / 1e6:,.1f} MB of contents that only they need")
+    say(f"would delete {plural(len(found.deleted), 'run')} and {_size(size)} of contents that only they need")
 
 
 def _delete(journal: Journal, found: Pruned) -> None:
@@ -70,7 +70,11 @@ def _delete(journal: Journal, found: Pruned) -> None:
         deleted += len(journal.delete_runs(found.deleted[at : at + _RUNS_AT_ONCE]).result(_TIMEOUT_S))
     # Also with nothing deleted: a prune that died half-way has left contents behind.
     swept = journal.sweep(journal.garbage()).result(_TIMEOUT_S)
-    say(f"deleted {plural(deleted, 'run')} and {swept.size_bytes / 1e6:,.1f} MB of contents that only they needed")
+    say(f"deleted {plural(deleted, 'run')} and {_size(swept.size_bytes)} of contents that only they needed")
     skipped = len(found.deleted) - deleted
     if skipped:
         say(f"kept: {plural(skipped, 'run')} that somebody has taken up meanwhile")
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:,.1f} kB"

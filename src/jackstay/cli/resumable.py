@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,7 @@ def examine_runs(*, as_json: bool) -> int:
         say(f"every run in {place} has finished, or is being driven")
     lost = sum(verdict.ok is False for verdict in verdicts)
     if lost:
+        sys.stdout.flush()  # the list stands above its sum, also where both go into one file
         say(f"{plural(lost, 'run')} cannot be resumed by the code as it is now", "red")
     return ExitCode.FAILED if lost else ExitCode.OK
 

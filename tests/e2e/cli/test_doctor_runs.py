@@ -145,14 +145,14 @@ def test_crews_inside_flows_are_compared_wherever_they_are_defined(folder):
 def test_nothing_is_kicked_off_and_nothing_printed_gets_in_the_way(folder):
     with Stub() as stub:
         folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        stub.latency_s = lambda request: 0.0
         folder.write(
             "loud.py",
             PROGRAM,
             """
             import os, threading
             print("loud"); os.system("echo louder")
-            threading.Thread(target=lambda: crew.kickoff({"topic": "thread"})).start()
+            other = threading.Thread(target=lambda: crew.kickoff({"topic": "thread"}))
+            other.start(); other.join()
             crew.kickoff({"topic": "boats"})
             raise ValueError("behind it")
             """,
