@@ -93,7 +93,7 @@ def follows(
 ) -> set[tuple[str, int]]:
     """The completions that would not have come about without these calls: themselves, and what followed from them.
     `completions` in the order recorded."""
-    progress = FlowProgress(_graph(outline))
+    progress = FlowProgress(graph_of(outline))
     ready = {(call.method, call.number): call for call in progress.begin()}
     left = [each for each in completions if (each.method, each.number) not in calls]
     while True:
@@ -114,7 +114,8 @@ def _feed(progress: FlowProgress, ready: dict[tuple[str, int], Call], one: Compl
     return True
 
 
-def _graph(outline: Any) -> FlowGraph:
+def graph_of(outline: Any) -> FlowGraph:
+    """A flow's methods and what they listen to, without their code."""
     methods = {
         name: MethodSpec(name, _nothing, start, _condition(condition), router, tuple(emits) or None)
         for name, (start, condition, router, emits) in outline[2].items()
