@@ -114,7 +114,8 @@ def _units_in(
 
 
 def target_of(run: RunRow) -> str:
-    """The step of its source that a replay began at; empty if it is none."""
+    """The step of its source that a replay began at; empty if it is none, or if it goes on with a finished run after a
+    change of the definition."""
     target: str = json.loads(run.tags or "{}").get("replay", {}).get("target", "")
     return target
 
