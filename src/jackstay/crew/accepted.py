@@ -59,10 +59,6 @@ AGENT = frozenset(
 TASK = frozenset(
     {
         "human_input",
-        "guardrail",
-        "guardrails",
-        "guardrail_max_retries",
-        "max_retries",
         "converter_cls",
         "response_model",
         "input_files",
