@@ -161,8 +161,7 @@ def _say_preview(preview: Preview) -> None:
 
 
 def _in_brackets(figures: Figures) -> str:
-    least = "" if figures.exact else "at least "
-    return f" ({least}{_amounts(figures)})"
+    return f" ({_amounts(figures)})" if figures.exact else f" (at least {plural(figures.calls, 'call')})"
 
 
 def _amounts(figures: Figures) -> str:

@@ -74,7 +74,7 @@ def test_third_of_four_tasks_fails_is_listed_and_replayed_twice(project, stub, s
         assert replayed.returncode == 0, replayed.stderr
         assert replayed.stdout.startswith("begin\nanswer: ")
         assert "reused:     gather, check (2 calls" in replayed.stderr
-        assert "runs again: draft, polish (at least 2 calls" in replayed.stderr or replayed is second
+        assert "runs again: draft, polish (at least 2 calls)" in replayed.stderr or replayed is second
         assert "as foreseen: draft, polish ran again, 2 calls" in replayed.stderr
     assert asked(stub) == ["gather", "check", "draft", *["draft", "polish"] * 2]
     assert first.stdout == second.stdout
