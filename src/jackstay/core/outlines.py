@@ -163,8 +163,10 @@ def likeness(old: Any, new: Any) -> float:
     if old[0] != new[0]:
         return 0.0
     if old[0] == "crew":
-        pairs = list(_paired(tasks_of(old), tasks_of(new)))
-        return sum(was is not None and now is not None for was, now in pairs) / len(pairs)
+        before, after = tasks_of(old), tasks_of(new)
+        said = {task.body["description"] for task in after} | {task.part for task in after}
+        kept = sum(task.part in said or task.body["description"] in said for task in before)
+        return kept / max(len(before), len(after))
     return len(set(old[2]) & set(new[2])) / max(1, len(set(old[2]) | set(new[2])))
 
 
@@ -225,7 +227,7 @@ def _task_changes(
     rest = set(was.body) | set(now.body)
     for name in sorted(rest - {*_QUESTION, *_MANNER, "name", "agent", "context", "tools"}):
         if was.body.get(name) != now.body.get(name):
-            yield Change(f"{of}: its {name} has changed")
+            yield Change(f"{of}: other {name}")
 
 
 def _context(task: TaskOutline, tasks: Sequence[TaskOutline]) -> list[str] | None:
