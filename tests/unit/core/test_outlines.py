@@ -21,6 +21,7 @@ def crew(*tasks: dict[str, Any]) -> list[Any]:
     return ["crew", "crew", list(tasks)]
 
 
+ASIDE: dict[str, Any] = {"async": True}
 ABCD = crew(task("a"), task("b"), task("c"), task("d"))
 
 
@@ -30,7 +31,7 @@ ABCD = crew(task("a"), task("b"), task("c"), task("d"))
         ([task("a"), task("b"), task("c")], 1, {1, 2}),
         ([task("a"), task("b", context=[]), task("c", context=[0])], 0, {0, 2}),
         ([task("a"), task("b", context=[0]), task("c", context=[1])], 0, {0, 1, 2}),
-        ([task("a", **{"async": True}), task("b", **{"async": True}), task("c")], 0, {0, 2}),
+        ([task("a", **ASIDE), task("b", **ASIDE), task("c")], 0, {0, 2}),
         ([task("a"), task("b", context=[], conditional=True), task("c", context=[])], 0, {0, 1}),
     ],
 )
@@ -104,8 +105,9 @@ def test_every_change_of_a_crew_is_said(new, said):
 
 
 def test_changes_of_a_flow_are_said():
-    new = ["flow", "Flow", {**FLOW[2], "left": [True, None, False, []], "end": [False, "praise", False, []]}, ["words"]]
-    del new[2]["praise"]
+    kept = {name: method for name, method in FLOW[2].items() if name != "praise"}
+    changed = {**kept, "left": [True, None, False, []], "end": [False, "join", False, []]}
+    new = ["flow", "Flow", changed, ["words"]]
 
     assert [change.text for change in changes(FLOW, new)] == [
         "method 'left' starts otherwise than before",
