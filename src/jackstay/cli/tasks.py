@@ -114,7 +114,8 @@ def _print(run: ListedRun) -> None:
         table.add_column(no_wrap=True)
     for unit in run.units:
         task = unit_id(run.name, short_path(unit, run.units))
-        table.add_row(mark_of(unit), _name(unit), task, Text(_said(unit.row), style="dim"))
+        depth = sum(unit.path.startswith(f"{other.path}/") for other in run.units)
+        table.add_row(mark_of(unit), "  " * depth + _name(unit), task, Text(_said(unit.row), style="dim"))
     if run.units:
         print_table(table)
 

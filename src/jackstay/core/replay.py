@@ -90,14 +90,32 @@ class Unit:
 
 
 def units_of(record: Record) -> list[Unit]:
-    """The tasks of all crews (those that never began, too) and the methods of all flows, in order."""
+    """The tasks of all crews (those that never began, too) and the methods of all flows, in order; what was kicked off
+    inside one of them directly after it."""
     rows = {row.path: row for row in record.steps}
+    begun = {parent_of(path) for path in rows}
     kickoffs = record.kickoffs
     replaced = {kickoff.continues for kickoff in kickoffs}
-    begun = {parent_of(path) for path in rows}
-    return [
-        unit for kickoff in kickoffs if kickoff.path not in replaced for unit in _units_in(record, kickoff, rows, begun)
-    ]
+    found = {each.path: list(_units_in(record, each, rows, begun)) for each in kickoffs if each.path not in replaced}
+    known = {unit.path for units in found.values() for unit in units}
+    inside: dict[str, list[str]] = {}
+    for path in found:
+        inside.setdefault(_around(path, known), []).append(path)
+
+    def below(around: str) -> Iterator[Unit]:
+        for path in inside.get(around, ()):
+            for unit in found[path]:
+                yield unit
+                yield from below(unit.path)
+
+    return list(below(""))
+
+
+def _around(path: str, units: Collection[str]) -> str:
+    """The unit in which a kickoff happened; empty if in none."""
+    while path and path not in units:
+        path = parent_of(path)
+    return path
 
 
 def _units_in(
