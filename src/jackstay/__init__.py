@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jackstay.core.budget import Budget as Budget
     from jackstay.core.retry import Retry as Retry
     from jackstay.crew import Agent as Agent
+    from jackstay.crew import ConditionalTask as ConditionalTask
     from jackstay.crew import Crew as Crew
     from jackstay.crew import CrewOutput as CrewOutput
     from jackstay.crew import Process as Process
@@ -36,7 +37,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "jackstay.crew": ("Agent", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"),
+    "jackstay.crew": (
+        "Agent",
+        "ConditionalTask",
+        "Crew",
+        "CrewOutput",
+        "Process",
+        "Task",
+        "TaskOutput",
+        "UsageMetrics",
+    ),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),

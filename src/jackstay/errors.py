@@ -251,6 +251,12 @@ class OutputError(JackstayError, ValueError):
     code = "output"
 
 
+class GuardrailFailed(JackstayError, RuntimeError):
+    """A guardrail of the task rejected the answer, and each one that was asked for instead of it."""
+
+    code = "guardrail"
+
+
 class NoFinalAnswer(JackstayError, RuntimeError):
     """The agent used up `max_iter` and the model still gave no final answer."""
 

@@ -31,6 +31,7 @@ PRELOADED = (
     "tests.programs.flow_of_five",
     "tests.programs.spenders",
     "tests.programs.limited_crews",
+    "tests.programs.mixed_runs",
 )
 
 

@@ -132,12 +132,17 @@ def runs(
 
 
 @app.command(rich_help_panel=FIRST)
-def show(run: Run = None, as_json: Json = False, debug: Debug = False) -> None:
+def show(
+    run: Run = None,
+    as_json: Json = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flowchart, with its replays.")] = False,
+    debug: Debug = False,
+) -> None:
     """Show a run: its steps with times, tokens and cost."""
     with reporting(debug=debug):
         from jackstay.cli.showing import show as show_run  # on demand: see above
 
-        raise typer.Exit(show_run(run, as_json=as_json))
+        raise typer.Exit(show_run(run, as_json=as_json, as_mermaid=as_mermaid))
 
 
 @app.command(rich_help_panel=FIRST)

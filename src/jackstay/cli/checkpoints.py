@@ -13,20 +13,18 @@ from rich.text import Text
 from jackstay.cli import resuming
 from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.listing import when
-from jackstay.cli.replaying import Options, amounts, perform
+from jackstay.cli.replaying import Begun, Options, amounts, perform
 from jackstay.cli.stored import NoRunsYet, existing_journal, existing_runtime
 from jackstay.cli.tasks import ListedRun, addressable, listed_runs, name_of, names_of, said_of
 from jackstay.cli.terminal import print_table, say, stdout
 from jackstay.core.contents import Contents, contents_of, has_completed, output_of
 from jackstay.core.ids import SHORT
-from jackstay.core.records import RunFilter, RunRow
 from jackstay.core.replay import Unit
 from jackstay.core.usage import from_pico
 from jackstay.engine.addressing import Addressed, unit_id
 from jackstay.engine.checkpoints import Checkpoint, find_checkpoint
 from jackstay.engine.replaying import read_record
 from jackstay.engine.runtime import Runtime
-from jackstay.journal import Journal
 from jackstay.observe.runs import STYLES, State, state_of
 
 _WIDTH = 100
@@ -195,13 +193,11 @@ def _resume_behind(runtime: Runtime, found: Addressed) -> int:
     say(f"reused: {names_of(contents.completed)} ({amounts(contents.used)})")
     read_dotenv(target.search[:1])
     choose_model(None, row.model_override)
+    begun = Begun()
+    runtime.observers.append(begun)
     code = perform(runtime, found, target, Options({}), after=True)
-    _say_made(runtime.journal, row)
-    return code
-
-
-def _say_made(journal: Journal, source: RunRow) -> None:
-    made = journal.runs(RunFilter(forked_from=source.id, limit=1))
-    if made:
+    made = begun.replay_of(runtime.journal, row)
+    if made is not None:
         sys.stdout.flush()  # what the program has printed stands above it, also where both go into one file
-        say(f"run {made[0].id[:SHORT]} {made[0].status} (jackstay show {made[0].id[:SHORT]})")
+        say(f"run {made.id[:SHORT]} {made.status} (jackstay show {made.id[:SHORT]})")
+    return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from jackstay.cli.target import Target
 from jackstay.cli.tasks import names_of
 from jackstay.cli.terminal import say
 from jackstay.core.budget import Budget, parse_amount
+from jackstay.core.events import Event
 from jackstay.core.ids import SHORT
 from jackstay.core.paths import parent_of
 from jackstay.core.preview import Figures, done_again, expected, figures_of, history_of, key_of, reused, total
 from jackstay.core.records import RunFilter, RunRow
-from jackstay.core.replay import Plan, Record, plan
+from jackstay.core.replay import Plan, Record, plan, target_of
 from jackstay.core.usage import from_pico
 from jackstay.engine.addressing import Addressed, find_unit, unit_id
 from jackstay.engine.replaying import Replay, read_record, record_of
@@ -95,10 +96,13 @@ def replay(asked: Asked) -> int:
         _say_preview(preview)
         read_dotenv(target.search[:1])
         choose_model(asked.model, found.run.model_override)
-        before = {row.id for row in _forks(runtime.journal, found.run)}
+        begun = Begun()
+        runtime.observers.append(begun)
         code = perform(runtime, found, target, Options(inputs, budget, asked.deadline_s, asked.strict))
-        made = [row for row in _forks(runtime.journal, found.run) if row.id not in before]
-        return _compare(runtime.journal, made, found, preview) or code
+        made = begun.replay_of(runtime.journal, found.run)
+        if made is not None:
+            _compare(runtime.journal, made, found, preview)
+        return code
 
 
 def perform(runtime: Runtime, found: Addressed, target: Target, options: Options, *, after: bool = False) -> int:
@@ -140,8 +144,19 @@ def _start_again(runtime: Runtime, target: Target, run: RunRow, of: Replay, opti
     return ExitCode.OK
 
 
-def _forks(journal: Journal, run: RunRow) -> list[RunRow]:
-    return journal.runs(RunFilter(forked_from=run.id, limit=1000))
+class Begun:
+    """An observer that notices which runs this process begins: others may replay the same run meanwhile."""
+
+    def __init__(self) -> None:
+        self._run_ids: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        if event.name == "run_started":
+            self._run_ids.append(event.run_id)
+
+    def replay_of(self, journal: Journal, source: RunRow) -> RunRow | None:
+        rows = [row for run_id in self._run_ids if (row := journal.run(run_id)) is not None]
+        return next((row for row in rows if row.forked_from == source.id and target_of(row)), None)
 
 
 # --- what is said --------------------------------------------------------------------------------------------------
@@ -162,19 +177,15 @@ def _say_preview(preview: Preview) -> None:
 
 
 def _in_brackets(figures: Figures) -> str:
-    least = "" if figures.exact else "at least "
-    return f" ({least}{amounts(figures)})"
+    return f" ({amounts(figures)})" if figures.exact else f" (at least {plural(figures.calls, 'call')})"
 
 
 def amounts(figures: Figures) -> str:
     return f"{plural(figures.calls, 'call')}, {tokens(figures.tokens)} tokens, {cost(from_pico(figures.cost_pico))}"
 
 
-def _compare(journal: Journal, made: Sequence[RunRow], found: Addressed, preview: Preview) -> int:
-    """The preview beside what has happened. The exit code if the task was not come to, else 0."""
-    if not made:
-        return 0  # the reason has been said
-    run = made[0]
+def _compare(journal: Journal, run: RunRow, found: Addressed, preview: Preview) -> None:
+    """The preview beside what has happened. Raises `UsageError` if the task was not come to."""
     record = record_of(journal, run)
     again = done_again(record)
     if not _reached(record, found):
@@ -189,7 +200,6 @@ def _compare(journal: Journal, made: Sequence[RunRow], found: Addressed, preview
     as_said = planned == happened and (not preview.again.exact or took.calls == preview.again.calls)
     word = "as foreseen" if as_said else "otherwise than foreseen"
     say(f"{word}: {names_of(again)} ran again, {amounts(took)} (jackstay show {run.id[:SHORT]})")
-    return 0
 
 
 def _reached(record: Record, found: Addressed) -> bool:

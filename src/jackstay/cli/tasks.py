@@ -18,13 +18,19 @@ from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunFilter, RunRow, StepRow
 from jackstay.core.replay import Unit, units_of
-from jackstay.engine.addressing import unit_id
+from jackstay.engine.addressing import short_path, unit_id
 from jackstay.engine.replaying import record_of
 from jackstay.journal import Journal
 from jackstay.observe.runs import STYLES, State, state_of
 
-MARKS = {"succeeded": "✅", "opaque": "✅", "failed": "❌", "cancelled": "⏹"}
-NOT_BEGUN = "–"
+MARKS = {
+    "succeeded": "✅",
+    "opaque": "✅",
+    "failed": "❌",
+    "cancelled": "🚫",
+    "not ended": "❓",
+    "not begun": "–",
+}
 RUNS = 5
 """So many are listed when none is named."""
 _LOOKED_AT = 50
@@ -107,13 +113,22 @@ def _print(run: ListedRun) -> None:
     for _ in range(4):
         table.add_column(no_wrap=True)
     for unit in run.units:
-        table.add_row(mark_of(unit), name_of(unit), unit_id(run.name, unit.path), Text(said_of(unit.row), style="dim"))
+        task = unit_id(run.name, short_path(unit, run.units))
+        depth = sum(unit.path.startswith(f"{other.path}/") for other in run.units)
+        table.add_row(mark_of(unit), "  " * depth + name_of(unit), task, Text(said_of(unit.row), style="dim"))
     if run.units:
         print_table(table)
 
 
 def mark_of(unit: Unit) -> str:
-    return MARKS[unit.row.status] if unit.row is not None else NOT_BEGUN
+    return MARKS[status_of(unit)]
+
+
+def status_of(unit: Unit) -> str:
+    """Of its row; of one that has none: what can be told without."""
+    if unit.row is not None:
+        return unit.row.status
+    return "not ended" if unit.begun else "not begun"
 
 
 def name_of(unit: Unit) -> str:
@@ -161,7 +176,7 @@ def _unit_json(run_id: str, unit: Unit) -> dict[str, Any]:
         "kind": unit.kind,
         "name": unit.label,
         "agent": unit.agent or None,
-        "status": row.status if row is not None else None,
+        "status": status_of(unit),
         "reused_from": row.origin_run_id if row is not None else None,
         "output": output_of(row) if row is not None and not row.error else None,
         "error": output_of(row) if row is not None and row.error else None,

@@ -93,7 +93,7 @@ def follows(
 ) -> set[tuple[str, int]]:
     """The completions that would not have come about without these calls: themselves, and what followed from them.
     `completions` in the order recorded."""
-    progress = FlowProgress(_graph(outline))
+    progress = FlowProgress(graph_of(outline))
     ready = {(call.method, call.number): call for call in progress.begin()}
     left = [each for each in completions if (each.method, each.number) not in calls]
     while True:
@@ -114,7 +114,8 @@ def _feed(progress: FlowProgress, ready: dict[tuple[str, int], Call], one: Compl
     return True
 
 
-def _graph(outline: Any) -> FlowGraph:
+def graph_of(outline: Any) -> FlowGraph:
+    """A flow's methods and what they listen to, without their code."""
     methods = {
         name: MethodSpec(name, _nothing, start, _condition(condition), router, tuple(emits) or None)
         for name, (start, condition, router, emits) in outline[2].items()
@@ -164,8 +165,10 @@ def likeness(old: Any, new: Any) -> float:
     if old[0] != new[0]:
         return 0.0
     if old[0] == "crew":
-        pairs = list(_paired(tasks_of(old), tasks_of(new)))
-        return sum(was is not None and now is not None for was, now in pairs) / len(pairs)
+        before, after = tasks_of(old), tasks_of(new)
+        said = {task.body["description"] for task in after} | {task.part for task in after}
+        kept = sum(task.part in said or task.body["description"] in said for task in before)
+        return kept / max(len(before), len(after))
     return len(set(old[2]) & set(new[2])) / max(1, len(set(old[2]) | set(new[2])))
 
 
@@ -226,7 +229,7 @@ def _task_changes(
     rest = set(was.body) | set(now.body)
     for name in sorted(rest - {*_QUESTION, *_MANNER, "name", "agent", "context", "tools"}):
         if was.body.get(name) != now.body.get(name):
-            yield Change(f"{of}: its {name} has changed")
+            yield Change(f"{of}: other {name}")
 
 
 def _context(task: TaskOutline, tasks: Sequence[TaskOutline]) -> list[str] | None:

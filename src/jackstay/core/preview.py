@@ -74,9 +74,14 @@ def history_of(records: Sequence[Record]) -> dict[Key, Figures]:
 
 
 def expected(plan: Plan, record: Record, history: Mapping[Key, Figures]) -> Figures:
-    """What the plan's units that run again will take: what they took where they succeeded, here or in other runs."""
-    here = history_of([record])
-    return total(here.get(key_of(unit)) or history.get(key_of(unit), NEVER_SEEN) for unit in plan.again)
+    """What the plan's units that run again will take: what they took here, or where they succeeded in other runs."""
+    figures = figures_of(record)
+    return total(
+        figures[unit.path]
+        if unit.row is not None and unit.row.status == "succeeded"
+        else history.get(key_of(unit), NEVER_SEEN)
+        for unit in plan.again
+    )
 
 
 def reused(plan: Plan, record: Record) -> Figures:

@@ -7,7 +7,7 @@ else is copied into the new run, where a row still answers only if its question 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,32 +78,64 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A task or a flow's method: what replays are told in. `row` is None if it has not ended."""
+    """A task or a flow's method: what replays are told in. `row` is None if it has not ended; `begun`: something in it
+    is recorded."""
 
     path: str
     kind: str
     label: str
     agent: str = ""
     row: StepRow | None = None
+    begun: bool = False
 
 
 def units_of(record: Record) -> list[Unit]:
-    """The tasks of all crews (those that never began, too) and the methods of all flows, in order."""
+    """The tasks of all crews (those that never began, too) and the methods of all flows, in order; what was kicked off
+    inside one of them directly after it."""
     rows = {row.path: row for row in record.steps}
+    begun = {parent_of(path) for path in rows}
     kickoffs = record.kickoffs
     replaced = {kickoff.continues for kickoff in kickoffs}
-    return [unit for kickoff in kickoffs if kickoff.path not in replaced for unit in _units_in(record, kickoff, rows)]
+    found = {each.path: list(_units_in(record, each, rows, begun)) for each in kickoffs if each.path not in replaced}
+    known = {unit.path for units in found.values() for unit in units}
+    inside: dict[str, list[str]] = {}
+    for path in found:
+        inside.setdefault(_around(path, known), []).append(path)
+
+    def below(around: str) -> Iterator[Unit]:
+        for path in inside.get(around, ()):
+            for unit in found[path]:
+                yield unit
+                yield from below(unit.path)
+
+    return list(below(""))
 
 
-def _units_in(record: Record, kickoff: RecordedKickoff, rows: Mapping[str, StepRow]) -> Iterator[Unit]:
+def _around(path: str, units: Collection[str]) -> str:
+    """The unit in which a kickoff happened; empty if in none."""
+    while path and path not in units:
+        path = parent_of(path)
+    return path
+
+
+def _units_in(
+    record: Record, kickoff: RecordedKickoff, rows: Mapping[str, StepRow], begun: Collection[str]
+) -> Iterator[Unit]:
     if kickoff.kind == "crew":
         for task in record.tasks(kickoff):
             path = _below(kickoff.path, task.part)
-            yield Unit(path, "task", task.label, task.agent, rows.get(path))
+            yield Unit(path, "task", task.label, task.agent, rows.get(path), path in rows or path in begun)
     else:
         methods = [row for row in record.steps if row.kind == "method" and parent_of(row.path) == kickoff.path]
         for row in sorted(methods, key=lambda row: row.started_at):
-            yield Unit(row.path, "method", row.name, "", row)
+            yield Unit(row.path, "method", row.name, "", row, begun=True)
+
+
+def target_of(run: RunRow) -> str:
+    """The step of its source that a replay began at; empty if it is none, or if it goes on with a finished run after a
+    change of the definition."""
+    target: str = json.loads(run.tags or "{}").get("replay", {}).get("target", "")
+    return target
 
 
 # --- the plan ------------------------------------------------------------------------------------------------------

@@ -60,10 +60,6 @@ TASK = frozenset(
     {
         "checkpoint",
         "human_input",
-        "guardrail",
-        "guardrails",
-        "guardrail_max_retries",
-        "max_retries",
         "converter_cls",
         "response_model",
         "input_files",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,13 @@ class Addressed:
 def unit_id(run_id: str, path: str) -> str:
     """The id under which a task or method of a run can be replayed."""
     return f"{run_id}/{path}"
+
+
+def short_path(unit: Unit, units: Iterable[Unit]) -> str:
+    """The end of the unit's path, where no other of the run's has the same."""
+    last = unit.path.rpartition("/")[2]
+    same = [each for each in units if each.path == last or each.path.endswith(f"/{last}")]
+    return last if len(same) == 1 else unit.path
 
 
 def find_unit(journal: Journal, wanted: str, *, kind: str | None = None) -> Addressed:

@@ -72,24 +72,28 @@ def with_environment(runtime: Runtime, kickoff: Kickoff) -> Kickoff:
 
 
 async def earlier_run(runtime: Runtime, kickoff: Kickoff) -> tuple[Kickoff, RunRow | None]:
-    """The run that this kickoff was asked to go on with, if it was asked."""
+    """The run that this kickoff was asked to go on with, if it was asked. Says what of the definition has changed."""
     if kickoff.replay is not None:
         return kickoff, None
-    if kickoff.resume is not None:
-        asked = await find_run(runtime, kickoff.resume)
-        _check_resumable(kickoff, asked)
-        await compare(runtime, asked.id, "", recorded=asked.fingerprint or "", kickoff=kickoff)
-        return kickoff, asked
     session, row = runtime.session, None
-    if kickoff.run_key is not None:
+    if kickoff.resume is not None:
+        row = await find_run(runtime, kickoff.resume)
+        _check_resumable(kickoff, row)
+    elif kickoff.run_key is not None:
         row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
         if row is not None and (session is None or session.replay is None):
             _check_key(kickoff, row)
     elif session is not None:
         row = await _of_session(runtime, session, kickoff)
-    if row is None or session is None or session.replay is None:
+    if row is not None and session is not None and session.replay is not None and kickoff.resume is None:
+        kickoff, row = _in_replay(session, kickoff, row, runtime.codec.classes)
+    if row is None or row.fingerprint == kickoff.fingerprint:
         return kickoff, row
-    return _in_replay(session, kickoff, row, runtime.codec.classes)
+    if row.status == "succeeded":
+        # Its result is not the answer to another question: a new run begins with what it has.
+        return replace(kickoff, replay=Replay(row.id, "")), None
+    await compare(runtime, row.id, "", recorded=row.fingerprint or "", kickoff=kickoff)
+    return kickoff, row
 
 
 async def _of_session(runtime: Runtime, session: Session, kickoff: Kickoff) -> RunRow | None:
@@ -99,10 +103,8 @@ async def _of_session(runtime: Runtime, session: Session, kickoff: Kickoff) -> R
         return row
     candidates = session.with_other_definition(kickoff.kind, kickoff.name, _as_stored(kickoff.inputs))
     row = await most_alike(runtime, kickoff, candidates, at_least=ALIKE)
-    if row is None:
-        return None
-    session.take(row)
-    await compare(runtime, row.id, "", recorded=row.fingerprint or "", kickoff=kickoff)
+    if row is not None:
+        session.take(row)
     return row
 
 

@@ -29,7 +29,7 @@ def store_outline(run: Run, kickoff: Kickoff) -> None:
 def record_kickoff(run: Run, path: str, kickoff: Kickoff, continues: str | None) -> None:
     """Says in a nested kickoff's scope what was kicked off."""
     own, args_hash = f"{path}/{KICKOFF}", kickoff.identity
-    if run.find(own, args_hash) is not None:
+    if continues is None and run.find(own, args_hash) is not None:
         return
     store_outline(run, kickoff)
     told = as_recorded(kickoff, path, continues).to_json()

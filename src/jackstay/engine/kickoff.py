@@ -35,6 +35,7 @@ from jackstay.errors import (
     RunSignal,
     RunSuspended,
     RunWaiting,
+    StorageUnavailable,
 )
 
 
@@ -280,7 +281,11 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
 
 async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseException | None = None) -> None:
     if error is None:
-        await run.end(RunEnd("succeeded", run.now(), output=kickoff.encode(result)))
+        try:
+            await run.end(RunEnd("succeeded", run.now(), output=kickoff.encode(result)))
+        except StorageUnavailable:
+            run.runtime.left_behind.add(run.id)  # nobody drives it any more: see `end_failed`
+            raise
     else:
         await end_failed(run, error)
     tell_end(run, error)

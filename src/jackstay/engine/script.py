@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
+from jackstay.core.replay import target_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.kickoff import begin, budgets_of, take_up
@@ -95,14 +96,20 @@ def started_again(
 
 
 def _standing(rows: Sequence[RunRow], row: RunRow) -> list[RunRow]:
-    """The session's runs as the program makes them. A replay stands in the place of the run that it replays, if it is
-    the one that is gone on with; else it is none of the program's."""
+    """The session's runs as the program makes them. What goes on with a finished run after a change stands in its place,
+    and so does a replay if it is the one that is gone on with; else it is none of the program's."""
     by_id = {each.id: each for each in rows}
-    sources, source = set(), row.forked_from
-    while source in by_id:
-        sources.add(source)
-        source = by_id[source].forked_from
-    return [each for each in rows if each.id == row.id or (each.forked_from is None and each.id not in sources)]
+    sources = set()
+    for each in (row, *(each for each in rows if each.forked_from and not target_of(each))):
+        source = each.forked_from
+        while source in by_id:
+            sources.add(source)
+            source = by_id[source].forked_from
+    return [
+        each
+        for each in rows
+        if each.id == row.id or (each.id not in sources and (each.forked_from is None or not target_of(each)))
+    ]
 
 
 async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:

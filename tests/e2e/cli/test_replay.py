@@ -74,7 +74,7 @@ def test_third_of_four_tasks_fails_is_listed_and_replayed_twice(project, stub, s
         assert replayed.returncode == 0, replayed.stderr
         assert replayed.stdout.startswith("begin\nanswer: ")
         assert "reused:     gather, check (2 calls" in replayed.stderr
-        assert "runs again: draft, polish (at least 2 calls" in replayed.stderr or replayed is second
+        assert "runs again: draft, polish (at least 2 calls)" in replayed.stderr or replayed is second
         assert "as foreseen: draft, polish ran again, 2 calls" in replayed.stderr
     assert asked(stub) == ["gather", "check", "draft", *["draft", "polish"] * 2]
     assert first.stdout == second.stdout
@@ -195,3 +195,36 @@ def test_mistakes_are_said_and_nothing_runs(project, stub, arguments, said):
 
     assert said in result.stderr
     assert len(stub.requests) == 4
+
+
+@pytest.mark.parametrize("started", [("-m", "jackstay", "run", "crews.py"), ("crews.py",)], ids=["run", "python"])
+def test_killed_replay_is_resumed_where_it_was_while_no_other_is_begun_from_it(project, stub, started):
+    project.start(*started, python=True).communicate(timeout=60)
+    stub.latency_s = lambda request: 600.0 if request.index == 5 else 0.0
+    replay = project.start("replay", "-t", "draft")
+    stub.wait_for(lambda s: len(s.requests) == 6, timeout_s=30)
+    refused = project.here("replay", "-t", "polish")
+    replay.kill()
+    replay.communicate(timeout=30)
+    stub.latency_s = 0.0
+
+    resumed = project.run("resume")
+
+    assert "is being driven; wait until it has ended" in refused.stderr
+    assert resumed.returncode == 0, resumed.stderr
+    assert asked(stub, 4) == ["draft", "polish", "polish"]  # in flight at the kill
+    states = [run["state"] for run in json.loads(project.here("runs", "--json").stdout)]
+    assert states == ["succeeded"] * 2
+
+
+def test_replays_of_one_run_side_by_side_are_runs_of_their_own(project, stub):
+    project.run("run", "crews.py")
+    task = tasks(project)[2]["id"]
+    replays = [project.start("replay", "-t", task) for _ in range(3)]
+
+    said = [replay.communicate(timeout=60) for replay in replays]
+
+    assert [replay.returncode for replay in replays] == [0, 0, 0], said
+    assert sorted(asked(stub, 4)) == sorted(["draft", "polish"] * 3)
+    assert len({out for out, _ in said}) == 1
+    assert len(json.loads(project.here("runs", "--json").stdout)) == 4

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from jackstay import Agent, Crew, Flow, Retry, Task, start
+from jackstay import Agent, BaseLLM, Crew, Flow, Retry, Task, TaskOutput, start
 from jackstay.errors import ModelServerError, UnknownTask
 from jackstay.testing import Fault, Stub
 
@@ -160,3 +162,78 @@ def test_unknown_tasks_are_refused_before_anything_is_asked(stub, runtime, task,
         Crew(name="other", agents=crew.agents, tasks=crew.tasks).replay(f"{run}/draft#1")
 
     assert len(stub.requests) == 4
+
+
+class Finding(BaseModel):
+    text: str
+    sure: bool
+
+
+def test_structured_outputs_come_back_as_they_were(stub, runtime):
+    crew = crew_of("gather", "check", "draft", check={"output_pydantic": Finding}, draft={"output_json": Finding})
+    whole = crew.kickoff({"topic": "boats"})
+    before = len(stub.requests)
+
+    replayed = crew.replay(f"{whole.run_id}/draft#1")
+
+    assert asked(stub, before) == ["draft"]
+    assert replayed.tasks_output[1].pydantic == whole.tasks_output[1].pydantic
+    assert isinstance(replayed.tasks_output[1].pydantic, Finding)
+    assert replayed.json_dict == whole.json_dict
+
+
+def test_models_tools_and_callbacks_are_the_programs_own(stub, runtime):
+    called: list[str] = []
+
+    class Mine(BaseLLM):
+        def call(self, messages: Any, *_: Any, **__: Any) -> str:
+            called.append("model")
+            return "my own answer"
+
+    def judged(output: TaskOutput) -> tuple[bool, Any]:
+        called.append("guardrail")
+        return True, output
+
+    def crew() -> Crew:
+        agent = Agent(role="Writer", goal="g", backstory="b", llm=Mine(model="mine"))
+        made = [
+            Task(
+                name=name,
+                description=f"To {name}",
+                expected_output="t",
+                agent=agent,
+                callback=lambda output: called.append(f"callback {output.name}"),
+                guardrail=judged,
+            )
+            for name in ("gather", "draft")
+        ]
+        return Crew(agents=[agent], tasks=made)
+
+    whole = crew().kickoff()
+    called.clear()
+
+    assert crew().replay(f"{whole.run_id}/draft#1").raw == "my own answer"
+    assert called == ["model", "guardrail", "callback draft"]
+    assert stub.requests == []
+
+
+def test_what_is_only_in_memory_can_be_replayed_while_it_is_there(stub, make_runtime):
+    make_runtime(durability="off")
+    crew = crew_of("gather", "draft")
+    whole = crew.kickoff({"topic": "boats"})
+
+    assert crew.replay("draft").raw == whole.raw
+    assert asked(stub) == ["gather", "draft", "draft"]
+
+
+def test_replay_inside_a_running_loop_is_awaited(stub, runtime):
+    crew = crew_of("gather", "draft")
+
+    async def both() -> list[str]:
+        whole = await crew.akickoff({"topic": "boats"})
+        return [whole.raw, (await crew.areplay(f"{whole.run_id}/draft#1")).raw]
+
+    first, again = asyncio.run(both())
+
+    assert first == again
+    assert asked(stub) == ["gather", "draft", "draft"]
