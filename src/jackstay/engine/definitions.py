@@ -17,13 +17,33 @@ from jackstay.errors import DefinitionChanged, NotFoundError
 if TYPE_CHECKING:
     from jackstay.engine.asked import Kickoff
 
+KNOWN_S = 60.0
+"""How long it is taken for granted that a stored definition is still there: whoever deletes old runs deletes it with the
+last of them."""
+KNOWN_MOST = 1000
+"""A program may define something new for each request."""
 Defined = TypeVar("Defined", RunRow, RecordedKickoff)
 
 
 def store_outline(run: Run, kickoff: Kickoff) -> None:
-    """With the run's next commit, unless the run has it. In the definition's own order, which the hash does not see."""
-    if kickoff.outline is not None:
-        run.writer.enclose(run.writer.content(kickoff.fingerprint, lambda: json.dumps(kickoff.outline)))
+    """With the run's next commit, unless the journal has it. In the definition's own order, which the hash does not see."""
+    if kickoff.outline is None or _is_known(run.runtime, kickoff.fingerprint):
+        return
+    run.writer.enclose(run.writer.content(kickoff.fingerprint, lambda: json.dumps(kickoff.outline)))
+
+
+def outline_is_stored(run: Run, kickoff: Kickoff) -> None:
+    """The run has ended well: what it was to store is stored."""
+    if kickoff.outline is None or _is_known(run.runtime, kickoff.fingerprint):
+        return
+    if len(run.runtime.outlines) >= KNOWN_MOST:
+        run.runtime.outlines.clear()
+    run.runtime.outlines[kickoff.fingerprint] = run.runtime.clock.monotonic()
+
+
+def _is_known(runtime: Runtime, fingerprint: str) -> bool:
+    known_at = runtime.outlines.get(fingerprint)
+    return known_at is not None and runtime.clock.monotonic() - known_at < KNOWN_S
 
 
 def record_kickoff(run: Run, path: str, kickoff: Kickoff, continues: str | None) -> None:

@@ -22,7 +22,14 @@ from jackstay.core.usage import NO_BILL, Bill
 from jackstay.engine.asked import Kickoff, earlier_run, with_environment
 from jackstay.engine.budgets import BudgetScope, scoped
 from jackstay.engine.deadlines import watched
-from jackstay.engine.definitions import as_recorded, compare, most_alike, record_kickoff, store_outline
+from jackstay.engine.definitions import (
+    as_recorded,
+    compare,
+    most_alike,
+    outline_is_stored,
+    record_kickoff,
+    store_outline,
+)
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.replaying import Replay, plan_of
@@ -272,6 +279,7 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
         if why is error:
             raise
         raise why from (error if isinstance(error, Exception) else None)
+    outline_is_stored(run, kickoff)
     # Before the end is written, which gives the lease back: a renewal at that moment would find it lost.
     runtime.leases.let_go(run)
     await _end(run, kickoff, result=result)
