@@ -77,7 +77,8 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; say what would go.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Delete old runs that have finished, for good. Needs --keep or --older-than; with both, both have to allow it."""
+    """Delete old runs that have finished, for good. Needs --keep or --older-than; with both, both have to allow it. What
+    ended in the last ten minutes stays."""
     with reporting(debug=debug):
         from jackstay.cli.pruning import prune as delete  # on demand, as in `app.py`
 

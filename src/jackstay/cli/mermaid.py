@@ -9,7 +9,7 @@ from jackstay.core.flow_graph import names_in
 from jackstay.core.ids import SHORT
 from jackstay.core.outlines import TaskOutline, graph_of
 from jackstay.core.preview import done_again
-from jackstay.core.replay import Record, RecordedKickoff, Unit, target_of, units_of
+from jackstay.core.replay import Record, RecordedKickoff, Unit, is_behind, target_of, units_of
 from jackstay.engine.addressing import short_path, unit_id
 
 _STYLES = {"✅": "fill:#4CAF50,color:#fff", "❌": "fill:#f44336,color:#fff", "🔄": "fill:#FF9800,color:#fff"}
@@ -99,8 +99,9 @@ class _Chart:
         first = next((unit for unit in again if unit.path.endswith(target.rpartition("/")[2])), again[0])
         nodes = {unit.path: f"{self.nodes.get(unit.path, f'N{index}')}{suffix}" for index, unit in enumerate(again)}
         nodes[first.path] = f"{self.nodes[target]}{suffix}"
+        how = "checkpoint" if is_behind(replay.run) else "replay -t"
         link = unit_id(self.record.run.id[:SHORT], short_path(self.units[target], self.units.values()))
-        yield f'    {self.nodes[target]} -.->|"replay -t {_text(link)}"| {self._node(first, nodes[first.path], _again(first))}'
+        yield f'    {self.nodes[target]} -.->|"{how} {_text(link)}"| {self._node(first, nodes[first.path], _again(first))}'
         previous = nodes[first.path]
         for unit in again:
             if unit is not first:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.listing import when
@@ -14,7 +14,7 @@ from jackstay.cli.terminal import say
 from jackstay.cli.usage import moment_of
 from jackstay.core.pruning import Pruned, Rule, prunable
 from jackstay.core.records import RunFilter, RunRow
-from jackstay.journal import Journal, open_journal
+from jackstay.journal import MIN_AGE_S, Journal, open_journal
 from jackstay.observe.figures import plural
 
 _PAGE = 500
@@ -28,7 +28,10 @@ def prune(*, keep: int | None, older_than: str | None, failed: bool, dry_run: bo
         raise UsageError(
             "say which runs may go: --keep N (all but the N newest) or --older-than 30d; --dry-run lists them"
         )
-    before = None if older_than is None else moment_of(older_than, datetime.now(UTC), "--older-than")
+    now = datetime.now(UTC)
+    before = now - timedelta(seconds=MIN_AGE_S)
+    if older_than is not None:
+        before = min(before, moment_of(older_than, now, "--older-than"))
     read_dotenv()
     journal = open_journal(existing_location())
     try:

@@ -132,10 +132,15 @@ def _units_in(
 
 
 def target_of(run: RunRow) -> str:
-    """The step of its source that a replay began at; empty if it is none, or if it goes on with a finished run after a
-    change of the definition."""
+    """The step of its source that a replay began at (or behind); empty if it is none, or if it goes on with a finished
+    run after a change of the definition."""
     target: str = json.loads(run.tags or "{}").get("replay", {}).get("target", "")
     return target
+
+
+def is_behind(run: RunRow) -> bool:
+    """Whether it began behind that step, at a checkpoint."""
+    return bool(json.loads(run.tags or "{}").get("replay", {}).get("after", False))
 
 
 # --- the plan ------------------------------------------------------------------------------------------------------

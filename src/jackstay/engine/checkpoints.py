@@ -99,4 +99,6 @@ def beginning(
             f"run {found.run.id[:SHORT]} has {what} of {kind} '{name}'; name a task or method of it: RUN/PATH, as "
             "'jackstay checkpoint list' lists them"
         )
-    return Beginning(mine[0].inputs, replay=Replay(found.run.id, "", mine[0].path, after=True), tags=tags)
+    # Not without a target: that is how a run goes on with a finished one whose definition has changed (`target_of`).
+    last = found.record.steps[-1].path if found.record.steps else ""
+    return Beginning(mine[0].inputs, replay=Replay(found.run.id, last, mine[0].path, after=True), tags=tags)

@@ -180,8 +180,8 @@ class Journal(Reads):
         return self._writer.call(lambda connection: allow(connection, run_id, answer, by))
 
     def delete_runs(self, run_ids: Sequence[str]) -> Pending[frozenset[str]]:
-        """Delete those of the runs that have ended and that nobody holds. Returns them; what only they needed stays until
-        a `sweep`."""
+        """Delete those of the runs that ended `pruning.MIN_AGE_S` ago and that nobody holds. Returns them; what only they
+        needed stays until a `sweep`."""
         wanted = tuple(run_ids)
         return self._writer.call(lambda connection: pruning.delete_runs(connection, wanted))
 

@@ -20,6 +20,9 @@ from jackstay.journal.rows import RUNS, STEPS, WAITS
 from jackstay.journal.statements import now
 from jackstay.journal.write_connection import WriteConnection
 
+MIN_AGE_S = 600.0
+"""A run that has just ended stays: its process takes for granted for a while that the run's definition is there
+(`engine.definitions.KNOWN_S`), and begins the next run, whose row it may not have written yet, without storing it again."""
 _RUNS_PER_QUERY = 200
 _BLOBS_PER_QUERY = 500
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
@@ -27,7 +30,7 @@ _OF_A_RUN = (schema.step, schema.reservation, schema.wait, schema.intent, schema
 
 
 def delete_runs(connection: WriteConnection, run_ids: Sequence[str]) -> frozenset[str]:
-    """Delete those of the runs that have ended and that nobody holds, with all their rows. Returns them."""
+    """Delete those of the runs that ended `MIN_AGE_S` ago and that nobody holds, with all their rows. Returns them."""
     core, lease, run = connection.core, schema.lease, schema.run
     clock = now(connection.dialect.name)
     # Locked first, in run order, as writes, renewals and those who take a run up do it.
@@ -38,7 +41,10 @@ def delete_runs(connection: WriteConnection, run_ids: Sequence[str]) -> frozense
         .with_for_update()
     ).all()
     held = {row.run_id for row in leases if row.owner is not None and row.live}
-    ended = core.scalars(select(run.c.id).where(run.c.id.in_(run_ids), run.c.status.in_(TERMINAL)).with_for_update())
+    old = run.c.finished_at < clock - int(MIN_AGE_S * 1e6)
+    ended = core.scalars(
+        select(run.c.id).where(run.c.id.in_(run_ids), run.c.status.in_(TERMINAL), old).with_for_update()
+    )
     gone = sorted(set(ended) - held)
     if not gone:
         return frozenset()

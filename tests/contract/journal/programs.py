@@ -6,6 +6,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -77,5 +78,10 @@ def write_runs_with_equal_messages(url: str, number: int, many: int) -> None:
             run_id, ref = f"run-{number}-{each}", f"{each // 2 + 1:064x}"
             blob = MessagesBlob(ref, EMPTY_CHAIN, json.dumps([Message("user", ref).to_json()]))
             lease = journal.create_run(a_run(run_id, name="new" if each % 2 else "old")).result(TIMEOUT_S)
-            write = Write(lease, steps=(a_step(run_id, request_ref=ref),), blobs=(blob,), end=the_end())
+            write = Write(
+                lease,
+                steps=(a_step(run_id, request_ref=ref),),
+                blobs=(blob,),
+                end=the_end(finished_at=datetime(2020, 1, 1, tzinfo=UTC)),
+            )
             journal.write(write).result(TIMEOUT_S)

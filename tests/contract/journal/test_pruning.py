@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from threading import Event, Thread
 from time import monotonic
@@ -14,12 +15,13 @@ import pytest
 
 from jackstay.core.budget import Amount, Ceiling, Hold
 from jackstay.core.messages import EMPTY_CHAIN, Conversation, Message
-from jackstay.core.records import Blob, MessagesBlob, Wait, Write
+from jackstay.core.records import Blob, MessagesBlob, RunEnd, Wait, Write
 from jackstay.errors import NotFoundError
-from jackstay.journal import Journal
+from jackstay.journal import MIN_AGE_S, Journal
 from tests.contract.journal import programs
 from tests.contract.journal.rows import NOW, TIMEOUT_S, Place, a_reservation, a_run, a_step, the_end
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 LONG = "x" * 70_000
 """Does not fit into a row."""
 TABLES = ("run", "step", "lease", "reservation", "wait", "answer_cache", "budget")
@@ -33,7 +35,11 @@ def finished(journal: Journal, run_id: str, *steps: Any, blobs: tuple[Any, ...] 
     """A run that has ended, with these steps."""
     lease = journal.create_run(a_run(run_id, **fields)).result(TIMEOUT_S)
     given = tuple(a_step(run_id, f"task#{n}", **step) for n, step in enumerate(steps, 1))
-    journal.write(Write(lease, steps=given, blobs=blobs, end=the_end())).result(TIMEOUT_S)
+    journal.write(Write(lease, steps=given, blobs=blobs, end=an_old_end())).result(TIMEOUT_S)
+
+
+def an_old_end(**fields: Any) -> RunEnd:
+    return the_end(**{"finished_at": LONG_AGO, **fields})
 
 
 def prune(journal: Journal, *run_ids: str) -> set[str]:
@@ -67,7 +73,7 @@ def test_nothing_of_a_deleted_run_is_left(journal: Journal, place: Place) -> Non
     asked = Write(lease, steps=(a_step("old"),), reservations=(a_reservation("old"),), holds=(hold,), waits=(wait,))
     (row,) = journal.write(asked).result(TIMEOUT_S)
     journal.remember_answer("question", row).result(TIMEOUT_S)
-    journal.write(Write(lease, end=the_end())).result(TIMEOUT_S)
+    journal.write(Write(lease, end=an_old_end())).result(TIMEOUT_S)
     assert all(count(place, table) > before[table] for table in TABLES)
 
     gone = journal.delete_runs(["old"]).result(TIMEOUT_S)
@@ -89,15 +95,24 @@ def test_other_runs_keep_every_row(journal: Journal) -> None:
 def test_runs_that_have_not_ended_or_are_held_stay_whoever_asks(journal: Journal, other: Journal) -> None:
     journal.create_run(a_run("running")).result(TIMEOUT_S)
     lease = journal.create_run(a_run("waiting")).result(TIMEOUT_S)
-    journal.write(Write(lease, end=the_end("waiting"))).result(TIMEOUT_S)
+    journal.write(Write(lease, end=an_old_end(status="waiting"))).result(TIMEOUT_S)
     lease = journal.create_run(a_run("resumed")).result(TIMEOUT_S)
-    journal.write(Write(lease, end=the_end("failed"))).result(TIMEOUT_S)
+    journal.write(Write(lease, end=an_old_end(status="failed"))).result(TIMEOUT_S)
     journal.take_up("resumed").result(TIMEOUT_S)
 
     gone = other.delete_runs(["running", "waiting", "resumed", "unknown"]).result(TIMEOUT_S)
 
     assert gone == frozenset()
     assert all(journal.run(run_id) for run_id in ("running", "waiting", "resumed"))
+
+
+def test_a_run_that_has_just_ended_stays(journal: Journal) -> None:
+    for run_id, age_s in (("new", MIN_AGE_S - 60), ("old", MIN_AGE_S + 60)):
+        lease = journal.create_run(a_run(run_id)).result(TIMEOUT_S)
+        ended = datetime.now(UTC) - timedelta(seconds=age_s)
+        journal.write(Write(lease, end=the_end(finished_at=ended))).result(TIMEOUT_S)
+
+    assert journal.delete_runs(["new", "old"]).result(TIMEOUT_S) == {"old"}
 
 
 def test_a_deleted_run_cannot_be_taken_up(journal: Journal, place: Place) -> None:
@@ -193,7 +208,7 @@ def test_a_blob_that_is_needed_again_since_it_was_looked_stays(journal: Journal,
     finished(journal, "old", blobs=(begun, resumed, fresh, unneeded))
     lease = other.create_run(a_run("begun")).result(TIMEOUT_S)
     failed = other.create_run(a_run("resumed")).result(TIMEOUT_S)
-    other.write(Write(failed, end=the_end("failed"))).result(TIMEOUT_S)
+    other.write(Write(failed, end=an_old_end(status="failed"))).result(TIMEOUT_S)
     garbage = journal.garbage()
 
     other.write(Write(lease, steps=(a_step("begun", request_ref=begun.sha256),), blobs=(begun,))).result(TIMEOUT_S)

@@ -140,6 +140,18 @@ def rows(folder: Folder, table: str) -> int:
         return int(database.execute(f"select count(*) from {table}").fetchone()[0])
 
 
+def an_hour_later(folder: Folder) -> None:
+    """As if all runs had ended an hour before they did."""
+    with closing(sqlite3.connect(folder.path / ".jackstay" / "jackstay.db", isolation_level=None)) as database:
+        database.execute("update run set finished_at = finished_at - 3600000000")
+
+
+def test_prune_keeps_what_has_just_ended(folder, made):
+    folder.here("checkpoint", "prune", "--keep", "0")
+
+    assert rows(folder, "run") == 1
+
+
 def test_prune_deletes_nothing_unless_told_which(folder, made):
     result = folder.here("checkpoint", "prune")
 
@@ -150,6 +162,7 @@ def test_prune_deletes_nothing_unless_told_which(folder, made):
 def test_prune_keeps_the_newest_and_all_that_they_need(folder, made):
     folder.run("checkpoint", "resume", behind(folder, made, "research"))
     newer = latest(folder)
+    an_hour_later(folder)
 
     listed = folder.here("checkpoint", "prune", "--keep", "1", "--dry-run")
     assert (listed.stdout.split()[0], rows(folder, "run")) == (made, 2)
@@ -163,6 +176,7 @@ def test_prune_keeps_the_newest_and_all_that_they_need(folder, made):
 
 
 def test_prune_of_everything_leaves_an_empty_journal(folder, made):
+    an_hour_later(folder)
     folder.here("checkpoint", "prune", "--older-than", "30d")
     assert rows(folder, "run") == 1
 
