@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from jackstay import LLM, Agent, BaseLLM, CheckpointConfig, Crew, Flow, Retry, Task, listen, start
+from jackstay.core.records import RunFilter
 from jackstay.crew.checkpoint import JsonProvider, SqliteProvider
-from jackstay.errors import DefinitionError, InputsError, ModelServerError, UnknownTask
+from jackstay.errors import DefinitionError, InputsError, ModelServerError, NotFoundError, UnknownTask
+from jackstay.journal import from_url, open_journal
 from jackstay.journal.blobs import unpack
 from jackstay.testing import Fault, Stub, tool_call
 from jackstay.tools import tool
@@ -356,3 +358,25 @@ def test_no_secret_is_in_the_database(stub, make_runtime, tmp_path, monkeypatch)
         stored += b"".join(unpack(*blob) for blob in database.execute("select encoding, bytes from blob"))
     assert whole.raw[:30].encode() in stored
     assert {name for name, canary in canaries.items() if canary.encode() in stored} == set()
+
+
+def test_a_run_that_is_deleted_while_it_is_copied_is_not_begun_with(stub, make_runtime):
+    doomed: list[str] = []
+
+    def delete(point: str) -> None:
+        if point == "journal.commit" and doomed:
+            with closing(open_journal(from_url(f"sqlite:///{runtime.journal.path}"))) as other:
+                assert other.delete_runs([doomed.pop()]).result(30)
+
+    runtime = make_runtime(fault_point=delete)
+    crew = crew_of()
+    whole = crew.kickoff({"topic": "boats"})
+    with closing(sqlite3.connect(runtime.journal.path, isolation_level=None)) as database:
+        database.execute("update run set finished_at = 1")
+    doomed.append(whole.run_id)
+
+    with pytest.raises(NotFoundError, match="was deleted while it was copied; nothing has been run"):
+        crew.kickoff(from_checkpoint=at(f"{whole.run_id}/gather#1"))
+
+    assert asked(stub) == list(NAMES)
+    assert [row.status for row in runtime.journal.runs(RunFilter())] == ["failed"]
