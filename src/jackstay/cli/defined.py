@@ -159,7 +159,7 @@ def _defined(value: Any) -> Iterator[Defined]:
         except Exception:  # noqa: BLE001 - users' `__init__`: it wants arguments, which only the program has
             return
     if isinstance(value, Crew | Flow):
-        outline = value.outline
+        outline = value.outline()
         yield Defined(str(outline[0]), str(outline[1]), value.fingerprint, outline)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jackstay.cli.defined import Unloadable, definitions_of
 from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.program import Kickoffs, prepare, start
+from jackstay.cli.resumable import most_alike
 from jackstay.cli.resuming import program_of
 from jackstay.cli.running import budget_of, deadline_of, execute, stopped, told
 from jackstay.cli.stored import existing_runtime
@@ -23,6 +25,7 @@ from jackstay.cli.terminal import say
 from jackstay.core.budget import Budget, parse_amount
 from jackstay.core.events import Event
 from jackstay.core.ids import SHORT
+from jackstay.core.outlines import changes
 from jackstay.core.paths import parent_of
 from jackstay.core.preview import Figures, done_again, expected, figures_of, history_of, key_of, reused, total
 from jackstay.core.records import RunFilter, RunRow
@@ -72,8 +75,10 @@ class Preview:
     reused: Figures
 
     @classmethod
-    def of(cls, journal: Journal, record: Record, target: str, inputs: Mapping[str, Any]) -> Preview:
-        planned = plan(record, target, inputs=inputs)
+    def of(
+        cls, journal: Journal, record: Record, target: str, inputs: Mapping[str, Any], *, changed: Iterable[str] = ()
+    ) -> Preview:
+        planned = plan(record, target, inputs=inputs, changed=changed)
         others = journal.runs(RunFilter(name=record.run.name, kind=(record.run.kind,), limit=_HISTORY))
         history = history_of([record_of(journal, row) for row in others if row.id != record.run.id])
         return cls(planned, expected(planned, record, history), reused(planned, record))
@@ -87,10 +92,11 @@ def replay(asked: Asked) -> int:
     with existing_runtime() as runtime:
         found = find_unit(runtime.journal, asked.task)
         record = read_record(runtime.journal, found.run)
-        preview = Preview.of(runtime.journal, record, found.unit.path, inputs)
         if asked.dry_run:
-            _say_preview(preview)
+            changed = _say_changes(record)
+            _say_preview(Preview.of(runtime.journal, record, found.unit.path, inputs, changed=changed))
             return 0
+        preview = Preview.of(runtime.journal, record, found.unit.path, inputs)
         target = program_of(found.run, "replay it there, by crew.replay(…) or flow.replay(…)")
         _announce(found, target)
         _say_preview(preview)
@@ -168,6 +174,26 @@ def _announce(found: Addressed, target: Target) -> None:
         f"replaying run {run.id[:SHORT]} from {found.unit.label}: starts {target.shown} again in {target.folder}; "
         "code outside steps runs again"
     )
+
+
+def _say_changes(record: Record) -> list[str]:
+    """Loads the program as it is now and says what of its definitions is not as it was recorded. The paths of the tasks
+    whose question is another one."""
+    program = Target.from_entry(json.loads(record.run.entry or "{}"))
+    now = definitions_of(program) if program is not None else []
+    if isinstance(now, Unloadable):
+        say(f"what has changed in the program cannot be told: {now.reason}", "yellow")
+        return []
+    paths = []
+    for kickoff in record.kickoffs:
+        old, same = record.outline(kickoff), [d for d in now if (d.kind, d.name) == (kickoff.kind, kickoff.name)]
+        if old is None or not same or any(each.fingerprint == kickoff.fingerprint for each in same):
+            continue
+        for change in changes(old, most_alike(old, same).outline):
+            say(f"changed:    {kickoff.kind} '{kickoff.name}': {change.text}", "yellow")
+            if change.part:
+                paths.append(f"{kickoff.path}/{change.part}" if kickoff.path else change.part)
+    return paths
 
 
 def _say_preview(preview: Preview) -> None:

@@ -118,6 +118,11 @@ def _findings(record: Record, target: Target, program: list[Defined] | Unloadabl
         yield Finding(f"{target.name} can be loaded; the run has recorded no kickoff", ok=True)
 
 
+def most_alike(old: Any, candidates: Sequence[Defined]) -> Defined:
+    """Of definitions of one name the one that has most in common with what was recorded."""
+    return max(candidates, key=lambda each: likeness(old, each.outline))
+
+
 def _compared(record: Record, kickoff: RecordedKickoff, program: Sequence[Defined]) -> Iterator[Finding]:
     what = f"{kickoff.kind} '{kickoff.name}'"
     same_name = [each for each in program if (each.kind, each.name) == (kickoff.kind, kickoff.name)]
@@ -133,7 +138,7 @@ def _compared(record: Record, kickoff: RecordedKickoff, program: Sequence[Define
     if old is None:
         yield Finding(f"{what} has changed; the run was recorded by a version that did not note how it was", ok=None)
         return
-    now = max(same_name, key=lambda each: likeness(old, each.outline))
+    now = most_alike(old, same_name)
     if likeness(old, now.outline) == 0:
         yield Finding(f"{what} has nothing in common any more with the one that was run", ok=False)
         return

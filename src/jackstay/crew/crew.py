@@ -246,19 +246,15 @@ class Crew(BaseModel):
             if spec.agent.step_callback is None and self.step_callback is not None:
                 spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
             tasks.append(spec)
-        return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self._outline, self.max_rpm))
+        return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self.outline, self.max_rpm))
 
     @property
     def fingerprint(self) -> str:
         """Names, prompts, schemas, models of the definition; two programs with equal ones can resume one another."""
-        return digest(self._outline())
+        return digest(self.outline())
 
-    @property
     def outline(self) -> list[Any]:
         """What `fingerprint` is the hash of, as JSON data."""
-        return self._outline()
-
-    def _outline(self) -> list[Any]:
         return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks]]
 
     @contextmanager
@@ -297,7 +293,7 @@ class Crew(BaseModel):
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         if not given:
             _warn_of_placeholders(self.tasks)
-        spec, outline = self.to_spec(given), self._outline()
+        spec, outline = self.to_spec(given), self.outline()
         runtime.vouch_for(*(m for t in self.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
 
         def decode(text: str) -> CrewResult:

@@ -94,6 +94,23 @@ def test_dry_run_says_what_would_run_and_runs_nothing(project, stub):
     assert len(json.loads(project.here("runs", "--json").stdout)) == 1
 
 
+def test_dry_run_says_what_has_changed_and_counts_with_it(project, stub):
+    project.run("run", "crews.py")
+    project.write(
+        "crews.py",
+        CREW.replace('f"To {name} {{topic}}"', 'f"To {name} {{topic}}" + " twice" * (name == "check")'),
+        MAIN,
+    )
+
+    said = project.here("replay", "-t", "polish", "--dry-run")
+    replayed = project.run("replay", "-t", "polish")
+
+    assert "changed:    crew 'crew': task 'check': its description has changed" in said.stderr
+    assert "runs again: check, draft, polish (3 calls" in said.stderr
+    assert "otherwise than foreseen: check, draft, polish ran again" in replayed.stderr  # which does not load it first
+    assert asked(stub, 4) == ["check", "draft", "polish"]
+
+
 def test_prompt_that_was_repaired_is_what_the_replay_asks(project, stub):
     stub.rule(Fault.http(500), user="To draft", times=1)
     project.run("run", "crews.py")
