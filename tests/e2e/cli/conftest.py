@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from jackstay.cli.app import app
+from jackstay.testing import Stub
 
 PROGRAM = """
     from jackstay import Agent, Crew, Task
@@ -53,6 +54,10 @@ class Folder:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(textwrap.dedent(part) for part in parts), encoding="utf-8")
         return file
+
+    def ask(self, stub: Stub) -> None:
+        """The simulated models are asked over HTTP, at the stub."""
+        self.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """`jackstay ARGUMENTS` to its end."""
@@ -107,3 +112,9 @@ def folder(tmp_path, environ, monkeypatch) -> Folder:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     return Folder(project, environ)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with Stub() as running:
+        yield running

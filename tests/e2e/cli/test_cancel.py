@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,14 +43,8 @@ THREADS = """
 
 
 @pytest.fixture
-def stub() -> Iterator[Stub]:
-    with Stub() as running:
-        yield running
-
-
-@pytest.fixture
 def crews(folder, stub) -> Folder:
-    folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    folder.ask(stub)
     folder.write("crews.py", PROGRAM, KICKOFF)
     folder.write("stuck.py", PROGRAM, STUCK, KICKOFF)
     return folder

@@ -123,7 +123,7 @@ def test_what_functions_make_cannot_be_told(folder):
 
 def test_crews_inside_flows_are_compared_wherever_they_are_defined(folder):
     with Stub() as stub:
-        folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        folder.ask(stub)
         folder.write("crews.py", PROGRAM)
         flow = FAILING.format(crew="import crews").replace(
             'return "packed"', 'return crews.crew.kickoff({"topic": "x"}).raw'
@@ -144,7 +144,7 @@ def test_crews_inside_flows_are_compared_wherever_they_are_defined(folder):
 
 def test_nothing_is_kicked_off_and_nothing_printed_gets_in_the_way(folder):
     with Stub() as stub:
-        folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        folder.ask(stub)
         folder.write(
             "loud.py",
             PROGRAM,

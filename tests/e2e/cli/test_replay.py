@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -33,14 +32,8 @@ MAIN = """
 
 
 @pytest.fixture
-def stub() -> Iterator[Stub]:
-    with Stub() as running:
-        yield running
-
-
-@pytest.fixture
 def project(folder, stub) -> Folder:
-    folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    folder.ask(stub)
     folder.write("crews.py", CREW, MAIN)
     return folder
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,14 +15,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
 @pytest.fixture
-def stub() -> Iterator[Stub]:
-    with Stub() as running:
-        yield running
-
-
-@pytest.fixture
 def crews(folder, stub) -> Folder:
-    folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    folder.ask(stub)
     folder.write("crews.py", PROGRAM, KICKOFF)
     return folder
 
@@ -149,7 +142,7 @@ def _asked(stub: Stub, since: int = 0) -> list[str]:
 
 @pytest.fixture
 def three(folder, stub) -> Folder:
-    folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    folder.ask(stub)
     folder.write("three.py", THREE)
     return folder
 

@@ -37,7 +37,7 @@ def _typed(folder: Folder, *arguments: str, **environ: str) -> str:
 
 
 def _slow_crew(folder: Folder, stub: Stub) -> Path:
-    folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    folder.ask(stub)
     return folder.write("crews.py", PROGRAM, "print('[half]', end=' ')\n", KICKOFF)
 
 
