@@ -14,7 +14,7 @@ from jackstay.cli import resuming
 from jackstay.cli.environment import choose_model, read_dotenv
 from jackstay.cli.listing import when
 from jackstay.cli.replaying import Begun, Options, amounts, perform
-from jackstay.cli.stored import NoRunsYet, existing_journal, existing_runtime
+from jackstay.cli.stored import existing_journal, existing_runtime, listed_from
 from jackstay.cli.tasks import ListedRun, addressable, listed_runs, name_of, names_of, said_of
 from jackstay.cli.terminal import print_table, say, stdout
 from jackstay.core.contents import Contents, contents_of, has_completed, output_of
@@ -33,14 +33,7 @@ _WIDTH = 100
 def list_checkpoints(wanted: str | None, *, limit: int, as_json: bool) -> int:
     """Those of a run, or of the latest runs: newest first."""
     read_dotenv()
-    try:
-        with existing_journal() as journal:
-            listed = list(listed_runs(journal, wanted, limit))
-    except NoRunsYet as nothing:
-        if wanted is not None:
-            raise
-        listed = []
-        say(str(nothing))
+    listed, _ = listed_from(lambda journal: listed_runs(journal, wanted, limit), named=wanted is not None)
     if as_json:
         print(json.dumps([_listed_json(run) for run in listed], indent=2))
         return 0

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
-from jackstay.cli.stored import NoRunsYet, existing_journal, top_runs
+from jackstay.cli.stored import listed_from, top_runs
 from jackstay.cli.terminal import print_table, say
 from jackstay.core.records import RunFilter, RunRow, RunStatus
 from jackstay.core.usage import NO_BILL
@@ -58,14 +58,8 @@ class Listed:
 
 def runs(*, unfinished: bool, limit: int, as_json: bool) -> int:
     read_dotenv()
-    try:
-        with existing_journal() as journal:
-            rows = top_runs(journal, RunFilter(status=NOT_SUCCEEDED if unfinished else (), limit=limit))
-            listed = [listed_run(journal, row) for row in rows]
-            place = journal.url
-    except NoRunsYet as nothing:
-        listed, place = [], ""
-        say(str(nothing))
+    wanted = RunFilter(status=NOT_SUCCEEDED if unfinished else (), limit=limit)
+    listed, place = listed_from(lambda journal: [listed_run(journal, row) for row in top_runs(journal, wanted)])
     if as_json:
         print(json.dumps([run.to_json() for run in listed], indent=2))
     elif listed:

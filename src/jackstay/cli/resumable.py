@@ -15,7 +15,7 @@ from jackstay.cli.defined import Defined, Unloadable, definitions_of
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.listing import NOT_SUCCEEDED
 from jackstay.cli.outcome import ExitCode
-from jackstay.cli.stored import NoRunsYet, existing_journal, top_runs
+from jackstay.cli.stored import listed_from, top_runs
 from jackstay.cli.target import Target
 from jackstay.cli.terminal import print_table, say
 from jackstay.core.ids import SHORT
@@ -68,13 +68,7 @@ class Verdict:
 def examine_runs(*, as_json: bool) -> int:
     """Exit code 1 if there is a run that could not be gone on with."""
     read_dotenv()
-    try:
-        with existing_journal() as journal:
-            verdicts = list(_verdicts(journal))
-            place = journal.url
-    except NoRunsYet as nothing:
-        verdicts, place = [], ""
-        say(str(nothing))
+    verdicts, place = listed_from(_verdicts)
     if as_json:
         print(json.dumps([verdict.to_json() for verdict in verdicts], indent=2))
     elif verdicts:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from jackstay.cli.outcome import UsageError
+from jackstay.cli.terminal import say
 from jackstay.core.records import RunFilter, RunRow
 from jackstay.engine.runtime import Runtime
 from jackstay.errors import NotFoundError
 from jackstay.journal import Journal, Location, locate, open_journal
 from jackstay.observe.runs import state_of
 
+T = TypeVar("T")
 READ_TIMEOUT_S = 5.0
 """Who looks at a list does not wait half a minute for a locked database."""
 _SCRIPTS_LOOKED_AT = 200
@@ -42,6 +45,19 @@ def existing_journal() -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
+
+
+def listed_from(read: Callable[[Journal], Iterable[T]], *, named: bool = False) -> tuple[list[T], str]:
+    """What is read of the journal, and where it is. Where there is none yet that is said, and the list is empty; raises
+    `NoRunsYet` if a run was `named`."""
+    try:
+        with existing_journal() as journal:
+            return list(read(journal)), journal.url
+    except NoRunsYet as nothing:
+        if named:
+            raise
+        say(str(nothing))
+        return [], ""
 
 
 def existing_runtime() -> Runtime:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.listing import when
-from jackstay.cli.stored import NoRunsYet, chosen, existing_journal, top_runs
+from jackstay.cli.stored import chosen, listed_from, top_runs
 from jackstay.cli.terminal import print_table, say, stdout
 from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
@@ -49,15 +49,7 @@ class ListedRun:
 def log_tasks_outputs(wanted: str | None, *, limit: int, as_json: bool) -> int:
     """Prints the tasks of a run, or of the latest runs."""
     read_dotenv()
-    try:
-        with existing_journal() as journal:
-            listed = list(listed_runs(journal, wanted, limit))
-            place = journal.url
-    except NoRunsYet as nothing:
-        if wanted is not None:
-            raise
-        listed, place = [], ""
-        say(str(nothing))
+    listed, place = listed_from(lambda journal: listed_runs(journal, wanted, limit), named=wanted is not None)
     if as_json:
         print(json.dumps([_to_json(run) for run in listed], indent=2))
         return 0

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.outcome import UsageError
-from jackstay.cli.stored import NoRunsYet, chosen, existing_journal
+from jackstay.cli.stored import chosen, listed_from
 from jackstay.cli.terminal import print_table, say
 from jackstay.journal import GROUPINGS, By, Journal, UsageFilter, UsageRow, total
 from jackstay.observe.figures import UNKNOWN, cost, plural, tokens
@@ -50,13 +50,7 @@ def usage(*, by: str, since: str | None, run: str | None, as_json: bool, as_csv:
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one")
     read_dotenv()
-    try:
-        with existing_journal() as journal:
-            rows = journal.usage(UsageFilter(group, began, _runs(journal, run)))
-            place = journal.url
-    except NoRunsYet as nothing:
-        rows, place = [], ""
-        say(str(nothing))
+    rows, place = listed_from(lambda journal: journal.usage(UsageFilter(group, began, _runs(journal, run))))
     rows = rows if group == "day" else sorted(rows, key=_weight, reverse=True)
     if as_json:
         groups = [_to_json(row) for row in rows]
