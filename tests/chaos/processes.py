@@ -43,6 +43,12 @@ class Child:
         return float((self.folder / "hit").read_text())
 
     @property
+    def points(self) -> list[str]:
+        """The fault points that it passed, in order, if it came to its end."""
+        read: list[str] = json.loads((self.folder / "points.json").read_text())
+        return read
+
+    @property
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
 

@@ -7,8 +7,10 @@ fresh process costs more than a second.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -20,15 +22,21 @@ from typing import Any
 from jackstay.testing import FaultPoints
 
 PRELOADED = (
+    "anyio._backends._asyncio",
+    "genai_prices.data",
     "jackstay.crew",
     "jackstay.engine.kickoff",
     "jackstay.journal",
     "jackstay.models.clients.openai",
+    "jackstay.models.pools",
     "jackstay.models.wire",
+    "openai.lib.streaming.chat",
+    "openai.resources.chat.completions",
     "psycopg",
     "tests.programs.crew_of_five",
     "tests.programs.flow_at_once",
     "tests.programs.flow_of_five",
+    "tests.programs.generated",
     "tests.programs.spenders",
     "tests.programs.limited_crews",
 )
@@ -37,6 +45,7 @@ PRELOADED = (
 def main() -> None:
     for name in PRELOADED:
         import_module(name)
+    gc.freeze()  # a collection in a child would copy all that it shares with its parent
     for line in sys.stdin:
         wish = json.loads(line)
         if "wait" in wish:
@@ -75,11 +84,23 @@ def _child(wish: dict[str, Any]) -> None:
 
 
 class StampedPoints(FaultPoints):
-    """Notes the time of every hit of a point that is named in FAULT_POINTS: the last one is the kill's."""
+    """Notes the time of every hit of a point that is named in FAULT_POINTS: the last one is the kill's.
+
+    At hit number SIGNAL_AT, whatever its name, the process gets the signal SIGNAL: killed, or stopped.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = int(os.environ.get("SIGNAL_AT", "-1")) + 1
+        self._counting = threading.Lock()
 
     def hit(self, name: str) -> None:
         if f"{name}:" in os.environ.get("FAULT_POINTS", ""):
             Path("hit").write_text(repr(time.time()))
+        with self._counting:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.Signals[os.environ.get("SIGNAL", "SIGKILL")])
         super().hit(name)
 
 
@@ -90,6 +111,7 @@ def run_program(name: str, key: str | None) -> dict[str, Any]:
     points = StampedPoints.from_environ(os.environ)
     with Runtime(observers=(lambda event: points.hit(event.name),), fault_point=points.hit):
         result: dict[str, Any] = import_module(f"tests.programs.{name}").run(points, key)
+    Path("points.json").write_text(json.dumps(points.hits))
     return result
 
 
