@@ -39,6 +39,11 @@ class Normal:
     questions: Counter[str]
 
     @property
+    def commits(self) -> int:
+        """But for the last one, when the process gives its leases back: that one may fail."""
+        return self.points.count("journal.commit") - 1
+
+    @property
     def different_points(self) -> list[int]:
         """Of events that follow one another with nothing stored, sent or called between them, the first: a crash at the
         others is the same crash."""
@@ -100,6 +105,15 @@ def crash_and_resume(warm: Warm, seed: int, point: int, folder: Path, database_u
         return resumed(warm, stub, seed, point, folder, database_url, met=status != 0)
 
 
+def fail_and_resume(warm: Warm, seed: int, commit: int, folder: Path, database_url: str) -> Crash:
+    """That commit (from 0) finds no room, only the later ones do again; then the program is started again."""
+    with Stub(answer) as stub:
+        child = started(warm, stub, seed, folder / "failed", database_url, {"FAIL_COMMIT": str(commit)})
+        status = child.wait()
+        assert status == 0 or child.raised == "StorageUnavailable", child.output
+        return resumed(warm, stub, seed, commit, folder, database_url, met=status != 0)
+
+
 def resumed(warm: Warm, stub: Stub, seed: int, point: int, folder: Path, database_url: str, *, met: bool) -> Crash:
     stub.wait_for(lambda s: s.in_flight == 0)
     before, at_crash = len(stub.requests), books(database_url)
@@ -114,7 +128,7 @@ def check(crash: Crash, normal: Normal) -> None:
     """The result is the same, the law of usage holds, and nothing is asked again that a row answers."""
     row = crash.row()
     unrecorded = crash.before - crash.at_crash.attempts
-    assert comparable(crash.result) == comparable(normal.result), row
+    assert comparable(crash.result) == comparable(normal.result), f"{row}\n{crash.result}\n{normal.result}"
     # A call that was reserved and, at the crash, not yet sent is lost as well: nobody can know.
     assert 0 <= unrecorded <= crash.at_crash.open, row
     assert crash.requests == normal.requests + unrecorded + crash.at_crash.repeatable, row

@@ -49,6 +49,11 @@ class Child:
         return read
 
     @property
+    def raised(self) -> str:
+        """The class of the exception that ended it."""
+        return (self.folder / "raised").read_text()
+
+    @property
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
 

@@ -203,7 +203,7 @@ def _swallow(build: Build, flow: Any, plan: MethodPlan) -> Any:
 
 
 def _think(build: Build, flow: Any, plan: MethodPlan) -> Any:
-    return len(flow.state)
+    return len(_inputs(flow, plan)["topic"])
 
 
 TRAITS: dict[str, Callable[[Build, dict[str, Any], TaskPlan, list[Task]], None]] = {

@@ -7,6 +7,7 @@ fresh process costs more than a second.
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -63,7 +64,8 @@ def _fork(wish: dict[str, Any]) -> int:
         return pid
     try:
         _child(wish)
-    except BaseException:  # noqa: BLE001 - the child of a fork must not return
+    except BaseException as error:  # noqa: BLE001 - the child of a fork must not return
+        Path("raised").write_text(type(error).__name__)
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
@@ -109,6 +111,9 @@ def run_program(name: str, key: str | None) -> dict[str, Any]:
     from jackstay import Runtime
 
     points = StampedPoints.from_environ(os.environ)
+    if "FAIL_COMMIT" in os.environ:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        points.raise_at("journal.commit", full, skip=int(os.environ["FAIL_COMMIT"]))
     with Runtime(observers=(lambda event: points.hit(event.name),), fault_point=points.hit):
         result: dict[str, Any] = import_module(f"tests.programs.{name}").run(points, key)
     Path("points.json").write_text(json.dumps(points.hits))
