@@ -39,6 +39,7 @@ PRELOADED = (
     "tests.programs.flow_of_five",
     "tests.programs.generated",
     "tests.programs.spenders",
+    "tests.programs.stubborn",
     "tests.programs.limited_crews",
 )
 
