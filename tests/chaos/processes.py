@@ -34,6 +34,16 @@ class Child:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def wait_for_stop(self) -> bool:
+        """Returns when it has stopped; False if it has ended instead, and must not be waited for again."""
+        return "stopped" in self._warm.ask({"wait": self.pid, "or_stop": True})
+
     def wait(self) -> int:
         return int(self._warm.ask({"wait": self.pid})["status"])
 

@@ -1,7 +1,7 @@
 """A process that has imported everything and started nothing: it forks children that run programs (engine rule 42).
 
 One line of JSON each way: `{"program", "environ", "folder", "key"}` starts a child, answered with `{"pid"}`;
-`{"wait": pid}` is answered with `{"status"}` (negative: the signal that ended it). A fork costs milliseconds where a
+`{"wait": pid}` is answered with `{"status"}` (negative: the signal that ended it), or, with `"or_stop"`, with `{"stopped"}`. A fork costs milliseconds where a
 fresh process costs more than a second.
 """
 
@@ -51,8 +51,9 @@ def main() -> None:
     for line in sys.stdin:
         wish = json.loads(line)
         if "wait" in wish:
-            _, status = os.waitpid(wish["wait"], 0)
-            answer = {"status": os.waitstatus_to_exitcode(status)}
+            _, status = os.waitpid(wish["wait"], os.WUNTRACED if wish.get("or_stop") else 0)
+            stopped = os.WIFSTOPPED(status)
+            answer = {"stopped": True} if stopped else {"status": os.waitstatus_to_exitcode(status)}
         else:
             assert threading.active_count() == 1, "a fork of a process with threads proves nothing"
             answer = {"pid": _fork(wish)}

@@ -12,13 +12,14 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from jackstay.errors import ConfigurationError, MissingExtraError
+from jackstay.errors import ConfigurationError, MissingExtraError, StorageUnavailable
 from jackstay.journal.location import URL_SETTING, Location
 from jackstay.journal.write_connection import PostgresWriteConnection, WriteConnection
 
@@ -108,6 +109,7 @@ class Database:
     def _open_sqlite(self) -> sqlite3.Connection:
         location = self.location
         if location.path is not None:
+            _refuse_orphaned_log(location.path)
             with suppress(FileExistsError):  # created by us, so that it is private before SQLite puts anything in
                 os.close(os.open(location.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             query = "&".join(f"{key}={value}" for key, value in location.url.query.items())
@@ -172,6 +174,17 @@ class _Gate:
         with self._changed:
             self._shut = False
             self._changed.notify_all()
+
+
+def _refuse_orphaned_log(path: Path) -> None:
+    """SQLite deletes a write-ahead log that it finds beside a new, empty file, and with it the last commits of the file
+    that was there: looked for first, since a log is made after its file."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size and not path.exists():
+        raise StorageUnavailable(
+            f"the journal {path} is gone, but its last commits are still in {log.name} beside it: put the file back to "
+            f"resume its runs, or delete {log.name} to start anew"
+        )
 
 
 def _do_not_wait_for_disk(connection: Any, _record: object) -> None:

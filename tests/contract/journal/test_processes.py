@@ -223,6 +223,20 @@ def test_a_deleted_file_is_noticed_before_anything_is_written_into_the_void(sqli
         assert journal.run("run-2") is not None
 
 
+def test_no_new_file_is_made_beside_the_log_of_one_that_was_moved_away(sqlite_place: Place) -> None:
+    elsewhere = sqlite_place.path.with_name("elsewhere.db")
+    with closing(sqlite_place.open()) as journal:
+        lease = journal.create_run(a_run()).result(TIMEOUT_S)
+        sqlite_place.path.rename(elsewhere)
+
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable, match="put the file back"):
+                write_step(journal, lease, "a#1")
+        elsewhere.rename(sqlite_place.path)
+
+        assert write_step(journal, lease, "a#1").seq == 1
+
+
 class _Child:
     is_here = False
     exit_code: int | None = None
