@@ -24,15 +24,17 @@ from jackstay.journal.location import URL_SETTING, Location
 from jackstay.journal.write_connection import PostgresWriteConnection, WriteConnection
 
 READ_CONNECTIONS = 4
+IDLE_S = 5.0
+"""How long a PostgreSQL session may keep a transaction open and do nothing: half of the shortest lease time."""
 _OLDEST_SQLITE = (3, 36)  # the first whose in-memory databases are shared safely; `upsert` and DDL need less
 
 
 class Database:
     """One database of one process. Thread-safe."""
 
-    def __init__(self, location: Location, *, busy_timeout_s: float) -> None:
+    def __init__(self, location: Location, *, busy_timeout_s: float, idle_s: float = IDLE_S) -> None:
         self.location = location
-        self._busy_timeout_s = busy_timeout_s
+        self._busy_timeout_s, self._idle_s = busy_timeout_s, idle_s
         self._memory_name = f"/jackstay-{secrets.token_hex(8)}"
         self.engine = self._engine()
         self._gate = _Gate()
@@ -138,9 +140,15 @@ class Database:
             pool_pre_ping=True,
             connect_args={key: value for key, value in options.items() if key not in self.location.url.query},
         )
+        event.listen(engine, "connect", self._end_idle_transactions)
         if self.location.durability == "off":
             event.listen(engine, "connect", _do_not_wait_for_disk)
         return engine
+
+    def _end_idle_transactions(self, connection: Any, _record: object) -> None:
+        """A process that was stopped, or cut off, within a transaction keeps its runs' leases locked in the database:
+        the server has to let go of them, or nobody could take the runs over when their leases end."""
+        connection.execute(f"set idle_in_transaction_session_timeout = {int(self._idle_s * 1000)}")
 
 
 class _Gate:
