@@ -90,7 +90,8 @@ def _child(wish: dict[str, Any]) -> None:
 class StampedPoints(FaultPoints):
     """Notes the time of every hit of a point that is named in FAULT_POINTS: the last one is the kill's.
 
-    At hit number SIGNAL_AT, whatever its name, the process gets the signal SIGNAL: killed, or stopped.
+    At hit number SIGNAL_AT of the points whose names begin with SIGNAL_IN, of all if that is not given, the process gets
+    the signal SIGNAL: it is killed, or stopped.
     """
 
     def __init__(self) -> None:
@@ -102,8 +103,9 @@ class StampedPoints(FaultPoints):
         if f"{name}:" in os.environ.get("FAULT_POINTS", ""):
             Path("hit").write_text(repr(time.time()))
         with self._counting:
-            self._left -= 1
+            self._left -= name.startswith(os.environ.get("SIGNAL_IN", ""))
             if self._left == 0:
+                self._left = -1
                 # To this thread: it must not come any further before the process stops.
                 signal.pthread_kill(threading.get_ident(), signal.Signals[os.environ.get("SIGNAL", "SIGKILL")])
         super().hit(name)
