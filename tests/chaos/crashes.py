@@ -18,6 +18,7 @@ from jackstay.core.records import StepRow
 from jackstay.journal import open_journal
 from jackstay.journal.location import from_url
 from jackstay.testing import Fault, Stub, StubRequest
+from tests.chaos.kills import Killing, Moment
 from tests.chaos.processes import Child, Warm
 
 KEY = "drawn"
@@ -107,6 +108,21 @@ def crash_and_resume(warm: Warm, seed: int, point: int, folder: Path, database_u
         status = child.wait()
         assert status in (0, -signal.SIGKILL), child.output
         return resumed(warm, stub, seed, point, folder, database_url, met=status != 0)
+
+
+def kill_and_resume(warm: Warm, seed: int, request: int, folder: Path, database_url: str) -> Crash:
+    """SIGKILL from outside at that request (from 0): when it arrives, if that is even, else when it is answered."""
+    killing = Killing(Moment("answering" if request % 2 else "asked", request))
+
+    async def answer_and_kill(asked: StubRequest) -> Fault | None:
+        await killing.answer(asked)
+        return answer(asked)
+
+    with Stub(answer_and_kill, on_finished=killing.finished) as stub:
+        child = started(warm, stub, seed, folder / "killed", database_url, {})
+        killing.child.set_result(child)
+        assert child.wait() == -signal.SIGKILL, child.output
+        return resumed(warm, stub, seed, request, folder, database_url, met=True)
 
 
 def fail_and_resume(warm: Warm, seed: int, commit: int, folder: Path, database_url: str) -> Crash:

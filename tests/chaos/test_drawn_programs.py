@@ -10,16 +10,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 
-from tests.chaos.crashes import Crash, Normal, check, crash_and_resume, fail_and_resume, undisturbed
+from jackstay.journal import from_url, upgrade
+from tests.chaos.crashes import Crash, Normal, check, crash_and_resume, fail_and_resume, kill_and_resume, undisturbed
 from tests.chaos.kills import seeded
 from tests.chaos.processes import Warm, warm_process
+from tests.postgres import Server
 from tests.programs.drawn import SHAPES, TRAITS, WORKS, drawn
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -80,6 +83,41 @@ def test_program_crashed_at_every_point_ends_as_if_undisturbed(tmp_path, record_
 @pytest.mark.parametrize("first", range(0, SAMPLED, 2 * GROUP))
 def test_program_each_of_whose_commits_failed_once_ends_as_if_undisturbed(tmp_path, record_property, first):
     crashes = everywhere(fail_and_resume, lambda normal: range(normal.commits), tmp_path, first)
+
+    tell(crashes, record_property)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def empty_database(request, tmp_path) -> Callable[[int], AbstractContextManager[str]]:
+    """Makes one with the journal's tables, for each number."""
+    if request.param == "sqlite":
+        return lambda number: nullcontext(f"sqlite:///{tmp_path / f'{number}.db'}")
+    server: Server = request.getfixturevalue("postgres_server")
+
+    @contextmanager
+    def made(number: int) -> Iterator[str]:
+        with server.database() as name:
+            upgrade(from_url(server.url(name)))
+            yield server.url(name)
+
+    return made
+
+
+@pytest.mark.prove
+def test_eighty_programs_killed_at_a_drawn_request_end_as_if_undisturbed(
+    warm, empty_database, tmp_path, record_property
+):
+    """With the ten moments of both programs of `test_kill_and_resume`, a hundred kills on each database."""
+    seed, rng = seeded(None)
+    record_property("seed", seed)
+
+    crashes = []
+    for number in range(PROVED - 80, PROVED):
+        normal = undisturbed(warm, number, tmp_path / f"normal {number}")
+        with empty_database(number) as url:
+            request = rng.randrange(normal.requests)
+            crashes.append(kill_and_resume(warm, number, request, tmp_path / str(number), url))
+            check(crashes[-1], normal)
 
     tell(crashes, record_property)
 

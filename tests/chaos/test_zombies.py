@@ -9,6 +9,7 @@ prove`.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -76,10 +77,12 @@ def test_process_stopped_past_its_lease_writes_nothing(warm, database_url, tmp_p
 
 def test_program_that_catches_everything_is_told_again_and_again_that_its_run_is_lost(warm, database_url, tmp_path):
     child: Future[Child] = Future()
+    stopped: list[StubRequest] = []
 
     async def stop_once(request: StubRequest) -> None:
-        if request.index == 3 and child.done():
-            child.result().stop()
+        if request.index == 3 and not stopped:
+            stopped.append(request)
+            (await asyncio.wrap_future(child)).stop()
 
     with Stub(stop_once) as stub:
         environ = {**stub.environ(), "JACKSTAY_DATABASE_URL": database_url}
