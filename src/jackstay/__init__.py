@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from jackstay.core.budget import Budget as Budget
     from jackstay.core.retry import Retry as Retry
     from jackstay.crew import Agent as Agent
+    from jackstay.crew import ConditionalTask as ConditionalTask
     from jackstay.crew import Crew as Crew
     from jackstay.crew import CrewOutput as CrewOutput
     from jackstay.crew import Process as Process
     from jackstay.crew import Task as Task
     from jackstay.crew import TaskOutput as TaskOutput
     from jackstay.crew import UsageMetrics as UsageMetrics
+    from jackstay.crew.checkpoint import CheckpointConfig as CheckpointConfig
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
     from jackstay.engine.user_code import carry as carry
@@ -35,7 +37,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "jackstay.crew": ("Agent", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"),
+    "jackstay.crew": (
+        "Agent",
+        "ConditionalTask",
+        "Crew",
+        "CrewOutput",
+        "Process",
+        "Task",
+        "TaskOutput",
+        "UsageMetrics",
+    ),
+    "jackstay.crew.checkpoint": ("CheckpointConfig",),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
     "jackstay.engine.runtime": ("Runtime",),

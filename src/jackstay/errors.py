@@ -15,6 +15,8 @@ class JackstayError(Exception):
 
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
+    run_id: str | None = None
+    """The run that it has ended. (A kickoff notes it on exceptions of your own, too.)"""
 
 
 NOT_SENT = "the model's request had not been sent yet"
@@ -85,6 +87,12 @@ class NotFoundError(JackstayError, LookupError):
     code = "not_found"
 
 
+class UnknownTask(NotFoundError, ValueError):
+    """There is no task or method with this id."""
+
+    code = "unknown_task"
+
+
 class AlreadyRunning(JackstayError, RuntimeError):
     """The run is being driven by another process."""
 
@@ -96,6 +104,12 @@ class RunKeyConflict(JackstayError, ValueError):
     """The run key belongs to a run with other inputs or another definition."""
 
     code = "run_key_conflict"
+
+
+class DefinitionChanged(JackstayError, ValueError):
+    """The definition is not the one that the run was made with, and nothing may be asked anew (`--strict`)."""
+
+    code = "definition_changed"
 
 
 class MaxMethodCallsExceeded(JackstayError, RecursionError):
@@ -235,6 +249,12 @@ class OutputError(JackstayError, ValueError):
     """The model's final answer does not fit the task's output schema after all the asking again."""
 
     code = "output"
+
+
+class GuardrailFailed(JackstayError, RuntimeError):
+    """A guardrail of the task rejected the answer, and each one that was asked for instead of it."""
+
+    code = "guardrail"
 
 
 class NoFinalAnswer(JackstayError, RuntimeError):

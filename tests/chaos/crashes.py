@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jackstay.core.canonical import digest
 from jackstay.core.paths import parent_of
 from jackstay.core.records import StepRow
 from jackstay.journal import open_journal
@@ -20,13 +21,16 @@ from jackstay.journal.location import from_url
 from jackstay.testing import Fault, Stub, StubRequest
 from tests.chaos.kills import Killing, Moment
 from tests.chaos.processes import Child, Warm
+from tests.programs.generated import REVISE
 
 KEY = "drawn"
 
 
-def answer(request: StubRequest) -> Fault | None:
-    """As the simulated model, but one model does not exist."""
-    return Fault.http(404) if request.model == "no-such-model" else None
+def answer(request: StubRequest) -> Fault | str | None:
+    """As the simulated model, but one model does not exist, and guardrails get what they ask for."""
+    if request.model == "no-such-model":
+        return Fault.http(404)
+    return f"revised: {digest(question(request))[:12]}" if REVISE in request.last_user else None
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def kill_and_resume(warm: Warm, seed: int, request: int, folder: Path, database_
     """SIGKILL from outside at that request (from 0): when it arrives, if that is even, else when it is answered."""
     killing = Killing(Moment("answering" if request % 2 else "asked", request))
 
-    async def answer_and_kill(asked: StubRequest) -> Fault | None:
+    async def answer_and_kill(asked: StubRequest) -> Fault | str | None:
         await killing.answer(asked)
         return answer(asked)
 

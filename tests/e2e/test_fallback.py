@@ -196,9 +196,10 @@ def test_llm_with_fallbacks_is_the_same_as_a_list(stub, runtime):
 def heard(runtime: Any, *models: Any) -> tuple[list[str], BaseException | None]:
     """The pieces that a listener hears of one call, and what the call raised."""
     from jackstay.core.messages import Conversation, Message, Question
+    from jackstay.engine.asked import Kickoff
     from jackstay.engine.asker import Ask
     from jackstay.engine.bridge import run_sync
-    from jackstay.engine.kickoff import Kickoff, start
+    from jackstay.engine.kickoff import start
     from jackstay.engine.model_call import call_model
     from jackstay.llm.llm import as_config
 

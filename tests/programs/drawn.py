@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-TRAITS = ("tool", "delegate", "structured", "stream", "context", "callback")
+TRAITS = ("tool", "delegate", "structured", "stream", "context", "callback", "guardrail", "conditional")
 """What a task may have beside its text; `generated.TRAITS` says what each of them means."""
 WORKS = ("call", "acall", "stream", "crew", "acrew", "gather", "each", "swallow", "think")
 """What a method may do: one or more model calls, crews, nothing."""
@@ -104,6 +104,8 @@ def _crew(rng: Random, name: str, size: int) -> CrewPlan:
         alone = number + 1 < size or not (tasks and tasks[-1].asynchronous)
         asynchronous = rng.random() < 0.35 and alone
         traits = frozenset(trait for trait in TRAITS if rng.random() < 0.25)
+        if asynchronous or number == 0:
+            traits -= {"conditional"}
         # As in CrewAI: an asynchronous task is not given the output of one that runs beside it.
         earlier = _before(tasks) if asynchronous else range(number)
         context = tuple(index for index in earlier if rng.random() < 0.5)

@@ -9,12 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from jackstay import LLM, Agent, Crew, Flow, Task, and_, listen, or_, router, start
+from jackstay import LLM, Agent, ConditionalTask, Crew, Flow, Task, TaskOutput, and_, listen, or_, router, start
 from jackstay.testing import FaultPoints
 from jackstay.tools import tool
 from tests.programs.drawn import CrewPlan, MethodPlan, ProgramPlan, TaskPlan, drawn
 
 MODEL = "openai/gpt-4o-mini"
+REVISE = "say it revised"
+"""What guardrails want: `tests.chaos.crashes.answer` obeys."""
 
 
 class Findings(BaseModel):
@@ -70,7 +72,7 @@ class Build:
         }
         for trait in sorted(plan.traits):
             TRAITS[trait](self, given, plan, earlier)
-        return Task(**given)
+        return ConditionalTask(**given) if "condition" in given else Task(**given)
 
     def use_tool(self, given: dict[str, Any], plan: TaskPlan, earlier: list[Task]) -> None:
         @tool
@@ -103,6 +105,20 @@ class Build:
 
     def callback(self, given: dict[str, Any], plan: TaskPlan, earlier: list[Task]) -> None:
         given["callback"] = lambda output: self.points.hit("user code")
+
+    def guardrail(self, given: dict[str, Any], plan: TaskPlan, earlier: list[Task]) -> None:
+        def revised(output: TaskOutput) -> tuple[bool, Any]:
+            self.points.hit("user code")
+            return (True, output.raw) if output.raw.startswith("revised") or output.pydantic else (False, REVISE)
+
+        given["guardrail"] = revised
+
+    def conditional(self, given: dict[str, Any], plan: TaskPlan, earlier: list[Task]) -> None:
+        def odd(output: TaskOutput) -> bool:
+            self.points.hit("user code")
+            return sum(map(ord, output.raw)) % 2 == 1
+
+        given["condition"] = odd
 
     # --- flows -------------------------------------------------------------------------------------------------------
 
@@ -213,6 +229,8 @@ TRAITS: dict[str, Callable[[Build, dict[str, Any], TaskPlan, list[Task]], None]]
     "stream": Build.stream,
     "context": Build.context,
     "callback": Build.callback,
+    "guardrail": Build.guardrail,
+    "conditional": Build.conditional,
 }
 WORKS: dict[str, Callable[[Build, Any, MethodPlan], Any]] = {
     "call": _call,

@@ -41,6 +41,7 @@ PRELOADED = (
     "tests.programs.spenders",
     "tests.programs.stubborn",
     "tests.programs.limited_crews",
+    "tests.programs.mixed_runs",
 )
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from tests.seed import checks_calls as calls
 from tests.seed import checks_crowds as crowds
 from tests.seed import checks_flows as flows
+from tests.seed import checks_replay as replay
 from tests.seed import checks_usage as usage
 from tests.seed import excerpts
 
@@ -66,9 +67,9 @@ ROWS: tuple[Row, ...] = (
     Row("python", 11, "load_dotenv", "Foundation", calls.load_dotenv, calls.env_block),
     Row("python", 12, "model fallback", "Model calls", calls.model_falls_back, calls.fallback_block),
     Row("python", 13, "exercise: the solution", "Foundation", flows.exercise, flows.exercise_block),
-    Row("shell", 1, "log-tasks-outputs and replay", "Replay"),
+    Row("shell", 1, "log-tasks-outputs and replay", "Replay", replay.both_commands),
     Row("shell", 2, ".env file", "Foundation", calls.env_file, calls.env_block),
-    Row("diagram", 1, "replay from the task that failed", "Replay"),
+    Row("diagram", 1, "replay from the task that failed", "Replay", replay.diagram),
     Row("output", 1, "exercise: the three lines", "Foundation", flows.expected_result),
     Row("enterprise", 1, "crews of several agents", "Crews", usage.several_agents),
     Row("enterprise", 2, "flows", "Flows"),

@@ -66,9 +66,9 @@ def play(
         given = {f"seed_block_{number}.py": text for number, text in (blocks or {}).items()} | dict(files or {})
         for file, text in given.items():
             (folder / file).write_text(text, encoding="utf-8")
-        done = _run(
-            [sys.executable, *command, f"{program}.py", *arguments],
+        done = run_in(
             folder,
+            [sys.executable, *command, f"{program}.py", *arguments],
             stub.environ() if environ is None else environ,
         )
         stored = b"".join(path.read_bytes() for path in sorted(folder.glob(".jackstay/*")) if path.is_file())
@@ -78,7 +78,8 @@ def play(
     return Played(done.returncode, done.stdout, done.stderr, tuple(stub.requests), stub.total_usage(), stored)
 
 
-def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run_in(folder: Path, command: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """A command in a folder, without the environment of the person at the machine."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return subprocess.run(
         command,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jackstay.cli.checkpoint import checkpoint
 from jackstay.cli.outcome import reporting
 from jackstay.cli.terminal import prepare_streams
 
@@ -35,6 +36,9 @@ Most = Annotated[
     typer.Option(
         "--budget", metavar="MOST", help="What the run may spend: US dollars (0.50), or 20000tokens, or 10calls."
     ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse what would be asked anew because the program has changed.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.", envvar="JACKSTAY_DEBUG")]
 
@@ -128,12 +132,17 @@ def runs(
 
 
 @app.command(rich_help_panel=FIRST)
-def show(run: Run = None, as_json: Json = False, debug: Debug = False) -> None:
+def show(
+    run: Run = None,
+    as_json: Json = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flowchart, with its replays.")] = False,
+    debug: Debug = False,
+) -> None:
     """Show a run: its steps with times, tokens and cost."""
     with reporting(debug=debug):
         from jackstay.cli.showing import show as show_run  # on demand: see above
 
-        raise typer.Exit(show_run(run, as_json=as_json))
+        raise typer.Exit(show_run(run, as_json=as_json, as_mermaid=as_mermaid))
 
 
 @app.command(rich_help_panel=FIRST)
@@ -157,12 +166,74 @@ def usage(
 
 
 @app.command(rich_help_panel=FIRST)
-def resume(run: Run = None, budget: Most = None, debug: Debug = False) -> None:
+def resume(
+    run: Run = None,
+    every: Annotated[bool, typer.Option("--all", help="Every run that was interrupted or has failed.")] = False,
+    budget: Most = None,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
     """Go on with a run: what the journal has is not done again."""
     with reporting(debug=debug):
         from jackstay.cli.resuming import resume as go_on  # on demand: see above
+        from jackstay.cli.resuming import resume_all
 
-        raise typer.Exit(go_on(run, budget=budget))
+        if every:
+            raise typer.Exit(resume_all(run, budget=budget, strict=strict))
+        raise typer.Exit(go_on(run, budget=budget, strict=strict))
+
+
+@app.command(name="log-tasks-outputs", rich_help_panel=FIRST)
+def log_tasks_outputs(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Only this run: id, beginning of an id, run key, or a flow's state id."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs.")] = 5,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the tasks of the latest runs, with the ids to replay them by."""
+    with reporting(debug=debug):
+        from jackstay.cli.tasks import log_tasks_outputs as list_tasks  # on demand: see above
+
+        raise typer.Exit(list_tasks(run, limit=limit, as_json=as_json))
+
+
+@app.command(rich_help_panel=FIRST)
+def replay(
+    task: Annotated[
+        str,
+        typer.Option(
+            "--task-id", "-t", metavar="TASK", help="As log-tasks-outputs lists it, or a name in the latest run."
+        ),
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="NAME=TEXT", help="An input that is to be another one; NAME:=JSON."),
+    ] = None,
+    inputs_file: Annotated[
+        Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON or TOML file.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="This model for every agent.")] = None,
+    budget: Most = None,
+    deadline: Annotated[
+        float | None, typer.Option("--deadline", metavar="SECONDS", help="End the replay after so many seconds.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Run nothing; say what would run again, what is reused, and what it takes."),
+    ] = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Run a program again from one task of an earlier run, as a new run."""
+    with reporting(debug=debug):
+        from jackstay.cli.replaying import Asked  # on demand: see above
+        from jackstay.cli.replaying import replay as do_again
+
+        asked = Asked(task, tuple(inputs or ()), inputs_file, model, budget, deadline, dry_run, strict)
+        raise typer.Exit(do_again(asked))
 
 
 @app.command(rich_help_panel=FIRST)
@@ -202,15 +273,24 @@ def doctor(
             "--online", help="Ask each provider for its list of models with the key that is set; spends nothing."
         ),
     ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--runs", help="Instead: could the code, as it is now, resume the unfinished runs?")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --runs: as JSON, for programs.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Check the installation: Python, database, keys, proxies, providers."""
+    """Check the installation: Python, database, keys, proxies, providers; or the unfinished runs."""
     with reporting(debug=debug):
+        if unfinished:
+            from jackstay.cli.resumable import examine_runs  # on demand: see above
+
+            raise typer.Exit(examine_runs(as_json=as_json))
         from jackstay.cli.doctor import doctor as examine  # on demand: see above
 
         raise typer.Exit(examine(online=online))
 
 
+app.add_typer(checkpoint, name="checkpoint", rich_help_panel=FIRST)
 app.add_typer(database, name="db", rich_help_panel=UPKEEP)
 
 

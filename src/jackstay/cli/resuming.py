@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,26 @@ from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.running import budget_of, deadline_of, execute, stopped, told
-from jackstay.cli.stored import chosen, existing_runtime
+from jackstay.cli.stored import chosen, existing_journal, existing_runtime, top_runs
 from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
 from jackstay.core.budget import parse_amount
 from jackstay.core.canonical import canonical_json
 from jackstay.core.ids import SHORT
-from jackstay.core.records import RunRow
+from jackstay.core.records import RunFilter, RunRow
 from jackstay.engine.runtime import Runtime
-from jackstay.engine.script import resumed_session
+from jackstay.engine.script import started_again
 from jackstay.errors import AlreadyRunning
+from jackstay.journal import Journal
 from jackstay.observe.figures import plural
+from jackstay.observe.runs import state_of
+
+_ALL = 10_000
 
 
-def resume(wanted: str | None, *, budget: str | None = None) -> int:
-    """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first."""
+def resume(wanted: str | None, *, budget: str | None = None, strict: bool = False) -> int:
+    """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first. `strict`:
+    nothing is asked anew because something has changed."""
     read_dotenv()
     raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
@@ -34,16 +41,16 @@ def resume(wanted: str | None, *, budget: str | None = None) -> int:
             say(f"run {row.id[:SHORT]} has finished: there is nothing to resume (jackstay show {row.id[:SHORT]})")
             return 0
         _refuse_live(runtime, row)
-        target = _program_of(row)
+        target = program_of(row, f'go on with it there, by kickoff(resume="{row.id[:SHORT]}")')
         if raised is not None:
             runtime.journal.allow(row.id, raised, by="the command line").result(30)
         _announce(runtime, row, target)
         read_dotenv(target.search[:1])
         choose_model(None, row.model_override)
         if row.kind == "script":
-            limits: dict[str, Any] = {"budget": budget_of(row), "deadline_s": deadline_of(row)}
+            limits: dict[str, Any] = {"budget": budget_of(row), "deadline_s": deadline_of(row), "strict": strict}
             return execute(runtime, target, inputs=json.loads(row.inputs or "{}"), resume=row, **limits)
-        return _start_again(runtime, target, row)
+        return _start_again(runtime, target, row, strict=strict)
 
 
 def _refuse_live(runtime: Runtime, row: RunRow) -> None:
@@ -57,12 +64,13 @@ def _refuse_live(runtime: Runtime, row: RunRow) -> None:
         )
 
 
-def _program_of(row: RunRow) -> Target:
+def program_of(row: RunRow, instead: str) -> Target:
+    """The program that made a run. `instead`: what to do where there is none. Raises `UsageError`."""
     target = Target.from_entry(json.loads(row.entry or "{}"))
     if target is None:
         raise UsageError(
             f"run {row.id[:SHORT]} was not started by a program that could be started again (a console, a notebook?): "
-            f'go on with it there, by kickoff(resume="{row.id[:SHORT]}")'
+            f"{instead}"
         )
     if target.script is not None and not Path(target.script).is_file():
         raise UsageError(
@@ -87,10 +95,11 @@ def _announce(runtime: Runtime, row: RunRow, target: Target) -> None:
     )
 
 
-def _start_again(runtime: Runtime, target: Target, row: RunRow) -> int:
+def _start_again(runtime: Runtime, target: Target, row: RunRow, *, strict: bool) -> int:
     """A run that a program made under plain `python`: the program is started again, and its kickoffs find their runs."""
     prepare(target)
-    with stopping_in_order(), told(runtime), resumed_session(runtime, row):
+    given = json.loads(row.entry or "{}").get("inputs")
+    with stopping_in_order(), told(runtime), started_again(runtime, row, inputs=given, strict=strict):
         try:
             start(target, Kickoffs(seen=True))
         except KeyboardInterrupt as stop:
@@ -104,3 +113,42 @@ def _start_again(runtime: Runtime, target: Target, row: RunRow) -> int:
         )
         return ExitCode.FAILED
     return ExitCode.OK if after is None or after.status == "succeeded" else ExitCode.FAILED
+
+
+# --- all of them ---------------------------------------------------------------------------------------------------
+
+
+def resume_all(wanted: str | None, *, budget: str | None, strict: bool) -> int:
+    """Goes on with every run that was interrupted or has failed, one after the other, oldest first, each in a process of
+    its own. The exit code is the worst of theirs."""
+    if wanted is not None or budget is not None:
+        raise UsageError("--all goes on with every unfinished run; leave RUN and --budget out")
+    read_dotenv()
+    with existing_journal() as journal:
+        rows = unfinished(journal)
+    codes = [_resumed_alone(row, strict=strict) for row in rows]
+    if not rows:
+        say("no run was interrupted or has failed: there is nothing to resume")
+    return max(codes, default=0)
+
+
+def unfinished(journal: Journal) -> list[RunRow]:
+    """What `--all` goes on with, oldest first. Of the runs of one program under plain `python` only the first: started
+    again, it goes on with the others. Not what was cancelled, waits for a person, or has a replay that succeeded."""
+    rows = top_runs(journal, RunFilter(status=("running", "failed", "cancelled"), limit=_ALL))
+    found: dict[str, RunRow] = {}
+    for row in reversed(rows):
+        state = state_of(row, journal.lease(row.id) if row.status == "running" else None)
+        if state not in ("failed", "interrupted") or _is_replaced(journal, row):
+            continue
+        found.setdefault(row.id if row.kind == "script" else row.session_id or row.id, row)
+    return list(found.values())
+
+
+def _is_replaced(journal: Journal, row: RunRow) -> bool:
+    return any(each.status == "succeeded" for each in journal.runs(RunFilter(forked_from=row.id)))
+
+
+def _resumed_alone(row: RunRow, *, strict: bool) -> int:
+    command = [sys.executable, "-m", "jackstay", "resume", row.id, *(["--strict"] if strict else [])]
+    return subprocess.run(command, check=False).returncode

@@ -22,6 +22,7 @@ from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import Event
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
+from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.script import script_run
 from jackstay.errors import ConfigurationError, RunKeyConflict
@@ -90,6 +91,8 @@ def execute(
     *,
     inputs: Mapping[str, Any],
     resume: RunRow | None = None,
+    replay: Replay | None = None,
+    strict: bool = False,
     run_key: str | None = None,
     budget: Budget | None = None,
     deadline_s: float | None = None,
@@ -108,6 +111,8 @@ def execute(
                 deadline_s=deadline_s,
                 inputs=inputs,
                 resume=resume.id if resume is not None else None,
+                replay=replay,
+                strict=strict,
                 run_key=run_key,
             ) as run:
                 run_id = run.id

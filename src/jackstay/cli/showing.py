@@ -16,12 +16,14 @@ from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.listing import Listed, listed_run, when
+from jackstay.cli.mermaid import mermaid
 from jackstay.cli.stored import chosen, existing_journal
 from jackstay.cli.terminal import print_table, stdout
 from jackstay.cli.tree import Node, changed_paths, flat, tree_of
 from jackstay.core.ids import SHORT
-from jackstay.core.records import Reservation, RunRow, StepRow, Wait
+from jackstay.core.records import Reservation, RunFilter, RunRow, StepRow, Wait
 from jackstay.core.usage import from_pico
+from jackstay.engine.replaying import record_of
 from jackstay.journal import BillOfRun, Journal
 from jackstay.observe.figures import UNKNOWN, cost, plural, seconds, tokens
 from jackstay.observe.runs import STYLES
@@ -54,10 +56,14 @@ class Shown:
         return self.run.row
 
 
-def show(wanted: str | None, *, as_json: bool) -> int:
+def show(wanted: str | None, *, as_json: bool, as_mermaid: bool = False) -> int:
     read_dotenv()
     with existing_journal() as journal:
-        shown = _read(journal, chosen(journal, wanted))
+        row = chosen(journal, wanted)
+        if as_mermaid:
+            print(_chart(journal, row))
+            return 0
+        shown = _read(journal, row)
     if as_json:
         print(json.dumps(_to_json(shown), indent=2, default=_plain))
         return 0
@@ -70,6 +76,15 @@ def show(wanted: str | None, *, as_json: bool) -> int:
     for line in _foot(shown):
         console.print(line, soft_wrap=True)
     return 0
+
+
+def _chart(journal: Journal, row: RunRow) -> str:
+    """A replay is drawn beside the run that it replays."""
+    source = journal.run(row.forked_from) if row.forked_from else None
+    if source is not None:
+        return mermaid(record_of(journal, source), [record_of(journal, row)])
+    replays = journal.runs(RunFilter(forked_from=row.id))[::-1]
+    return mermaid(record_of(journal, row), [record_of(journal, each) for each in replays])
 
 
 def _read(journal: Journal, row: RunRow) -> Shown:
@@ -89,6 +104,8 @@ def _head(shown: Shown) -> Iterator[Text]:
     parts = [f"{row.kind} {row.name}", when(row.created_at)]
     if run.duration_s is not None:
         parts.append(seconds(run.duration_s))
+    if row.forked_from:
+        parts.append(f"replay of {row.forked_from[:SHORT]}")
     if row.attempts > 1:
         parts.append(f"taken up {plural(row.attempts, 'time')}")
     yield Text("  " + " · ".join(parts))
@@ -204,7 +221,7 @@ def _name(row: StepRow) -> str:
 
 
 def _notes(node: Node, row: StepRow) -> str:
-    notes = []
+    notes = ["reused"] if row.origin_run_id is not None else []
     if row.kind == "llm" and row.answered_by and row.answered_by not in (row.model or ""):
         notes.append(f"answered by {row.answered_by}")
     if row.attempts > 1:

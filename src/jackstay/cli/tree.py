@@ -35,20 +35,25 @@ class Node:
         return min(times, default=None)
 
     @property
+    def paid(self) -> list[StepRow]:
+        """Its model calls that are this run's own."""
+        return [row for row in self.rows if row.kind == "llm" and row.origin_run_id is None]
+
+    @property
     def tokens(self) -> int:
-        own = sum(row.input_tokens + row.output_tokens for row in self.rows if row.kind == "llm")
+        own = sum(row.input_tokens + row.output_tokens for row in self.paid)
         return own + sum(child.tokens for child in self.children)
 
     @property
     def calls(self) -> int:
-        return sum(row.kind == "llm" for row in self.rows) + sum(child.calls for child in self.children)
+        return len(self.paid) + sum(child.calls for child in self.children)
 
     @property
     def cost_usd(self) -> Decimal | None:
         """None as soon as one paid call below has no known price."""
         total = Decimal(0)
-        for row in self.rows:
-            if row.kind == "llm" and row.input_tokens + row.output_tokens:
+        for row in self.paid:
+            if row.input_tokens + row.output_tokens:
                 if row.cost_pico is None:
                     return None
                 total += from_pico(row.cost_pico) or 0

@@ -46,7 +46,7 @@ _SPANS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def usage(*, by: str, since: str | None, run: str | None, as_json: bool, as_csv: bool) -> int:
-    group, began = _group(by), None if since is None else _moment(since, datetime.now(UTC))
+    group, began = _group(by), None if since is None else moment_of(since, datetime.now(UTC), "--since")
     if as_json and as_csv:
         raise UsageError("--json and --csv: choose one")
     read_dotenv()
@@ -77,7 +77,7 @@ def _group(by: str) -> By:
     raise UsageError(f"--by {by}: known are {', '.join(GROUPINGS)}")
 
 
-def _moment(text: str, now: datetime) -> datetime:
+def moment_of(text: str, now: datetime, option: str) -> datetime:
     """`90m`, `24h`, `7d`, `2w` before now, or a date or time of ISO 8601, in UTC where it names no other zone."""
     if found := re.fullmatch(r"(\d{1,6})([mhdw])", text.strip()):
         try:
@@ -87,7 +87,7 @@ def _moment(text: str, now: datetime) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise UsageError(f"--since {text}: write 24h, 7d, 2w, 2026-11-01 or 2026-11-01T08:00") from error
+        raise UsageError(f"{option} {text}: write 24h, 7d, 2w, 2026-11-01 or 2026-11-01T08:00") from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 

@@ -82,6 +82,16 @@ def unfit_output_text(problem: str) -> str:
     )
 
 
+def rejected_text(problem: str, judged: str | None = None) -> str:
+    """Said to the model when a guardrail has rejected its answer. `judged`: the text that was looked at, where it is not
+    the answer as the model gave it."""
+    shown = "" if judged is None else f"\n\nThis is the text that was looked at:\n{judged}"
+    return (
+        f"Your answer was not accepted: {problem}{shown}\n\n"
+        "Give the complete corrected answer to your current task, in the form that it asks for."
+    )
+
+
 def _fill_template(template: str, text: str) -> str:
     for mark in ("{{ .System }}", "{{.System}}", "{{ .Prompt }}", "{{.Prompt}}"):
         template = template.replace(mark, text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from jackstay.core.canonical import digest
 from jackstay.core.usage import NO_BILL, Bill, Usage
 
 OutputForm = Literal["raw", "pydantic", "json"]
@@ -31,10 +32,30 @@ class TaskResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a guardrail said of an output: that it passes, or why not; and what is to stand in its place."""
+
+    passed: bool
+    error: str = ""
+    raw: str | None = None
+    """The text from here on. None: the output stays as it is."""
+    form: OutputForm | None = None
+    """None: `raw` is read as the agent's answer would be. Else the whole output is replaced, its data by `data`."""
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class CrewResult:
     tasks: tuple[TaskResult, ...]
     final: int
     """Index of the task whose output is the crew's."""
+
+
+def output_hash(result: TaskResult) -> str:
+    """Of what user code decides by when it is shown an output. Not the figures, nor the time that it took: these are
+    others when a resumed run comes to the same output."""
+    seen = [result.name, result.description, result.expected_output, result.agent]
+    return digest([*seen, result.raw, result.form, result.data])
 
 
 def bill_to_json(bill: Bill) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from jackstay.core.flow_graph import FlowGraph
 from jackstay.core.limits import Limit
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
+from jackstay.core.results import TaskResult, Verdict
 from jackstay.core.retry import Retry
 
 
@@ -127,6 +128,17 @@ class OutputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardrailDef:
+    """A check of a task's output that may send it back to the agent."""
+
+    name: str
+    call: Callable[..., Any]
+    """The user's function, called with the public output object; `def` or `async def`."""
+    read: Callable[[Any], Verdict]
+    """What it returned, understood; raises `DefinitionError` for what cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     key: str
     """The task's name in paths: its name, else a slug of its description."""
@@ -148,6 +160,15 @@ class TaskSpec:
     callbacks: tuple[Callable[..., Any], ...] = ()
     """Called with the public output object that `present` makes, in order."""
     present: Callable[[Any], Any] | None = None
+    guardrails: tuple[GuardrailDef, ...] = ()
+    guardrail_max_retries: int = 3
+    """How often the agent is asked again for one guardrail."""
+    condition: Callable[..., Any] | None = None
+    """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
+
+    def presented(self, result: TaskResult) -> Any:
+        """The output as users' functions are given it."""
+        return result if self.present is None else self.present(result)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,6 @@
 from jackstay.crew.agent import Agent
 from jackstay.crew.crew import Crew, Process
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
-from jackstay.crew.task import Task
+from jackstay.crew.task import ConditionalTask, Task
 
-__all__ = ["Agent", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"]
+__all__ = ["Agent", "ConditionalTask", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"]

@@ -58,11 +58,8 @@ AGENT = frozenset(
 )
 TASK = frozenset(
     {
+        "checkpoint",
         "human_input",
-        "guardrail",
-        "guardrails",
-        "guardrail_max_retries",
-        "max_retries",
         "converter_cls",
         "response_model",
         "input_files",
@@ -104,6 +101,7 @@ CREW = frozenset(
 QUIET: Mapping[str, Any] = {
     "verbose": False,
     "share_crew": None,
+    "checkpoint": None,  # the journal has every step in any case
     "tracing": None,
     "cache": None,
     "allow_delegation": False,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from jackstay.core.budget import Budget
@@ -23,15 +23,19 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
+from jackstay.engine.addressing import find_unit, replay_of
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.batch import Ended, start_batch
 from jackstay.engine.bridge import run_async, run_sync
+from jackstay.engine.checkpoints import Origin, beginning
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point, guard_loading
-from jackstay.engine.kickoff import Kickoff, Outcome, start
-from jackstay.engine.runtime import current_runtime
+from jackstay.engine.kickoff import Outcome, start
+from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
 
 Inputs = Mapping[str, Any]
@@ -52,7 +56,9 @@ class Crew(BaseModel):
     processes; agents' own `max_rpm` hold besides.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", ignored_types=(of_an_object,)
+    )
 
     id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
     name: str = "crew"
@@ -66,6 +72,8 @@ class Crew(BaseModel):
     deadline_s: accepted.Deadline = None
     max_rpm: int | None = Field(default=None, ge=1)
     usage_metrics: UsageMetrics | None = None
+    _begins_at: Origin | None = PrivateAttr(default=None)
+    """Of a copy that `fork` or `from_checkpoint` has made."""
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Crew"):
@@ -97,15 +105,17 @@ class Crew(BaseModel):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> CrewOutput:
         """Runs the crew and blocks until it is done.
 
         `budget`: what this run may spend, instead of the crew's own. `deadline_s`: ends it with `DeadlineExceeded` after
         so many seconds. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns
-        the recorded result, instead of starting again. `resume`: the id of a run to go on with. Raises what the run raises; the
-        error's note has the command that resumes it.
+        the recorded result, instead of starting again. `resume`: the id of a run to go on with. `from_checkpoint`: begins at a
+        point of an earlier run, with that run's inputs and those given here. Raises what the run raises; the error's note
+        has the command that resumes it.
         """
-        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
@@ -116,9 +126,10 @@ class Crew(BaseModel):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> CrewOutput:
         """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
-        with self._kicked_off(inputs, run_key, resume, budget, deadline_s) as (runtime, kickoff):
+        with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -129,9 +140,11 @@ class Crew(BaseModel):
         deadline_s: float | None = None,
         run_key: str | None = None,
         resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
     ) -> CrewOutput:
         """The same as `akickoff`."""
-        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, run_key=run_key, resume=resume)
+        more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
+        return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
 
     def kickoff_for_each(
         self,
@@ -174,6 +187,56 @@ class Crew(BaseModel):
         """The same as `akickoff_for_each`."""
         return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error, deadline_s=deadline_s)
 
+    def replay(
+        self,
+        task_id: str,
+        inputs: Inputs | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+    ) -> CrewOutput:
+        """Runs this crew again from one of its tasks in an earlier run, as a new run.
+
+        That task and those that are told its output are done again; the other ones are taken from the record, unless
+        their question is another one now. `task_id`: as `jackstay log-tasks-outputs` lists it (`RUN/PATH`), or a task's
+        name in the latest run. `inputs`: those that are to be others than in that run. The crew may have been part of a
+        flow or a script then. Raises `UnknownTask`, and what the run raises.
+        """
+        guard_loading()
+        runtime = current_runtime()
+        kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
+        return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+
+    async def areplay(
+        self,
+        task_id: str,
+        inputs: Inputs | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+    ) -> CrewOutput:
+        """As `replay`, to be awaited."""
+        guard_loading()
+        runtime = current_runtime()
+        kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
+        return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+
+    @of_an_object
+    def fork(self, config: CheckpointConfig, branch: str | None = None) -> Crew:
+        """A copy whose kickoffs are new runs that begin at the checkpoint. It has this crew's own agents and tasks.
+        `branch`: a word for it, noted with the runs."""
+        return self._copy_from(origin_for_copy(config, anew=True, branch=branch))
+
+    @of_an_object
+    def from_checkpoint(self, config: CheckpointConfig) -> Crew:
+        """A copy whose kickoffs have `from_checkpoint=config`."""
+        return self._copy_from(origin_for_copy(config, anew=False))
+
+    def _copy_from(self, origin: Origin) -> Crew:
+        made = self.model_copy()
+        made._begins_at = origin
+        return made
+
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
         common = (self.task_callback,) if self.task_callback else ()
@@ -183,14 +246,15 @@ class Crew(BaseModel):
             if spec.agent.step_callback is None and self.step_callback is not None:
                 spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
             tasks.append(spec)
-        return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self._outline, self.max_rpm))
+        return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self.outline, self.max_rpm))
 
     @property
     def fingerprint(self) -> str:
         """Names, prompts, schemas, models of the definition; two programs with equal ones can resume one another."""
-        return digest(self._outline())
+        return digest(self.outline())
 
-    def _outline(self) -> list[Any]:
+    def outline(self) -> list[Any]:
+        """What `fingerprint` is the hash of, as JSON data."""
         return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks]]
 
     @contextmanager
@@ -201,11 +265,20 @@ class Crew(BaseModel):
         resume: str | None,
         budget: Budget | None,
         deadline_s: float | None,
+        from_checkpoint: CheckpointConfig | None,
     ) -> Iterator[tuple[Any, Kickoff]]:
         guard_loading()
-        yield current_runtime(), self._prepared(inputs, run_key, resume, budget, deadline_s)
+        runtime, origin = current_runtime(), origin_of(from_checkpoint) or self._begins_at
+        if origin is None:
+            yield runtime, self._prepared(inputs, run_key, resume, budget, deadline_s)
+            return
+        begins = beginning(runtime.journal, origin, "crew", self.name, run_key=run_key, resume=resume)
+        kickoff = self._prepared({**begins.inputs, **check_inputs(inputs)}, None, begins.resume, budget, deadline_s)
+        yield runtime, replace(kickoff, replay=begins.replay, tags=begins.tags)
 
     def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
+        if self._begins_at is not None:
+            raise DefinitionError("a crew that begins at a checkpoint is kicked off once: use kickoff")
         return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
 
     def _prepared(
@@ -220,7 +293,7 @@ class Crew(BaseModel):
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         if not given:
             _warn_of_placeholders(self.tasks)
-        spec = self.to_spec(given)
+        spec, outline = self.to_spec(given), self.outline()
         runtime.vouch_for(*(m for t in self.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
 
         def decode(text: str) -> CrewResult:
@@ -235,7 +308,8 @@ class Crew(BaseModel):
             kind="crew",
             name=self.name,
             inputs=given,
-            fingerprint=self.fingerprint,
+            fingerprint=digest(outline),
+            outline=outline,
             body=lambda scope: run_crew(scope, spec),
             encode=_encode,
             decode=decode,
@@ -247,6 +321,19 @@ class Crew(BaseModel):
             resume=resume,
             entry=entry_point(),
         )
+
+    def _replayed(
+        self,
+        runtime: Runtime,
+        task_id: str,
+        inputs: Inputs | None,
+        budget: Budget | None,
+        deadline_s: float | None,
+    ) -> Kickoff:
+        found = find_unit(runtime.journal, task_id, kind="task")
+        recorded, replay = replay_of(found, "crew", self.name)
+        given = {**recorded, **check_inputs(inputs)}
+        return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
 
     def _presented(self, outcome: Outcome) -> CrewOutput:
         output = CrewOutput.of(outcome)

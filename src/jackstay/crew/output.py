@@ -108,6 +108,8 @@ class TaskOutput(_Output):
 
 class CrewOutput(_Output):
     tasks_output: list[TaskOutput] = Field(default_factory=list)
+    reused_usage: UsageMetrics = Field(default_factory=UsageMetrics)
+    """What a replay took from another run's record: paid there, and no part of `token_usage`."""
     run_id: str = ""
     path: str = ""
     """The crew's scope inside the run; empty when the crew is the run."""
@@ -166,6 +168,7 @@ class CrewOutput(_Output):
             pydantic=final.value if final.form == "pydantic" else None,
             json_dict=final.data if final.form == "json" else None,
             token_usage=UsageMetrics.of(outcome.bill),
+            reused_usage=UsageMetrics.of(outcome.reused),
             cost_usd=outcome.bill.cost_usd,
             duration_s=outcome.duration_s,
             tasks_output=[TaskOutput.of(task) for task in result.tasks],

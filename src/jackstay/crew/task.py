@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,6 +18,7 @@ from jackstay.core.paths import slug
 from jackstay.core.specs import OutputSpec, TaskSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.guardrails import checked_guardrail, guardrail_def, guardrail_list, guardrail_name, without_words
 from jackstay.crew.output import TaskOutput
 from jackstay.errors import DefinitionError
 from jackstay.tools.base_tool import as_tool_def, tool_defs
@@ -41,7 +43,10 @@ class Task(BaseModel):
     """One piece of work. `description`, `expected_output` and `output_file` may have `{variables}`.
 
     `context`: the tasks whose outputs are given with it; not specified: all earlier ones. `output_pydantic` or
-    `output_json` (a model class each): the answer has to fit it. `deadline_s`: how long it may take, in seconds. `output` is set once the crew has run.
+    `output_json` (a model class each): the answer has to fit it. `guardrail`, or `guardrails` in order: functions that are
+    given the `TaskOutput` and return (True, output or text) or (False, what is wrong); the agent is asked again up to
+    `guardrail_max_retries` times for each. `deadline_s`: how long it may take, in seconds. `output` is set once the crew
+    has run.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -60,14 +65,27 @@ class Task(BaseModel):
     create_directory: bool = True
     markdown: bool = False
     callback: Callable[..., Any] | None = None
+    guardrail: Any = None
+    guardrails: Any = None
+    guardrail_max_retries: int = Field(default=3, ge=0)
     deadline_s: accepted.Deadline = None
     output: TaskOutput | None = None
 
+    conditional: ClassVar[bool] = False
+
     def __init__(self, **given: Any) -> None:
+        given = without_words(given)
         with accepted.defining("Task"):
             super().__init__(**accepted.split("Task", accepted.TASK, given))
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
+
+    @field_validator("guardrail", "guardrails")
+    @classmethod
+    def _can_judge(cls, given: Any) -> Any:
+        for each in guardrail_list(given):
+            checked_guardrail(each)
+        return given
 
     @field_validator("output_file")
     @classmethod
@@ -82,6 +100,12 @@ class Task(BaseModel):
     def _has_one_form(self) -> Task:
         if self.output_pydantic is not None and self.output_json is not None:
             raise ValueError("give output_pydantic or output_json, not both: a task has one output")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_list_of_guardrails(self) -> Task:
+        if guardrail_list(self.guardrails):
+            self.guardrail = None  # as in CrewAI
         return self
 
     @property
@@ -127,6 +151,8 @@ class Task(BaseModel):
             markdown=self.markdown,
             callbacks=tuple(c for c in (self.callback, *extra_callbacks) if c is not None),
             present=TaskOutput.of,
+            guardrails=tuple(guardrail_def(each) for each in self._judges),
+            guardrail_max_retries=self.guardrail_max_retries,
         )
 
     def outline(self, tasks: list[Task]) -> dict[str, Any]:
@@ -143,7 +169,14 @@ class Task(BaseModel):
             "output": model.model_json_schema() if model else None,
             "async": self.async_execution,
             "markdown": self.markdown,
+            # Only where there are any: the fingerprints of all other definitions stay what they were.
+            **({"guardrails": [guardrail_name(each) for each in self._judges]} if self._judges else {}),
         }
+
+    @property
+    def _judges(self) -> list[Any]:
+        """Its guardrails, in order."""
+        return guardrail_list(self.guardrails) or guardrail_list(self.guardrail)
 
     def _context_among(self, tasks: list[Task]) -> tuple[tuple[int, ...] | None, str]:
         """Indexes of the context tasks in the crew, and the outputs that tasks outside it have already."""
@@ -155,8 +188,33 @@ class Task(BaseModel):
         return indexes, "\n\n----------\n\n".join(outside)
 
 
+class ConditionalTask(Task):
+    """A task that is done only if `condition`, called with the output of the task before it, says so; else its output is
+    empty. `condition` is `def` or `async def`; a resumed run keeps to what it has said."""
+
+    condition: Callable[..., Any]
+    conditional: ClassVar[bool] = True
+
+    def should_execute(self, context: TaskOutput) -> Any:
+        """What the condition says of an output (of an `async def`: to be awaited)."""
+        return self.condition(context)
+
+    def get_skipped_task_output(self) -> TaskOutput:
+        """The output that it has when it is skipped."""
+        agent = self.agent.role if self.agent else ""
+        return TaskOutput(description=self.description, name=self.name, raw="", agent=agent)
+
+    def to_spec(self, inputs: Mapping[str, Any], tasks: list[Task], extra_callbacks: tuple[Any, ...]) -> TaskSpec:
+        return replace(super().to_spec(inputs, tasks, extra_callbacks), condition=self.condition)
+
+    def outline(self, tasks: list[Task]) -> dict[str, Any]:
+        return super().outline(tasks) | {"conditional": True}
+
+
 def check_order(tasks: list[Task]) -> None:
-    """What a task waits for has to be done when it starts (CrewAI's rules). Raises `ValueError` naming both tasks."""
+    """What a task waits for, or decides by, has to be done when it starts (CrewAI's rules). Raises `ValueError` naming the
+    tasks."""
+    _check_conditional(tasks)
     place = {id(task): index for index, task in enumerate(tasks)}
     for index, task in enumerate(tasks):
         for other in task.context or ():
@@ -177,6 +235,21 @@ def check_order(tasks: list[Task]) -> None:
             "a crew has at most one asynchronous task at the end: its output is the crew's ('{task}' is another one)",
             {"task": tasks[-2].label},
         )
+
+
+def _check_conditional(tasks: list[Task]) -> None:
+    """With CrewAI's codes."""
+    told = {"task": tasks[0].label}
+    if all(task.conditional for task in tasks):
+        text = "a crew needs a task that is no ConditionalTask: '{task}' has no output before it to decide by"
+        raise PydanticCustomError("only_conditional_tasks", text, told)
+    if tasks[0].conditional:
+        text = "the first task cannot be a ConditionalTask: '{task}' has no output before it to decide by"
+        raise PydanticCustomError("invalid_first_task", text, told)
+    for task in tasks:
+        if task.conditional and task.async_execution:
+            text = "the ConditionalTask '{task}' cannot be asynchronous; leave async_execution out"
+            raise PydanticCustomError("invalid_async_conditional_task", text, {"task": task.label})
 
 
 def _output_spec(model: type[BaseModel] | None, *, json_form: bool) -> OutputSpec | None:

@@ -31,19 +31,31 @@ class AgentResult:
 
 
 async def run_agent(
-    scope: Scope, agent: AgentSpec, user: str, tools: Sequence[ToolDef], output: OutputSpec | None = None
+    scope: Scope,
+    agent: AgentSpec,
+    user: str,
+    tools: Sequence[ToolDef],
+    output: OutputSpec | None = None,
+    *,
+    after: Conversation | None = None,
 ) -> AgentResult:
-    """The agent's final answer to a prompt.
+    """The agent's final answer to a prompt. `after`: a conversation that goes on with the prompt, as its next message.
 
     Raises `NoFinalAnswer` when `max_iter` is used up and the forced answer is no answer either, `OutputError` when
     the answer never fits the schema, and whatever the model calls raise.
     """
-    return await _Loop(scope, agent, user, tools, output).perform()
+    return await _Loop(scope, agent, user, tools, output, after).perform()
 
 
 class _Loop:
     def __init__(
-        self, scope: Scope, agent: AgentSpec, user: str, tools: Sequence[ToolDef], output: OutputSpec | None
+        self,
+        scope: Scope,
+        agent: AgentSpec,
+        user: str,
+        tools: Sequence[ToolDef],
+        output: OutputSpec | None,
+        after: Conversation | None,
     ) -> None:
         self.scope, self.agent, self.output = scope, agent, output
         self.config: ModelConfig = scope.run.model_for(agent.model)
@@ -51,7 +63,8 @@ class _Loop:
         self.native = scope.run.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
         self.requested = scope.run.asked_for(agent.model)
         described = () if self.native else tuple(tool.spec for tool in tools)
-        self.conversation = Conversation.of(prompts.opening(agent, user, described))
+        opening = prompts.opening(agent, user, described)
+        self.conversation = Conversation.of(opening) if after is None else after.add(Message("user", user))
         self.unfit = 0
         blank = self._question(forced=False)
         self.settings = digest(blank.settings())

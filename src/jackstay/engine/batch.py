@@ -12,9 +12,10 @@ from typing import Any
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunEnd, RunStatus
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.ending import end_failed, why_ended
 from jackstay.engine.home import Home
-from jackstay.engine.kickoff import Kickoff, Outcome, current_task, new_run, start
+from jackstay.engine.kickoff import Outcome, current_task, new_run, start, take_up
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
@@ -45,10 +46,16 @@ def start_batch(
 async def _batch_run(
     runtime: Runtime, home: Home, name: str, kickoffs: Sequence[Kickoff], concurrency: int
 ) -> list[Ended]:
-    batch = new_run(runtime, _batch_kickoff(name, kickoffs))
+    asked = _batch_kickoff(name, kickoffs)
+    session = runtime.session
+    earlier = session.take_earlier(asked.identity) if session is not None and session.replay is None else None
+    if earlier is not None and earlier.status != "succeeded":
+        batch = await take_up(runtime, earlier.id, asked)
+    else:
+        batch = new_run(runtime, asked)
     runtime.leases.keep(batch, current_task())
     try:
-        await batch.writer.begin()
+        await batch.writer.begin(batch.row)
         outcomes = await _all(
             kickoffs, concurrency, lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id))
         )

@@ -18,8 +18,9 @@ async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
     results: dict[int, TaskResult] = {}
     for stage in stages(crew):
         said = {index: result.raw for index, result in results.items()}
+        last = results[max(results)] if results else None
         done = await together(
-            [run_task(scope, crew.tasks[i], keys[i][1], context_of(crew.tasks[i], i, said)) for i in stage]
+            [run_task(scope, crew.tasks[i], keys[i][1], context_of(crew.tasks[i], i, said), last) for i in stage]
         )
         results.update(zip(stage, done, strict=True))
     final = final_output({index: result.raw for index, result in results.items()})

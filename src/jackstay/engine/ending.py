@@ -18,6 +18,7 @@ from jackstay.errors import (
     AlreadyRunning,
     BudgetExceeded,
     DeadlineExceeded,
+    GuardrailFailed,
     LeaseLost,
     NoFinalAnswer,
     RunCancelled,
@@ -89,6 +90,8 @@ def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
             return "failed", "interrupted"
         case NoFinalAnswer():
             return "failed", "max_iterations"
+        case GuardrailFailed():
+            return "failed", "guardrail"
         case DeadlineExceeded():
             return "failed", "deadline"
         case BudgetExceeded():

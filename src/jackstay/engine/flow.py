@@ -72,7 +72,7 @@ class _FlowRun:
     def _feed_recorded(self, ready: list[Call]) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
         waiting = {(call.method, call.number): call for call in ready}
-        for row in self.run.recorded_under(self.scope.path, "method"):
+        for row in self.run.recorded.under(self.scope.path, "method"):
             name, _, number = row.path.rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
             if call is None or self.run.find(row.path, _question(call)) is None or row.status != "succeeded":

@@ -6,69 +6,43 @@ import asyncio
 import json
 import os
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json
-from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
-from jackstay.core.records import Lease, RunEnd, RunKind, RunRow, StepKind, StepRow, StepStatus
-from jackstay.core.retry import Retry
-from jackstay.core.specs import ModelConfig
-from jackstay.core.usage import Bill
+from jackstay.core.records import Lease, RunEnd, RunRow, StepKind, StepRow, StepStatus
+from jackstay.core.replay import RecordedKickoff
+from jackstay.core.usage import NO_BILL, Bill
+from jackstay.engine.asked import Kickoff, earlier_run, with_environment
 from jackstay.engine.budgets import BudgetScope, scoped
 from jackstay.engine.deadlines import watched
+from jackstay.engine.definitions import (
+    as_recorded,
+    compare,
+    most_alike,
+    outline_is_stored,
+    record_kickoff,
+    store_outline,
+)
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
+from jackstay.engine.replaying import Replay, plan_of
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
-from jackstay.engine.session import identity
 from jackstay.errors import (
-    DefinitionError,
+    DefinitionChanged,
     NotFoundError,
-    RunKeyConflict,
     RunSignal,
     RunSuspended,
     RunWaiting,
 )
-
-
-@dataclass(frozen=True)
-class Kickoff:
-    """One asked-for execution. `body` does it in a scope; `encode` and `decode` are its result as JSON text."""
-
-    kind: RunKind
-    name: str
-    inputs: Mapping[str, Any]
-    fingerprint: str
-    body: Callable[[Scope], Awaitable[Any]]
-    encode: Callable[[Any], str]
-    decode: Callable[[str], Any]
-    models: tuple[tuple[ModelConfig, str], ...] = ()
-    """Every model that may be asked and who asks it: checked before any money is spent."""
-    budget: Budget | None = None
-    retry: Retry | None = None
-    run_key: str | None = None
-    resume: str | None = None
-    deadline_s: float | None = None
-    """The nearest of the definition's and the caller's. Of no fingerprint: a resumed run may have another one."""
-    parent_run: str | None = None
-    entry: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        checked_deadline(self.deadline_s)
-
-    @property
-    def identity(self) -> str:
-        return identity(self.kind, self.name, self.fingerprint, dict(self.inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +55,8 @@ class Outcome:
     bill: Bill
     duration_s: float
     lost: int = 0
+    reused: Bill = NO_BILL
+    """What was answered from another run's record, and paid there."""
 
 
 async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
@@ -88,7 +64,7 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     scope = current_scope()
     if scope is None and runtime.session is not None and runtime.session.scope is not None:
         scope = runtime.session.scope
-    if scope is not None and kickoff.run_key is None and kickoff.resume is None:
+    if scope is not None and kickoff.run_key is None and kickoff.resume is None and kickoff.replay is None:
         with belonging_to(scope):
             return await _nested(scope, home, kickoff)
     return await _top(runtime, home, kickoff)
@@ -127,16 +103,18 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
     run.check(parent)
     args_hash = kickoff.identity
     scope = parent.child(parent.hashed(slug(kickoff.name), args_hash), home=home)
-    row = run.find(scope.path, args_hash)
+    earlier = await _in_place_of(run, scope.path, kickoff)
+    row = run.find(scope.path, args_hash) if earlier is None else None
     if row is not None:
         run.tell("reused", scope.path, kind=kickoff.kind, name=kickoff.name)
         if row.status == "failed":
             raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
         result = kickoff.decode(row.result or "null")
-        return Outcome(result, run.id, scope.path, run.bill(scope.path), row.duration_us / 1e6)
+        return _outcome(run, scope.path, result, row.duration_us / 1e6)
     scope.bound(deadline_s=kickoff.deadline_s, retry=kickoff.retry, budgets=budgets_of(run, kickoff, scope.path))
     await _prepare_models(run, kickoff)
     began = run.began()
+    record_kickoff(run, scope.path, kickoff, earlier.path if earlier is not None else None)
     if kickoff.kind == "crew":
         run.tell("crew_started", scope.path, name=kickoff.name)
 
@@ -159,7 +137,32 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
     await run.commit(made("succeeded", result=kickoff.encode(result)))
     if kickoff.kind == "crew":
         run.tell("crew_finished", scope.path, name=kickoff.name)
-    return Outcome(result, run.id, scope.path, run.bill(scope.path), run.runtime.clock.monotonic() - began.monotonic_s)
+    return _outcome(run, scope.path, result, run.runtime.clock.monotonic() - began.monotonic_s)
+
+
+async def _in_place_of(run: Run, path: str, kickoff: Kickoff) -> RecordedKickoff | None:
+    """The recorded kickoff that this one continues with a changed definition; what has changed is said first."""
+    session = run.runtime.session
+    overrides = session.inputs if session is not None else {}
+    candidates = run.recorded.candidates(path, as_recorded(kickoff, path), overrides)
+    if not candidates:
+        return None
+    earlier = await most_alike(run.runtime, kickoff, candidates)
+    if earlier is None:
+        return None
+    run.recorded.put_in_place(path, earlier)
+    try:
+        await compare(run.runtime, run.id, path, recorded=earlier.fingerprint, kickoff=kickoff)
+    except DefinitionChanged as refusal:
+        run.stop = run.stop or refusal
+        raise
+    return earlier
+
+
+def _outcome(run: Run, path: str, result: Any, duration_s: float) -> Outcome:
+    return Outcome(
+        result, run.id, path, run.bill(path), duration_s, lost=0 if path else len(run.lost), reused=run.reused(path)
+    )
 
 
 # --- a run of its own --------------------------------------------------------------------------------------------------
@@ -168,16 +171,14 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
 async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     asked_s = runtime.clock.monotonic()
     runtime.check_settings()
-    kickoff = _with_environment(runtime, kickoff)
-    earlier = await _earlier(runtime, kickoff)
+    kickoff = with_environment(runtime, kickoff)
+    kickoff, earlier = await earlier_run(runtime, kickoff)
     if earlier is not None and earlier.status == "succeeded":
         return await _recorded(runtime, kickoff, earlier)
     if earlier is None:
-        run = new_run(runtime, kickoff)
-        await _prepare_models(run, kickoff)
-        await _claim_key(run, kickoff)
+        run = await begin(runtime, kickoff)
     else:
-        run = await take_up(runtime, earlier.id)
+        run = await take_up(runtime, earlier.id, kickoff)
         try:
             await _prepare_models(run, kickoff)
         except (Exception, asyncio.CancelledError) as error:
@@ -186,65 +187,36 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     return await _drive(run, home, kickoff, asked_s)
 
 
-def _with_environment(runtime: Runtime, kickoff: Kickoff) -> Kickoff:
-    key = runtime.settings.run_key
-    if key is None or kickoff.run_key is not None or kickoff.resume is not None:
-        return kickoff
-    # The variable names one run; a program's further kickoffs get the key with their number.
-    runtime.kickoffs += 1
-    return replace(kickoff, run_key=key if runtime.kickoffs == 1 else f"{key}#{runtime.kickoffs}")
+async def begin(runtime: Runtime, kickoff: Kickoff) -> Run:
+    """A new run; of a replay, with what it takes from the other run."""
+    run = new_run(runtime, kickoff)
+    store_outline(run, kickoff)
+    if kickoff.replay is not None:
+        source, planned = await plan_of(runtime, kickoff, kickoff.replay)
+        run.row = replace(run.row, forked_from=source.id, tags=_tagged(run.row.tags, kickoff.replay))
+        run.inherit(planned.copied)
+    await _prepare_models(run, kickoff)
+    if kickoff.run_key is not None or kickoff.replay is not None:
+        # Visible before it works: of two that start with one key at once one is refused, and a copy is whole.
+        await run.writer.begin(run.row)
+    await _check_source(run)
+    return run
 
 
-async def _earlier(runtime: Runtime, kickoff: Kickoff) -> RunRow | None:
-    """The run that this kickoff was asked to go on with, if it was asked."""
-    if kickoff.resume is not None:
-        asked = await find_run(runtime, kickoff.resume)
-        _check_resumable(runtime, kickoff, asked)
-        return asked
-    if kickoff.run_key is not None:
-        row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
-        if row is not None:
-            _check_key(kickoff, row)
-        return row
-    if runtime.session is not None:
-        run_id = runtime.session.take_earlier(kickoff.identity)
-        return await runtime.off_loop(runtime.journal.run, run_id) if run_id else None
-    return None
+async def _check_source(run: Run) -> None:
+    """Of a run that was deleted while it was copied, messages that the copies need may be gone as well. From now on these
+    rows keep them."""
+    source, runtime = run.row.forked_from, run.runtime
+    if source is None or await runtime.off_loop(runtime.journal.run, source) is not None:
+        return
+    error = NotFoundError(f"run {source[:SHORT]} was deleted while it was copied; nothing has been run")
+    await end_failed(run, error)
+    raise error
 
 
-async def find_run(runtime: Runtime, prefix: str) -> RunRow:
-    """The one run whose id starts so (or whose run key it is). Raises `NotFoundError`."""
-    rows = await runtime.off_loop(runtime.journal.find_runs, prefix)
-    if not rows:
-        raise NotFoundError(f"there is no run {prefix!r} in {runtime.journal.url}; 'jackstay runs' lists them")
-    if len(rows) > 1:
-        listed = ", ".join(row.id for row in rows[:5])
-        raise NotFoundError(f"{prefix!r} is the beginning of {len(rows)} runs ({listed}); give more of the id")
-    return rows[0]
-
-
-def _check_resumable(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> None:
-    if (row.kind, row.name) != (kickoff.kind, kickoff.name):
-        raise DefinitionError(
-            f"run {row.id[:SHORT]} is of {row.kind} '{row.name}' and cannot be resumed by {kickoff.kind} '{kickoff.name}'"
-        )
-    if row.fingerprint != kickoff.fingerprint:
-        text = f"the definition of {row.kind} '{row.name}' has changed since the run; steps whose question differs are asked anew"
-        runtime.tell("warning", row.id, "", {"text": text})
-
-
-def _check_key(kickoff: Kickoff, row: RunRow) -> None:
-    given, known = dict(kickoff.inputs), json.loads(row.inputs) if row.inputs else {}
-    if (row.kind, row.name) != (kickoff.kind, kickoff.name) or row.fingerprint != kickoff.fingerprint:
-        raise RunKeyConflict(
-            f"the run key {kickoff.run_key!r} belongs to run {row.id[:SHORT]} of {row.kind} '{row.name}', whose definition "
-            "differs from this one; use another run_key, or resume that run by its id to see what changed"
-        )
-    if json.loads(canonical_json(given)) != known:
-        raise RunKeyConflict(
-            f"the run key {kickoff.run_key!r} belongs to run {row.id[:SHORT]} with the inputs {known}, not {given}; a run "
-            "key names one run: put what varies into the key"
-        )
+def _tagged(tags: str | None, of: Replay) -> str:
+    told = {"run": of.run_id, "target": of.target} | ({"after": True} if of.after else {})
+    return canonical_json({**json.loads(tags or "{}"), "replay": told})
 
 
 def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
@@ -269,20 +241,19 @@ def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
     return Run(runtime, row, lease=Lease(row.id, 1), is_new=True)
 
 
-async def _claim_key(run: Run, kickoff: Kickoff) -> None:
-    """A run with a key is made visible before it works, so that of two that start at once one is refused."""
-    if kickoff.run_key is not None:
-        await run.writer.begin()
-
-
-async def take_up(runtime: Runtime, run_id: str) -> Run:
-    """Takes an unfinished run over: its lease, its rows, what it may have lost. Raises `AlreadyRunning`."""
-    takeover = await runtime.journal.take_up(run_id, force=run_id in runtime.left_behind)
+async def take_up(runtime: Runtime, run_id: str, kickoff: Kickoff | None = None) -> Run:
+    """Takes an unfinished run over: its lease, its rows, what it may have lost; it is bound to this definition from now
+    on. Raises `AlreadyRunning`."""
+    force = run_id in runtime.left_behind
+    fingerprint = kickoff.fingerprint if kickoff is not None else None
+    takeover = await runtime.journal.take_up(run_id, force=force, fingerprint=fingerprint)
     runtime.left_behind.discard(run_id)
     run = Run(runtime, takeover.run, lease=takeover.lease, is_new=False)
     run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
     if runtime.settings.model and runtime.settings.model != run.row.model_override:
         run.row = replace(run.row, model_override=runtime.settings.model)
+    if kickoff is not None:
+        store_outline(run, kickoff)
     return run
 
 
@@ -307,11 +278,12 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
         if why is error:
             raise
         raise why from (error if isinstance(error, Exception) else None)
+    outline_is_stored(run, kickoff)
     # Before the end is written, which gives the lease back: a renewal at that moment would find it lost.
     runtime.leases.let_go(run)
     await _end(run, kickoff, result=result)
     duration_s = runtime.clock.monotonic() - started
-    return Outcome(result, run.id, "", run.bill(), duration_s, lost=len(run.lost))
+    return _outcome(run, "", result, duration_s)
 
 
 async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseException | None = None) -> None:
@@ -348,4 +320,4 @@ async def _recorded(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> Outcome:
         run.note(step)
     runtime.tell("reused", row.id, "", {"kind": kickoff.kind, "name": kickoff.name})
     seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else 0.0
-    return Outcome(kickoff.decode(row.output or "null"), row.id, "", run.bill(), seconds)
+    return _outcome(run, "", kickoff.decode(row.output or "null"), seconds)

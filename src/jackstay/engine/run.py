@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackstay.core.budget import Hold
 from jackstay.core.canonical import canonical_json
@@ -29,8 +29,16 @@ from jackstay.core.records import (
 )
 from jackstay.core.specs import ModelConfig, chain_of
 from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
+from jackstay.engine.recorded import Recorded
 from jackstay.engine.run_writer import Blobs, RunWriter
-from jackstay.errors import BudgetExceeded, ConfigurationError, DeadlineExceeded, RunSuspended, StorageUnavailable
+from jackstay.errors import (
+    BudgetExceeded,
+    ConfigurationError,
+    DeadlineExceeded,
+    DefinitionChanged,
+    RunSuspended,
+    StorageUnavailable,
+)
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
@@ -61,17 +69,19 @@ class Run:
         self._waited = 0
         self.ended: RunEnd | None = None
         self.writer = RunWriter(lambda: runtime.journal, lease, self._storage_failed, new=row if is_new else None)
-        self._recorded: dict[str, StepRow] = {}
+        self.recorded = Recorded()
         self._attempts: dict[tuple[str, int], int] = {}
         self._reserved: dict[tuple[str, int], int] = {}
-        self._last_seq: dict[str, int] = {}
         self._bills: dict[str, Bill] = {}
+        self._reused: dict[str, Bill] = {}
         self._overridden: dict[int, tuple[ModelConfig, ModelConfig]] = {}
         self._askers: dict[int, tuple[ModelConfig, Asker]] = {}
         self.raised: dict[str, Any] = {}
         """What a person has allowed since a budget was reached, by the scope's path."""
         self.waits: tuple[Wait, ...] = ()
         """What the run waits for, when it is suspended."""
+        self.strict = runtime.session is not None and runtime.session.strict
+        """Refuses what the record does not answer because something has changed."""
         self.activity = ""
         """What it is doing now, for other processes to see (written with the lease)."""
 
@@ -85,9 +95,7 @@ class Run:
         """Takes in what earlier processes recorded: all revisions (they are billed), the newest one answers."""
         for row in rows:
             self.note(row)
-            known = self._recorded.get(row.path)
-            if known is None or row.rev > known.rev:
-                self._recorded[row.path] = row
+            self.recorded.add(row)
             if row.request_ref:
                 self.writer.remember(row.request_ref)
         for reservation in takeover.reservations:
@@ -101,31 +109,51 @@ class Run:
                 self.raised[wait.path] = json.loads(wait.answer)
         self._waited = len(takeover.waits)
 
-    def find(self, path: str, args_hash: str) -> StepRow | None:
-        """The recorded answer to this question, if it may be used: a success, or a failure that user code has already
-        gone on from. A question that changed is asked anew, with a warning."""
-        row = self._recorded.get(path)
-        if row is None:
-            return None
-        if row.args_hash != args_hash:
-            self.tell("warning", path, text=f"{path}: the question changed since it was recorded; it is asked anew")
-            return None
-        match row.status:
-            case "succeeded":
-                return row
-            case "failed":
-                return row if self._last_seq.get(parent_of(path), 0) > row.seq else None
-            case _:
-                return None
+    def inherit(self, rows: Sequence[StepRow]) -> None:
+        """Begins with rows of another run: they answer here, and were paid there."""
+        mine = [replace(row, run_id=self.id) for row in rows]
+        for row in mine:
+            self.note(row)
+            self.recorded.add(row)
+        self.writer.inherit(mine)
 
-    def recorded_under(self, path: str, kind: str) -> list[StepRow]:
-        """The newest rows of that kind directly inside a scope, in order of completion."""
-        rows = [row for row in self._recorded.values() if row.kind == kind and parent_of(row.path) == path]
-        return sorted(rows, key=lambda row: row.seq)
+    def find(self, path: str, args_hash: str) -> StepRow | None:
+        """The recorded answer to this question, if it may be used. A question that changed is asked anew, with a
+        warning; refused, if the run is strict."""
+        found = self.recorded.find(path, args_hash)
+        if isinstance(found, StepRow):
+            return found if found.path == path else self._moved(found, path)
+        if found == "changed":
+            self.tell("warning", path, text=f"{path}: the question changed since it was recorded; it is asked anew")
+        if found is not None and self.strict:
+            why = "its question has changed" if found == "changed" else "its result could not be stored"
+            self.refuse(f"{path} would be executed again: {why}")
+        return None
+
+    def refuse(self, why: str) -> NoReturn:
+        """Of a strict run: stops it before anything is done that the record does not answer."""
+        self.stop = self.stop or DefinitionChanged(
+            f"{why}. Nothing more has been run; without --strict it is asked anew, or undo the change"
+        )
+        raise self.stop
+
+    def _moved(self, row: StepRow, path: str) -> StepRow:
+        """A row of a kickoff whose definition has changed since, at the path of today. It was paid where it stood."""
+        moved = replace(
+            row,
+            run_id=self.id,
+            path=path,
+            rev=1,
+            seq=0,
+            epoch=self.lease.epoch,
+            origin_run_id=row.origin_run_id or self.id,
+        )
+        self.defer(moved)
+        self.recorded.add(replace(moved, seq=row.seq))
+        return moved
 
     def next_rev(self, path: str) -> int:
-        row = self._recorded.get(path)
-        return 1 if row is None else row.rev + 1
+        return self.recorded.next_rev(path)
 
     def attempts_before(self, path: str, rev: int) -> int:
         """Requests of this asking whose end an earlier process saw."""
@@ -138,6 +166,10 @@ class Run:
     def bill(self, path: str = "") -> Bill:
         """What the model calls inside a scope used and cost, from their rows; reused rows of other runs cost nothing."""
         return self._bills.get(path, NO_BILL)
+
+    def reused(self, path: str = "") -> Bill:
+        """The same of the calls that were answered from another run's record: what they cost there."""
+        return self._reused.get(path, NO_BILL)
 
     def began(self) -> Began:
         return Began(self.now(), self.runtime.clock.monotonic())
@@ -207,15 +239,14 @@ class Run:
         self.stop = self.stop or error
 
     def note(self, row: StepRow) -> None:
-        """Sums: the newest completion in each enclosing scope, and the bill of a model call for all of them."""
-        bill = bill_of(row) if row.kind == "llm" and row.origin_run_id is None else None
-        path = row.path
+        """The bill of a model call counts for all scopes around it; what another run has paid for is told apart."""
+        if row.kind != "llm" or row.origin_run_id == row.run_id:  # moved inside the run: it counts where it was paid
+            return
+        bills = self._bills if row.origin_run_id is None else self._reused
+        bill, path = bill_of(row), row.path
         while path:
             path = parent_of(path)
-            if row.seq:
-                self._last_seq[path] = max(self._last_seq.get(path, 0), row.seq)
-            if bill is not None:
-                self._bills[path] = self._bills.get(path, NO_BILL) + bill
+            bills[path] = bills.get(path, NO_BILL) + bill
 
     # --- models ------------------------------------------------------------------------------------------------------
 

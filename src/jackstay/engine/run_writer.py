@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.budget import DoesNotFit, Hold
@@ -54,13 +54,15 @@ class RunWriter:
         self._broken: StorageUnavailable | LeaseLost | None = None
         """Why a write of the run's was not stored. Nothing but its end is written after it, though the storage may be
         all right again: later rows would stand on rows and messages that are missing, and a failure that only came of
-        this one would be raised again by a resume."""
+        this one would be raised again by a resume. Of a run whose first write was not stored there is not even an end:
+        it would be a run without the rows that it inherits."""
         self._stored: set[str] = {EMPTY_CHAIN}
         """Addresses of messages and contents that the run has stored."""
 
-    async def begin(self) -> None:
-        """Makes the run visible; else its first write does."""
+    async def begin(self, row: RunRow) -> None:
+        """Makes the run visible with this row; else its first write does."""
         if self._unsaved is not None:
+            self._unsaved = row
             await self._commit()
 
     def defer(self, row: StepRow, *, settlements: tuple[Settlement, ...] = (), blobs: Blobs = ()) -> None:
@@ -108,6 +110,17 @@ class RunWriter:
                 raise
         await self._commit(reservations, end, holds, waits)
 
+    def inherit(self, rows: Sequence[StepRow]) -> None:
+        """Rows of another run, for the new run's first commit. Their messages and contents are stored already."""
+        self._steps += rows
+        for row in rows:
+            if row.request_ref:
+                self.remember(row.request_ref)
+
+    def enclose(self, blobs: Blobs) -> None:
+        """Contents for the next commit, whenever that is."""
+        self._blobs += blobs
+
     def remember(self, request_ref: str) -> None:
         """A conversation that an earlier process has stored."""
         self._stored.add(request_ref)
@@ -153,7 +166,7 @@ class RunWriter:
         steps, settlements, blobs = tuple(self._steps), tuple(self._settlements), tuple(self._blobs)
         self._steps, self._settlements, self._blobs = [], [], []
         if self._broken is not None:
-            if end is None:
+            if end is None or self._unsaved is not None:
                 raise self._broken
             steps, settlements, blobs = (), (), ()
         write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits)

@@ -94,6 +94,8 @@ class Runtime:
         self.kickoffs = 0
         self.left_behind: set[str] = set()
         """Runs that this process drove and whose end it could not write."""
+        self.outlines: dict[str, float] = {}
+        """Definitions that this process knows to be in the journal, by fingerprint, and since when (monotonic)."""
         self._override_said = False
         self._classes: dict[str, type] = {}
         self._lock = threading.Lock()

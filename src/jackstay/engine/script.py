@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.records import RunEnd, RunFilter, RunRow
+from jackstay.core.replay import target_of
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.ending import end_failed, tell_end, why_ended
-from jackstay.engine.kickoff import Kickoff, budgets_of, new_run, take_up
+from jackstay.engine.kickoff import begin, budgets_of, take_up
+from jackstay.engine.replaying import Replay
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
@@ -21,6 +25,8 @@ from jackstay.engine.user_code import STOP_WAIT_S
 from jackstay.errors import RunCancelled
 
 T = TypeVar("T")
+SESSION_RUNS = 100_000
+"""More than a program is likely to have made."""
 
 
 @contextmanager
@@ -31,19 +37,21 @@ def script_run(
     entry: Mapping[str, Any],
     inputs: Mapping[str, Any] | None = None,
     resume: str | None = None,
+    replay: Replay | None = None,
+    strict: bool = False,
     run_key: str | None = None,
     budget: Budget | None = None,
     deadline_s: float | None = None,
 ) -> Iterator[Run]:
     """Inside the block every kickoff of this process, from any thread, is a step of the script's run.
 
-    `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. `run_key`
-    names a new run. `budget`: what everything in it may spend together. `deadline_s`: after so many seconds nothing more
+    `resume`: the id of the script's earlier run; kickoffs that had finished return what they returned then. `replay`: a
+    new run that begins with what another one has recorded. `strict`: refuses what would be asked anew. `run_key` names a new run. `budget`: what everything in it may spend together. `deadline_s`: after so many seconds nothing more
     starts, and what is in flight ends. The block's exception is the run's end and is raised on.
     """
     runtime.check_settings()
-    session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}))
-    script = _script(name, entry, inputs or {}, run_key, budget)
+    session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}), strict=strict)
+    script = replace(_script(name, entry, inputs or {}, run_key, budget), replay=replay)
     try:
         run = _on_engine(runtime, _begin(runtime, script, resume))
     except BaseException:
@@ -66,12 +74,20 @@ def script_run(
 
 
 @contextmanager
-def resumed_session(runtime: Runtime, row: RunRow) -> Iterator[Session]:
+def started_again(
+    runtime: Runtime,
+    row: RunRow,
+    *,
+    replay: Replay | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    strict: bool = False,
+) -> Iterator[Session]:
     """Inside the block the process is the one that made `row`, started again: kickoffs of the same definition and
-    inputs go on with the runs of that session, or return what those had returned."""
-    session = Session(row.session_id or row.id)
-    rows = runtime.journal.runs(RunFilter(limit=1000, session_id=row.session_id)) if row.session_id else [row]
-    session.remember(r for r in rows if r.parent_run is None)
+    inputs go on with the runs of that session, or return what those had returned. `replay`: one of them is replayed, by
+    a new run, and only those that have finished answer. `inputs`, `strict`: see `script_run`."""
+    session = Session(row.session_id or row.id, inputs=dict(inputs or {}), strict=strict, replay=replay)
+    wanted = RunFilter(limit=SESSION_RUNS, session_id=row.session_id)
+    session.remember(_standing(runtime.journal.runs(wanted) if row.session_id else [row], row))
     runtime.session = session
     try:
         yield session
@@ -79,12 +95,29 @@ def resumed_session(runtime: Runtime, row: RunRow) -> Iterator[Session]:
         runtime.session = None
 
 
+def _standing(rows: Sequence[RunRow], row: RunRow) -> list[RunRow]:
+    """The session's runs as the program makes them. What goes on with a finished run after a change stands in its place,
+    and so does a replay if it is the one that is gone on with; else it is none of the program's."""
+    by_id = {each.id: each for each in rows}
+    sources = set()
+    for each in (row, *(each for each in rows if each.forked_from and not target_of(each))):
+        source = each.forked_from
+        while source in by_id:
+            sources.add(source)
+            source = by_id[source].forked_from
+    return [
+        each
+        for each in rows
+        if each.id == row.id or (each.id not in sources and (each.forked_from is None or not target_of(each)))
+    ]
+
+
 async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
     if resume is not None:
-        run = await take_up(runtime, resume)
+        run = await take_up(runtime, resume, script)
     else:
-        run = new_run(runtime, script)
-        await run.writer.begin()
+        run = await begin(runtime, script)
+        await run.writer.begin(run.row)
     runtime.leases.keep(run, lambda: _kickoffs_of(runtime))
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
     run.tell("run_started" if resume is None else "run_resumed", "", **news)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from jackstay.core.records import TERMINAL, RunEnd, RunRow
-from jackstay.engine.kickoff import find_run, take_up
+from jackstay.engine.asked import find_run
+from jackstay.engine.kickoff import take_up
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import AlreadyRunning
 

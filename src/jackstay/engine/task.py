@@ -1,4 +1,4 @@
-"""One task of a crew: prompt, agent loop, structured output, callbacks, file, row."""
+"""One task of a crew: condition, prompt, agent loop, structured output, guardrails, callbacks, file, row."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +16,35 @@ from jackstay.core.deadline import nearest
 from jackstay.core.failures import Failure, failure_of
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
-from jackstay.core.results import OutputForm, TaskResult, task_from_json, task_to_json
+from jackstay.core.results import TaskResult, output_hash, task_from_json, task_to_json
 from jackstay.core.specs import TaskSpec, ToolDef
+from jackstay.core.usage import NO_BILL
 from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.deadlines import watched
+from jackstay.engine.decision import Decision
+from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
 
 
-async def run_task(crew: Scope, task: TaskSpec, number: int, context: str) -> TaskResult:
-    """The task's result, from the record or from its agent. Raises what the agent's run raises."""
-    return await _TaskStep(crew, task, number, context).perform()
+async def run_task(
+    crew: Scope, task: TaskSpec, number: int, context: str, previous: TaskResult | None = None
+) -> TaskResult:
+    """The task's result, from the record or from its agent. `previous`, the output before it, is what its condition looks
+    at; without it the condition does not count. Raises what the agent's run, a condition or a guardrail raises."""
+    return await _TaskStep(crew, task, number, context, previous).perform()
 
 
 class _TaskStep:
-    def __init__(self, crew: Scope, task: TaskSpec, number: int, context: str) -> None:
+    def __init__(self, crew: Scope, task: TaskSpec, number: int, context: str, previous: TaskResult | None) -> None:
         self.run, self.task, self.context = crew.run, task, context
+        self.previous = previous if task.condition is not None else None
         self.path = numbered(crew.path, task.key, number)
         self.scope = crew.child(self.path, agent=task.agent.role, task=task.name or task.key)
         self.scope.bound(retry=task.agent.retry, limits=(task.agent.limit,) if task.agent.limit else ())
         self.tools: Sequence[ToolDef] = task.tools or task.agent.tools
-        self.args_hash = _question(task, self.tools, context)
+        self.args_hash = _question(task, self.tools, context, self.previous)
 
     async def perform(self) -> TaskResult:
         self.run.check(self.scope)
@@ -50,7 +58,8 @@ class _TaskStep:
         self.scope.bound(deadline_s=nearest(self.task.deadline_s, self.task.agent.max_execution_time_s))
         try:
             async with watched(self.scope):
-                result = await self._execute()
+                wanted = await self._is_wanted()
+                result = await self._execute() if wanted else self._result("", None)
                 # A callback may have swallowed a stop.
                 self.run.check(self.scope)
         except asyncio.CancelledError:
@@ -58,47 +67,67 @@ class _TaskStep:
         except Exception as error:
             await self._failed(error)
             raise
-        self.run.defer(self._row("succeeded", result=canonical_json(task_to_json(result))))
-        self.run.tell(
-            "task_finished",
-            self.path,
-            task=self.scope.task,
-            agent=self.scope.agent,
-            summary=result.raw[:120],
-            tokens=result.bill.usage.total_tokens,
-            cost_usd=result.bill.cost_usd,
-            duration_s=result.duration_s,
-        )
+        done = canonical_json(task_to_json(result))
+        self.run.defer(self._row("succeeded", result=done, flags=None if wanted else "skipped"))
+        self._tell_end(result, wanted=wanted)
         return result
+
+    async def _is_wanted(self) -> bool:
+        """What the task's condition says of the output before it; decided once in a run."""
+        if self.task.condition is None or self.previous is None:
+            return True
+        decision = Decision(self.scope, "@condition", "step", "condition", self.previous)
+        decided = decision.recorded()
+        if decided is None:
+            with decision.recording_failure():
+                decided = bool(await decision.ask(self.task.condition, self.task.presented(self.previous)))
+            decision.record(decided)
+        return bool(decided)
 
     async def _execute(self) -> TaskResult:
         today = await self._today()
         user = prompts.task_text(self.task, self.context, today=today)
         answer = await run_agent(self.scope, self.task.agent, user, self.tools, self.task.output)
-        output = self.task.output
-        form: OutputForm = "raw" if output is None else output.form
-        result = TaskResult(
-            key=self.task.key,
-            name=self.task.name,
-            description=self.task.description,
-            expected_output=self.task.expected_output,
-            agent=self.task.agent.role,
-            raw=answer.text,
-            form=form,
-            value=answer.value,
-            data=output.dump(answer.value) if output is not None and answer.value is not None else None,
-            bill=self.run.bill(self.path),
-            duration_s=self.run.runtime.clock.monotonic() - self.began.monotonic_s,
-            path=self.path,
-        )
+
+        async def ask_again(result: TaskResult, problem: str) -> TaskResult:
+            # The conversation goes on: its context, and what its tools have found, are kept and not asked for again.
+            nonlocal answer
+            complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
+            answer = await run_agent(
+                self.scope, self.task.agent, complaint, self.tools, self.task.output, after=answer.conversation
+            )
+            return self._result(answer.text, answer.value)
+
+        result = await pass_guardrails(self.scope, self.task, self._result(answer.text, answer.value), ask_again)
+        result = replace(result, bill=self.run.bill(self.path), duration_s=self._took_s())
         for callback in self.task.callbacks:
-            await call_user(self.scope, callback, self.task.present(result) if self.task.present else result)
+            await call_user(self.scope, callback, self.task.presented(result))
         if self.task.output_file:
             # As user code: the answer is on disk before the world sees anything of it.
             await self.run.writer.flush()
             self.run.check(self.scope)
             await self.run.runtime.off_loop(_write_file, self.task, result)
         return result
+
+    def _result(self, text: str, value: Any) -> TaskResult:
+        output = self.task.output if value is not None else None
+        return TaskResult(
+            key=self.task.key,
+            name=self.task.name,
+            description=self.task.description,
+            expected_output=self.task.expected_output,
+            agent=self.task.agent.role,
+            raw=text,
+            form="raw" if output is None else output.form,
+            value=value,
+            data=None if output is None else output.dump(value),
+            bill=self.run.bill(self.path),
+            duration_s=self._took_s(),
+            path=self.path,
+        )
+
+    def _took_s(self) -> float:
+        return self.run.runtime.clock.monotonic() - self.began.monotonic_s
 
     async def _today(self) -> str | None:
         """The date that enters the prompt is recorded: a resume on the next day asks the same question."""
@@ -115,6 +144,16 @@ class _TaskStep:
         self.run.defer(self.run.step_row(began, path, "input", "date", "succeeded", digest(form), result=recorded))
         return today
 
+    def _tell_end(self, result: TaskResult, *, wanted: bool) -> None:
+        named = {"task": self.scope.task, "agent": self.scope.agent}
+        if not wanted:
+            self.run.tell("task_skipped", self.path, **named)
+            return
+        figures = {"tokens": result.bill.usage.total_tokens, "cost_usd": result.bill.cost_usd}
+        self.run.tell(
+            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s
+        )
+
     async def _failed(self, error: Exception) -> None:
         self.run.tell("task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error))
         if error is self.run.stop:
@@ -125,9 +164,12 @@ class _TaskStep:
     def _recorded(self, row: StepRow) -> TaskResult:
         body = json.loads(row.result or "{}")
         load = self.task.output.load if self.task.output is not None and body.get("data") is not None else None
-        return task_from_json(body, load(body["data"]) if load else None)
+        result = task_from_json(body, load(body["data"]) if load else None)
+        # What another run has paid for is no cost of this one.
+        paid_here = row.origin_run_id in (None, self.run.id)
+        return replace(result, path=self.path, bill=result.bill if paid_here else NO_BILL)
 
-    def _row(self, status: StepStatus, *, result: str | None = None, error: Failure | None = None) -> StepRow:
+    def _row(self, status: StepStatus, *, error: Failure | None = None, **fields: Any) -> StepRow:
         return self.run.step_row(
             self.began,
             self.path,
@@ -136,17 +178,20 @@ class _TaskStep:
             status,
             self.args_hash,
             error=error,
-            result=result,
             agent=self.scope.agent,
             task=self.scope.task,
+            **fields,
         )
 
 
-def _question(task: TaskSpec, tools: Sequence[ToolDef], context: str) -> str:
+def _question(task: TaskSpec, tools: Sequence[ToolDef], context: str, previous: TaskResult | None) -> str:
     agent = task.agent
     schema: Any = task.output.schema.to_json() if task.output else None
     said = [task.description, task.expected_output, agent.role, agent.goal, agent.backstory, context]
-    return digest([said, [tool.spec.to_json() for tool in tools], schema])
+    # Only where there are any: the questions of all other tasks are what they were.
+    guarded = [["guardrails", *(guardrail.name for guardrail in task.guardrails)]] if task.guardrails else []
+    conditional = [["condition", output_hash(previous)]] if previous is not None else []
+    return digest([said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional])
 
 
 def _write_file(task: TaskSpec, result: TaskResult) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
-from jackstay.journal import answer_cache, breakers, limits, opening
+from jackstay.journal import answer_cache, breakers, limits, opening, pruning
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
@@ -18,6 +18,7 @@ from jackstay.journal.leases import Leases, allow, answer_wait, request_cancel
 from jackstay.journal.location import Dialect, Durability, Location
 from jackstay.journal.owner import Owner
 from jackstay.journal.pending import Pending
+from jackstay.journal.pruning import Garbage
 from jackstay.journal.reader import Reads
 from jackstay.journal.writer import Writer
 
@@ -109,14 +110,16 @@ class Journal(Reads):
         """Commit the rows together. The steps come back with their `seq`, the order of completion in the run."""
         return cast("Pending[tuple[StepRow, ...]]", self._writer.rows(write=write))
 
-    def take_up(self, run_id: str, *, force: bool = False) -> Pending[Takeover]:
+    def take_up(self, run_id: str, *, force: bool = False, fingerprint: str | None = None) -> Pending[Takeover]:
         """Go on with a run that nobody drives: its owner gave it back, is gone, or was silent for the lease time.
 
         The epoch rises, which fences the former owner off; open reservations become lost. `force` takes it from an
-        owner that is alive, too. Raises `AlreadyRunning` or `NotFoundError`.
+        owner that is alive, too. `fingerprint`: of the definition that goes on with it. Raises `AlreadyRunning` or `NotFoundError`.
         """
         leases = self._leases
-        return self._writer.call(lambda connection: leases.take_up(connection, run_id, force), forgets=run_id)
+        return self._writer.call(
+            lambda connection: leases.take_up(connection, run_id, force, fingerprint), forgets=run_id
+        )
 
     def renew(self, leases: Sequence[Lease], activity: Mapping[str, str]) -> Pending[frozenset[str]]:
         """Keep these leases for another lease time and say what the runs are doing. Returns the runs still held: the
@@ -175,6 +178,20 @@ class Journal(Reads):
     def allow(self, run_id: str, answer: str, *, by: str) -> Pending[None]:
         """Raise the budget that has stopped or paused a run; `answer`: JSON text of `Budget`'s arguments."""
         return self._writer.call(lambda connection: allow(connection, run_id, answer, by))
+
+    def delete_runs(self, run_ids: Sequence[str]) -> Pending[frozenset[str]]:
+        """Delete those of the runs that ended `pruning.MIN_AGE_S` ago and that nobody holds. Returns them; what only they
+        needed stays until a `sweep`."""
+        wanted = tuple(run_ids)
+        return self._writer.call(lambda connection: pruning.delete_runs(connection, wanted))
+
+    def garbage(self, *, without: Sequence[str] = ()) -> Garbage:
+        """Blobs that no row needs, as if the runs `without` were gone. Reads the whole journal."""
+        return self._read(lambda connection: pruning.find_garbage(connection, without))
+
+    def sweep(self, garbage: Garbage) -> Pending[Garbage]:
+        """Delete those of these blobs that are still not needed. Returns them."""
+        return self._writer.call(lambda connection: pruning.sweep(connection, garbage))
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Commit what waits, give back the leases of this process, close. Later writes raise `StorageUnavailable`."""

@@ -25,7 +25,9 @@ class Leases:
     def __init__(self, owner: Owner, lease_s: float) -> None:
         self._owner, self._lease_s = owner, lease_s
 
-    def take_up(self, connection: WriteConnection, run_id: str, force: bool) -> Takeover:
+    def take_up(
+        self, connection: WriteConnection, run_id: str, force: bool, fingerprint: str | None = None
+    ) -> Takeover:
         """Take the lease if it is free, and read what the run has so far.
 
         Raises `NotFoundError`, or `AlreadyRunning` with the owner and the time until which it holds the run.
@@ -50,9 +52,10 @@ class Leases:
             .where(reservation.c.run_id == run_id, reservation.c.state == "open")
             .values(state="lost", cost_pico=reservation.c.worst_pico, settled_at=clock)
         )
-        core.execute(_running_again(run_id, held.now))
+        core.execute(_running_again(run_id, held.now, fingerprint))
         row = read_run(core, run_id)
-        assert row is not None  # seen above, and runs are not deleted inside this transaction
+        if row is None:  # seen above, and deleted meanwhile (`pruning`); this lease's row goes with the transaction
+            raise NotFoundError(f"run {run_id} has just been deleted from this journal")
         steps, reservations = tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
         return Takeover(Lease(run_id, epoch), row, steps, reservations, tuple(read_waits(core, run_id)))
 
@@ -154,7 +157,7 @@ def _ensure_lease_row(connection: WriteConnection, run_id: str) -> None:
     )
 
 
-def _running_again(run_id: str, at: int) -> Update:
+def _running_again(run_id: str, at: int, fingerprint: str | None) -> Update:
     ended = run.c.status.in_(TERMINAL)
     return (
         update(run)
@@ -166,6 +169,7 @@ def _running_again(run_id: str, at: int) -> Update:
             finished_at=None,
             started_at=func.coalesce(run.c.started_at, at),
             attempts=run.c.attempts + 1,
+            fingerprint=func.coalesce(fingerprint, run.c.fingerprint),
             # A cancel that has already ended the run is used up; one that nobody has obeyed yet still holds.
             cancel_requested=case((ended, False), else_=run.c.cancel_requested),
         )

@@ -285,6 +285,7 @@ def _filtered(wanted: RunFilter) -> Select[Any]:
         (run.c.name, wanted.name),
         (run.c.session_id, wanted.session_id),
         (run.c.parent_run, wanted.parent_run),
+        (run.c.forked_from, wanted.forked_from),
     ):
         if value is not None:
             query = query.where(column == value)

@@ -37,6 +37,11 @@ class Codec(Generic[R]):
         self._times = [self.names.index(name) for name in times]
         self._payloads = [self.names.index(name) for name in payloads]
 
+    @property
+    def payload_names(self) -> list[str]:
+        """Columns that may hold the address of a blob instead of the payload."""
+        return [self.names[at] for at in self._payloads]
+
     def values(self, value: R) -> list[Any]:
         """The fields, in the columns' order."""
         return list(self._get(value))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import Answer, Question
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.asker import Ask
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.home import Home
-from jackstay.engine.kickoff import Kickoff, belonging_to, start
+from jackstay.engine.kickoff import belonging_to, start
 from jackstay.engine.model_call import call_model
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.engine.scope import Scope, current_scope

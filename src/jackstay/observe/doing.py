@@ -63,17 +63,19 @@ class Doing:
                 self._work[key] = Work(f"{data['agent']}: {data['task']}", self._now())
             case "method_started":
                 self._work[key] = Work(f"{data['method']}()", self._now())
-            case "task_finished" | "task_failed" | "method_finished" | "method_failed":
+            case "task_finished" | "task_failed" | "task_skipped" | "method_finished" | "method_failed":
                 self._work.pop(key, None)
             case "model_call_started":
                 self._does(event, f"asking {data['model']}")
             case "tool_started":
                 self._does(event, f"using {data['tool']}")
+            case "guardrail_started":
+                self._does(event, f"checking by {data['guardrail']}")
             case "retry":
                 self._does(event, f"waiting {seconds(data['wait_s'])} to ask {data['model']} again")
             case "model_call_finished":
                 self._count(event)
-            case "tool_finished" | "tool_failed" | "model_call_failed":
+            case "tool_finished" | "tool_failed" | "model_call_failed" | "guardrail_passed" | "guardrail_rejected":
                 self._does(event, "")
             case "reused":
                 self.recorded += data.get("kind") == "llm"

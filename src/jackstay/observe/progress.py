@@ -98,6 +98,10 @@ def _news_of(event: Event) -> Text | None:
             return Text.assemble(("✓ ", "green"), f"{data['agent']}: {data['task']} ", (f"· {figures}", "dim"))
         case "task_failed":
             return Text.assemble(("✗ ", "red"), f"{data['agent']}: {data['task']} · {_one_line(data['error'])}")
+        case "task_skipped":
+            return Text(f"– {data['agent']}: {data['task']} · skipped, its condition does not hold", style="dim")
+        case "guardrail_rejected":
+            return Text(f"↻ {data['guardrail']} rejected an answer: {_one_line(data['error'])}", style="yellow")
         case "reused" if data.get("kind") in ("task", "crew", "method"):
             return Text(
                 f"↺ {data.get('task') or data.get('name') or data.get('method')}: from the journal", style="dim"

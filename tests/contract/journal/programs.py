@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
-from jackstay.core.records import Write
+from jackstay.core.messages import EMPTY_CHAIN, Message
+from jackstay.core.records import MessagesBlob, Write
 from jackstay.journal import from_url, open_journal
-from tests.contract.journal.rows import TIMEOUT_S, a_run, a_step, write_step
+from tests.contract.journal.rows import TIMEOUT_S, a_run, a_step, the_end, write_step
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
@@ -65,3 +69,19 @@ def write_until_killed(url: str, acknowledged: Connection) -> None:
 def _together(barrier: Any, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     barrier.wait(TIMEOUT_S)
     target(*arguments)
+
+
+def write_runs_with_equal_messages(url: str, number: int, many: int) -> None:
+    """Runs that have ended, an `old` and a `new` one in turn, two and two with equal conversations."""
+    with closing(open_journal(from_url(url))) as journal:
+        for each in range(many):
+            run_id, ref = f"run-{number}-{each}", f"{each // 2 + 1:064x}"
+            blob = MessagesBlob(ref, EMPTY_CHAIN, json.dumps([Message("user", ref).to_json()]))
+            lease = journal.create_run(a_run(run_id, name="new" if each % 2 else "old")).result(TIMEOUT_S)
+            write = Write(
+                lease,
+                steps=(a_step(run_id, request_ref=ref),),
+                blobs=(blob,),
+                end=the_end(finished_at=datetime(2020, 1, 1, tzinfo=UTC)),
+            )
+            journal.write(write).result(TIMEOUT_S)

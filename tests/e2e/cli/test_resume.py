@@ -125,3 +125,125 @@ def test_program_that_no_longer_makes_the_kickoff_is_told(crews, stub):
 
     assert "the program has ended without going on with run" in resumed.stderr
     assert resumed.returncode == 1
+
+
+THREE = """
+    from jackstay import Agent, Crew, Task
+
+    writer = Agent(role="Writer", goal="g", backstory="b", llm="gpt-4o-mini")
+
+    def crew_of(name, *steps):
+        tasks = [Task(name=step, description=f"To {step} {name}", expected_output="t", agent=writer) for step in steps]
+        return Crew(name=name, agents=[writer], tasks=tasks)
+
+    if __name__ == "__main__":
+        for name in ("boats", "kites", "trains"):
+            print(crew_of(name, "gather", "check").kickoff().raw, flush=True)
+"""
+
+
+def _asked(stub: Stub, since: int = 0) -> list[str]:
+    said = [request.messages[-1].content.partition("To ")[2] for request in stub.requests[since:]]
+    return [" ".join(text.split()[:2]) for text in said]
+
+
+@pytest.fixture
+def three(folder, stub) -> Folder:
+    folder.environ |= {"SIM_BASE_URL": stub.openai_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    folder.write("three.py", THREE)
+    return folder
+
+
+def _kill_in_the_second_kickoff(three: Folder, stub: Stub, *started: str) -> None:
+    stub.latency_s = lambda request: 600.0 if request.index == 3 else 0.0
+    process = three.start(*started, python=True)
+    stub.wait_for(lambda s: len(s.requests) == 4, timeout_s=30)
+    process.kill()
+    process.communicate(timeout=30)
+    stub.latency_s = 0.0
+
+
+STARTED = pytest.mark.parametrize(
+    "started", [("-m", "jackstay", "run", "three.py"), ("three.py",)], ids=["run", "python"]
+)
+
+
+@STARTED
+def test_killed_in_the_second_of_three_kickoffs_goes_on_there(three, stub, started):
+    _kill_in_the_second_kickoff(three, stub, *started)
+
+    resumed = three.run("resume")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(resumed.stdout.splitlines()) >= 3
+    assert _asked(stub) == [
+        *("gather boats", "check boats", "gather kites"),
+        *("check kites", "check kites"),  # in flight at the kill
+        *("gather trains", "check trains"),
+    ]
+
+
+CHANGES = [
+    (
+        'f"To {step} {name}"',
+        'f"To {step} {name}" + " twice" * (step == "check")',
+        "task 'check': its description has changed",
+    ),
+    ('"gather", "check").kickoff', '"gather", "review").kickoff', "task 'check' is called 'review' now"),
+    ('backstory="b"', 'backstory="c"', "agent 'Writer': the backstory has changed"),
+]
+
+
+@STARTED
+@pytest.mark.parametrize(("old", "new", "said"), CHANGES, ids=[said for _, _, said in CHANGES])
+def test_what_has_changed_since_is_said_and_none_of_it_is_answered_silently(three, stub, started, old, new, said):
+    _kill_in_the_second_kickoff(three, stub, *started)
+    assert old in THREE
+    three.write("three.py", THREE.replace(old, new))
+    before = len(stub.requests)
+
+    strict = three.run("resume", "--strict")
+    resumed = three.run("resume")
+
+    assert strict.returncode == 1
+    assert said in strict.stderr
+    assert "Nothing has been run" in strict.stderr
+    assert resumed.returncode == 0, resumed.stderr
+    assert said in resumed.stderr
+    again = _asked(stub, before)
+    changed = {"backstory": ("gather", "check"), "description": ("check",), "called": ("review",)}
+    steps = next(steps for word, steps in changed.items() if word in said)
+    assert [text for text in again if "boats" in text] == [f"{step} boats" for step in steps]
+
+
+def test_all_unfinished_runs_are_gone_on_with_each_once(three, stub):
+    _kill_in_the_second_kickoff(three, stub, "-m", "jackstay", "run", "three.py")
+    stub.reset()
+    _kill_in_the_second_kickoff(three, stub, "three.py")
+    before = len(stub.requests)
+
+    resumed, again = three.run("resume", "--all"), three.run("resume", "--all")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert _asked(stub, before) == ["check kites", "gather trains", "check trains"] * 2
+    assert "there is nothing to resume" in again.stderr
+    assert three.here("runs", "--unfinished", "--json").stdout.strip() == "[]"
+
+
+def test_batch_of_plain_python_goes_on_with_the_items_that_are_not_done(three, stub):
+    three.write(
+        "three.py",
+        THREE.partition("    if __name__")[0],
+        """
+        items = [{"topic": topic} for topic in ("boats", "kites", "trains")]
+        print(len(crew_of("{topic}", "gather", "check").kickoff_for_each(items, concurrency=1)))
+        """,
+    )
+    _kill_in_the_second_kickoff(three, stub, "three.py")
+
+    resumed = three.run("resume")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert _asked(stub, 4) == ["check kites", "gather trains", "check trains"]
+    runs = json.loads(three.here("runs", "--json").stdout)
+    assert [(run["kind"], run["status"]) for run in runs] == [("batch", "succeeded")]

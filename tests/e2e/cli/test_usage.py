@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jackstay.cli.outcome import UsageError
-from jackstay.cli.usage import _moment
+from jackstay.cli.usage import moment_of
 from tests.e2e.cli.conftest import KICKOFF, PROGRAM, Folder
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -108,9 +108,9 @@ def test_a_mistake_says_what_to_write(with_run, arguments, words):
     ],
 )
 def test_since_is_a_span_or_a_moment_in_utc(text, moment):
-    assert _moment(text, NOW) == datetime.fromisoformat(moment)
+    assert moment_of(text, NOW, "--since") == datetime.fromisoformat(moment)
 
 
 def test_since_is_not_a_number_alone():
     with pytest.raises(UsageError):
-        _moment("24", NOW)
+        moment_of("24", NOW, "--since")

@@ -36,6 +36,20 @@ def test_innermost_work_is_shown_with_what_it_does_and_the_sums():
     assert doing.view().lines == ("draft() · 2.0s",)
 
 
+def test_work_of_a_guardrail_and_of_a_condition_is_shown_until_it_has_decided():
+    doing = Doing(lambda: 0.0)
+    _told(doing, "task_started", "write#1", task="write", agent="Writer")
+    _told(doing, "guardrail_started", "write#1/guardrail:short#1", guardrail="short")
+    checking = doing.view().lines
+    _told(doing, "guardrail_rejected", "write#1/guardrail:short#1", guardrail="short", error="too long")
+    rejected = doing.view().lines
+    _told(doing, "task_skipped", "write#1", task="write", agent="Writer")
+
+    assert checking == ("Writer: write · checking by short · 0.0s",)
+    assert rejected == ("Writer: write · 0.0s",)
+    assert doing.view().lines == ()
+
+
 def test_one_unknown_price_makes_the_sum_unknown():
     doing = Doing(lambda: 0.0)
     for usd in (Decimal(1), None, Decimal(1)):

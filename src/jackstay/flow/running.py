@@ -1,0 +1,219 @@
+"""One kickoff of a flow object: its inputs, its state, its result as the journal has them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import enum
+import json
+import sys
+import threading
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from jackstay.core.budget import Budget
+from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.deadline import checked_deadline, nearest
+from jackstay.core.specs import FlowSpec
+from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.crew.checkpoint import CheckpointConfig, origin_of
+from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
+from jackstay.engine.addressing import find_unit, replay_of
+from jackstay.engine.asked import Kickoff
+from jackstay.engine.checkpoints import beginning
+from jackstay.engine.entry import entry_point
+from jackstay.engine.flow import run_flow
+from jackstay.engine.kickoff import Outcome
+from jackstay.engine.runtime import Runtime
+from jackstay.errors import DefinitionError, InputsError
+from jackstay.flow.state import StateBox, fresh_state, with_inputs
+
+if TYPE_CHECKING:
+    from jackstay.flow.flow import Flow
+
+
+class Running:
+    """One kickoff of a flow object: on the object itself, or on a copy while another one is running."""
+
+    def __init__(self, flow: Flow[Any]) -> None:
+        self._original = flow
+        self._owns = flow._busy.acquire(blocking=False)
+        self.flow = flow if self._owns else copied(flow)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._owns:
+            self._original._busy.release()
+
+    def prepared(
+        self,
+        runtime: Runtime,
+        inputs: Mapping[str, Any] | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None,
+        deadline_s: float | None,
+    ) -> Kickoff:
+        flow = self.flow
+        given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
+        plain = _plain(given, runtime)  # refused before the state has any of it
+        flow._state = with_inputs(flow._state, given)
+        flow._id_given = flow._id_given or "id" in given
+        _vouch(runtime, flow)
+        box, outline = StateBox(flow._state, runtime.codec), flow.outline()
+        spec = FlowSpec(flow._name, flow._graph(), box)
+
+        async def body(scope: Any) -> Any:
+            if scope.path == "" and not flow._id_given and flow._outcome is None:
+                box.apply({"id": scope.run.id}, ())
+            return await run_flow(scope, spec)
+
+        return Kickoff(
+            kind="flow",
+            name=flow._name,
+            inputs=plain,
+            fingerprint=digest(outline),
+            outline=outline,
+            body=body,
+            encode=lambda value: _encoded(value, box, runtime),
+            decode=lambda text: _decoded(text, box, runtime),
+            budget=budget or flow.budget,
+            deadline_s=nearest(checked_deadline(deadline_s), checked_deadline(flow.deadline_s)),
+            retry=flow.retry,
+            run_key=run_key,
+            resume=resume,
+            entry=entry_point(),
+            tags={"state_id": str(given["id"])} if "id" in given else {},
+        )
+
+    def begun(
+        self,
+        runtime: Runtime,
+        inputs: Mapping[str, Any] | None,
+        run_key: str | None,
+        resume: str | None,
+        budget: Budget | None,
+        deadline_s: float | None,
+        from_checkpoint: CheckpointConfig | None,
+    ) -> Kickoff:
+        """`prepared`, to begin at a checkpoint if that was asked."""
+        origin = origin_of(from_checkpoint) or self.flow._begins_at
+        if origin is None:
+            return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
+        begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
+        _vouch(runtime, self.flow)
+        given = {**runtime.codec.decode(begins.inputs), **(inputs or {})}
+        kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s)
+        return dataclasses.replace(kickoff, replay=begins.replay, tags={**kickoff.tags, **begins.tags})
+
+    def replayed(
+        self,
+        runtime: Runtime,
+        method: str,
+        inputs: Mapping[str, Any] | None,
+        budget: Budget | None,
+        deadline_s: float | None,
+    ) -> Kickoff:
+        recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
+        _vouch(runtime, self.flow)
+        given = {**runtime.codec.decode(recorded), **(inputs or {})}
+        return dataclasses.replace(self.prepared(runtime, given, None, None, budget, deadline_s), replay=replay)
+
+    def ended(self, outcome: Outcome) -> Any:
+        self._original._state, self._original._outcome = self.flow._state, outcome
+        return outcome.result
+
+
+def copied(flow: Flow[Any]) -> Flow[Any]:
+    clone = copy.copy(flow)
+    clone._busy, clone._outcome, clone._id_given = threading.Lock(), None, False
+    clone._state = copy.deepcopy(flow._state)
+    _renamed(clone._state)
+    return clone
+
+
+def _renamed(state: Any) -> None:
+    fresh = fresh_state(None)["id"]
+    if isinstance(state, dict):
+        dict.__setitem__(state, "id", fresh)
+    else:
+        state.id = fresh
+
+
+def id_of(state: Any) -> Any:
+    return dict.get(state, "id") if isinstance(state, dict) else state.id
+
+
+def _encoded(value: Any, box: StateBox, runtime: Runtime) -> str:
+    """The flow's result and its final state. A result that cannot be stored is left out: the state still stands."""
+    try:
+        text = runtime.codec.dumps(value)
+    except NotStorable:
+        text = '{"$":"opaque"}'
+    try:
+        fields = box.fields()
+    except NotStorable:
+        fields = {}
+    state = ",".join(f"{canonical_json(name)}:{field}" for name, field in fields.items())
+    return f'{{"state":{{{state}}},"value":{text}}}'
+
+
+def _decoded(text: str, box: StateBox, runtime: Runtime) -> Any:
+    body = json.loads(text)
+    if body["value"] == {"$": "opaque"}:
+        raise DefinitionError(
+            "the result of this flow could not be stored when it ran; run it anew with another run_key"
+        )
+    try:
+        box.apply(body["state"], ())
+        return runtime.codec.decode(body["value"])
+    except (UnknownClass, ValueError) as error:
+        raise DefinitionError(
+            f"the recorded result of this flow does not fit the program any more: {error}; run it anew with another run_key"
+        ) from error
+
+
+def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
+    """Inputs as JSON data; a value that cannot be stored is refused before anything runs."""
+    try:
+        plain: dict[str, Any] = json.loads(runtime.codec.dumps(dict(inputs)))
+    except NotStorable as error:
+        raise InputsError(f"inputs: {error}; pass its text or its fields") from error
+    return plain
+
+
+def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
+    """Classes that stored values may be rebuilt as: those named in the flow's module and its state's annotations."""
+    runtime.vouch_for(CrewOutput, TaskOutput, OutputFormat, UsageMetrics)
+    for cls in type(flow).__mro__:
+        module = sys.modules.get(cls.__module__)
+        if module is None or cls.__module__.startswith("jackstay"):
+            continue
+        names = [value for value in vars(module).values() if isinstance(value, type)]
+        runtime.vouch_for(*(c for c in names if _is_storable(c)))
+    state = flow._initial()
+    runtime.vouch_for(*_models_in(state if isinstance(state, type) else type(state)))
+
+
+def _is_storable(cls: type) -> bool:
+    if issubclass(cls, BaseModel | enum.Enum | Exception) or dataclasses.is_dataclass(cls):
+        return True
+    return issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
+def _models_in(cls: Any, seen: set[Any] | None = None) -> set[type]:
+    """The classes that a model's annotations reach."""
+    seen = set() if seen is None else seen
+    for part in (cls, *typing.get_args(cls)):
+        if isinstance(part, type) and part not in seen:
+            seen.add(part)
+            for field in getattr(part, "model_fields", {}).values():
+                _models_in(field.annotation, seen)
+        elif part is not cls:
+            _models_in(part, seen)
+    return {c for c in seen if isinstance(c, type)}
