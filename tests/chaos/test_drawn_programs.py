@@ -62,7 +62,7 @@ def test_program_crashed_at_a_drawn_point_ends_as_if_undisturbed(warm, tmp_path,
 def test_program_one_of_whose_commits_failed_stops_and_ends_as_if_undisturbed(warm, tmp_path, first):
     seed, rng = seeded(None)
 
-    for number in range(first, first + 2 * GROUP, 3):
+    for number in range(first, first + 2 * GROUP, 4):
         normal = undisturbed(warm, number, tmp_path / f"normal {number}")
         commit = rng.randrange(normal.commits)
         print(f"seed {seed}: commit {commit} of program {number}")
