@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -15,7 +17,7 @@ import pytest
 
 from jackstay.testing import Stub, StubRequest
 from tests.chaos.crashes import Books, books, question
-from tests.chaos.processes import Child, Warm
+from tests.chaos.processes import Child, Warm, child_environment
 from tests.chaos.troubles import POSTGRES, SQLITE, NoRoom, ServerStopped, Trouble
 from tests.postgres import ensure_postgres, own_server
 
@@ -136,3 +138,48 @@ def started(warm: Warm, stub: Stub, folder: Path, url: str, environ: dict[str, s
     return warm.run(
         "stubborn", environ={**stub.environ(), "JACKSTAY_DATABASE_URL": url, **environ}, folder=folder, key=KEY
     )
+
+
+SCRIPT = """
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from tests.programs.crew_of_five import crew_of
+from jackstay.testing import FaultPoints
+
+crew = crew_of(FaultPoints(), ("Survey",))
+print(crew.kickoff({"topic": "tides"}).raw)
+if not Path("repaired").exists():
+    size = Path(".jackstay/jackstay.db-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+for number in range(3):
+    try:
+        print(crew.kickoff({"topic": f"sea {number}"}).raw)
+    except Exception as error:
+        print("caught", type(error).__name__)
+"""
+
+
+def test_script_that_catches_everything_fails_all_the_same_and_is_resumed(tmp_path):
+    (tmp_path / "program.py").write_text(SCRIPT)
+    (tmp_path / "pyproject.toml").touch()
+    with Stub() as stub:
+        environ = child_environment(stub.environ())
+
+        def jackstay(*words: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-m", "jackstay", *words]
+            return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60)
+
+        stopped = jackstay("run", "program.py")
+        before = len(stub.requests)
+        (tmp_path / "repaired").touch()
+        again = jackstay("resume")
+        after = len(stub.requests)
+
+    assert (stopped.returncode, stopped.stdout.count("caught StorageUnavailable")) == (5, 3), stopped.stderr
+    assert "free space on that disk" in stopped.stderr
+    assert (again.returncode, "caught" in again.stdout) == (0, False), again.stderr
+    # Two requests in each of the four kickoffs; what the first of those that were caught asked at most, once more.
+    assert before in (2, 3)
+    assert after in (8, 9)
