@@ -85,15 +85,54 @@ def running(session: str, *, fsync: bool = False) -> Iterator[Server]:
         yield Server(folder)
 
 
+class OwnServer(Server):
+    """One that a test has to itself, and may stop and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._run = _prepare(folder)
+        self.running = False
+        self.start()
+
+    def start(self) -> None:
+        _start(self._run, self.folder, fsync="off")
+        self.running = True
+
+    def stop(self) -> None:
+        """At once, as by a crash: connections break, the next start has to recover."""
+        _stop(self._run, self.folder)
+        self.running = False
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """A server for the block."""
+    folder = Path(tempfile.mkdtemp(prefix="jackstay-pg-"))
+    folder.chmod(0o755)
+    try:
+        server = OwnServer(folder)
+        try:
+            yield server
+        finally:
+            if server.running:
+                server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """A PostgreSQL server. Skipped without one, but a failure where CI is set: there it must be tested."""
+    ensure_postgres()
+    with running(os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex) as server:
+        yield server
+
+
+def ensure_postgres() -> None:
     if find_binaries() is None:
         if os.environ.get("CI"):
             pytest.fail(NO_POSTGRES)
         pytest.skip(NO_POSTGRES)
-    with running(os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex) as server:
-        yield server
 
 
 @pytest.fixture
@@ -136,11 +175,7 @@ def _keep(folder: Path, fsync: str) -> None:
     with (folder / "users").open("a") as users:
         try:
             run = _prepare(folder)
-            log = folder / "data" / "log"
-            options = (
-                f"-c fsync={fsync} -c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200"
-            )
-            run("pg_ctl", "-w", "-D", str(folder / "data"), "-l", str(log), "-o", options, "start")
+            _start(run, folder, fsync)
         except (OSError, subprocess.CalledProcessError) as exc:
             shutil.rmtree(folder, ignore_errors=True)
             sys.exit(f"{exc}\n{getattr(exc, 'output', '')}")
@@ -150,8 +185,18 @@ def _keep(folder: Path, fsync: str) -> None:
         os.dup2(quiet, 1)  # whoever reads our output must see its end
         os.dup2(quiet, 2)
         fcntl.flock(users, fcntl.LOCK_EX)  # granted when no test process holds it any more
-        run("pg_ctl", "-w", "-m", "immediate", "-D", str(folder / "data"), "stop")
+        _stop(run, folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(run: Callable[..., None], folder: Path, fsync: str) -> None:
+    log = folder / "data" / "log"
+    options = f"-c fsync={fsync} -c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200"
+    run("pg_ctl", "-w", "-D", str(folder / "data"), "-l", str(log), "-o", options, "start")
+
+
+def _stop(run: Callable[..., None], folder: Path) -> None:
+    run("pg_ctl", "-w", "-m", "immediate", "-D", str(folder / "data"), "stop")
 
 
 def _prepare(folder: Path) -> Callable[..., None]:

@@ -34,6 +34,16 @@ class Child:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def wait_for_stop(self) -> bool:
+        """Returns when it has stopped; False if it has ended instead, and must not be waited for again."""
+        return "stopped" in self._warm.ask({"wait": self.pid, "or_stop": True})
+
     def wait(self) -> int:
         return int(self._warm.ask({"wait": self.pid})["status"])
 
@@ -41,6 +51,17 @@ class Child:
     def last_hit_s(self) -> float:
         """When it last passed one of its FAULT_POINTS: of a process that killed itself, when it did."""
         return float((self.folder / "hit").read_text())
+
+    @property
+    def points(self) -> list[str]:
+        """The fault points that it passed, in order, if it came to its end."""
+        read: list[str] = json.loads((self.folder / "points.json").read_text())
+        return read
+
+    @property
+    def raised(self) -> str:
+        """The class of the exception that ended it."""
+        return (self.folder / "raised").read_text()
 
     @property
     def output(self) -> str:

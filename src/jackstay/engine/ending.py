@@ -56,12 +56,8 @@ async def end_failed(run: Run, error: BaseException) -> None:
         return
     status, reason = status_of(error)
     failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-    try:
+    with contextlib.suppress(StorageUnavailable, LeaseLost):
         await run.end(RunEnd(status, run.now(), reason=reason, error=failure.to_json()))
-    except (StorageUnavailable, LeaseLost):
-        # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
-        # process at once, since it knows that it does not drive the run any more.
-        run.runtime.left_behind.add(run.id)
 
 
 def tell_end(run: Run, error: BaseException | None = None) -> None:

@@ -42,7 +42,6 @@ from jackstay.errors import (
     RunSignal,
     RunSuspended,
     RunWaiting,
-    StorageUnavailable,
 )
 
 
@@ -289,11 +288,7 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
 
 async def _end(run: Run, kickoff: Kickoff, *, result: Any = None, error: BaseException | None = None) -> None:
     if error is None:
-        try:
-            await run.end(RunEnd("succeeded", run.now(), output=kickoff.encode(result)))
-        except StorageUnavailable:
-            run.runtime.left_behind.add(run.id)  # nobody drives it any more: see `end_failed`
-            raise
+        await run.end(RunEnd("succeeded", run.now(), output=kickoff.encode(result)))
     else:
         await end_failed(run, error)
     tell_end(run, error)

@@ -31,7 +31,14 @@ from jackstay.core.specs import ModelConfig, chain_of
 from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
 from jackstay.engine.recorded import Recorded
 from jackstay.engine.run_writer import Blobs, RunWriter
-from jackstay.errors import BudgetExceeded, ConfigurationError, DeadlineExceeded, DefinitionChanged, RunSuspended
+from jackstay.errors import (
+    BudgetExceeded,
+    ConfigurationError,
+    DeadlineExceeded,
+    DefinitionChanged,
+    RunSuspended,
+    StorageUnavailable,
+)
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
@@ -218,7 +225,14 @@ class Run:
         await self.writer.commit(*steps, reservations=reservations, settlements=settlements, blobs=blobs, holds=holds)
 
     async def end(self, end: RunEnd) -> None:
-        await self.writer.commit(end=end, waits=self.waits)
+        try:
+            await self.writer.commit(end=end, waits=self.waits)
+        except StorageUnavailable:
+            # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
+            # process at once, since it knows that it does not drive the run any more. (Not so where the lease was lost:
+            # then another process drives it.)
+            self.runtime.left_behind.add(self.id)
+            raise
         self.ended = end
 
     def _storage_failed(self, error: BaseException) -> None:

@@ -51,6 +51,11 @@ class RunWriter:
         self._settlements: list[Settlement] = []
         self._blobs: list[Blob | MessagesBlob] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._broken: StorageUnavailable | LeaseLost | None = None
+        """Why a write of the run's was not stored. Nothing but its end is written after it, though the storage may be
+        all right again: later rows would stand on rows and messages that are missing, and a failure that only came of
+        this one would be raised again by a resume. Of a run whose first write was not stored there is not even an end:
+        it would be a run without the rows that it inherits."""
         self._stored: set[str] = {EMPTY_CHAIN}
         """Addresses of messages and contents that the run has stored."""
 
@@ -100,7 +105,8 @@ class RunWriter:
             try:
                 await self._commit()
             except BaseException as error:
-                error.add_note(NOT_HELD)
+                if NOT_HELD not in getattr(error, "__notes__", ()):
+                    error.add_note(NOT_HELD)
                 raise
         await self._commit(reservations, end, holds, waits)
 
@@ -158,8 +164,12 @@ class RunWriter:
         waits: tuple[Wait, ...] = (),
     ) -> None:
         steps, settlements, blobs = tuple(self._steps), tuple(self._settlements), tuple(self._blobs)
-        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits)
         self._steps, self._settlements, self._blobs = [], [], []
+        if self._broken is not None:
+            if end is None or self._unsaved is not None:
+                raise self._broken
+            steps, settlements, blobs = (), (), ()
+        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits)
         new, self._unsaved = self._unsaved, None
         try:
             if new is None:
@@ -172,11 +182,8 @@ class RunWriter:
                 case DoesNotFit():
                     self._unsaved, self._blobs[:0] = new, blobs
                     cancel.add_note(NOT_HELD)
-                case StorageUnavailable() as error:
-                    self._unsaved = new
-                    self._failed(error)
-                case LeaseLost() as error:
-                    self._failed(error)
+                case StorageUnavailable() | LeaseLost() as error:
+                    self._break(error, new)
                 case _:
                     self.visible = True
             raise
@@ -185,10 +192,14 @@ class RunWriter:
             self._blobs[:0] = blobs
             raise
         except (StorageUnavailable, LeaseLost) as error:
-            if isinstance(error, StorageUnavailable):
-                self._unsaved = new
-            self._failed(error)
+            self._break(error, new)
             raise
+
+    def _break(self, error: StorageUnavailable | LeaseLost, new: RunRow | None) -> None:
+        if isinstance(error, StorageUnavailable):
+            self._unsaved = new
+        self._broken = self._broken or error
+        self._failed(error)
 
 
 async def _to_the_end(pending: Pending[Any]) -> None:

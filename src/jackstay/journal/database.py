@@ -12,26 +12,29 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from jackstay.errors import ConfigurationError, MissingExtraError
+from jackstay.errors import ConfigurationError, MissingExtraError, StorageUnavailable
 from jackstay.journal.location import URL_SETTING, Location
 from jackstay.journal.write_connection import PostgresWriteConnection, WriteConnection
 
 READ_CONNECTIONS = 4
+IDLE_S = 5.0
+"""How long a PostgreSQL session may keep a transaction open and do nothing: half of the shortest lease time."""
 _OLDEST_SQLITE = (3, 36)  # the first whose in-memory databases are shared safely; `upsert` and DDL need less
 
 
 class Database:
     """One database of one process. Thread-safe."""
 
-    def __init__(self, location: Location, *, busy_timeout_s: float) -> None:
+    def __init__(self, location: Location, *, busy_timeout_s: float, idle_s: float = IDLE_S) -> None:
         self.location = location
-        self._busy_timeout_s = busy_timeout_s
+        self._busy_timeout_s, self._idle_s = busy_timeout_s, idle_s
         self._memory_name = f"/jackstay-{secrets.token_hex(8)}"
         self.engine = self._engine()
         self._gate = _Gate()
@@ -108,6 +111,7 @@ class Database:
     def _open_sqlite(self) -> sqlite3.Connection:
         location = self.location
         if location.path is not None:
+            _refuse_orphaned_log(location.path)
             with suppress(FileExistsError):  # created by us, so that it is private before SQLite puts anything in
                 os.close(os.open(location.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             query = "&".join(f"{key}={value}" for key, value in location.url.query.items())
@@ -136,9 +140,15 @@ class Database:
             pool_pre_ping=True,
             connect_args={key: value for key, value in options.items() if key not in self.location.url.query},
         )
+        event.listen(engine, "connect", self._end_idle_transactions)
         if self.location.durability == "off":
             event.listen(engine, "connect", _do_not_wait_for_disk)
         return engine
+
+    def _end_idle_transactions(self, connection: Any, _record: object) -> None:
+        """A process that was stopped, or cut off, within a transaction keeps its runs' leases locked in the database:
+        the server has to let go of them, or nobody could take the runs over when their leases end."""
+        connection.execute(f"set idle_in_transaction_session_timeout = {int(self._idle_s * 1000)}")
 
 
 class _Gate:
@@ -172,6 +182,17 @@ class _Gate:
         with self._changed:
             self._shut = False
             self._changed.notify_all()
+
+
+def _refuse_orphaned_log(path: Path) -> None:
+    """SQLite deletes a write-ahead log that it finds beside a new, empty file, and with it the last commits of the file
+    that was there: looked for first, since a log is made after its file."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size and not path.exists():
+        raise StorageUnavailable(
+            f"the journal {path} is gone, but its last commits are still in {log.name} beside it: put the file back to "
+            f"resume its runs, or delete {log.name} to start anew"
+        )
 
 
 def _do_not_wait_for_disk(connection: Any, _record: object) -> None:

@@ -17,7 +17,7 @@ FailureKind = Literal["data", "busy", "gone", "storage"]
 """A row is at fault / somebody else is writing, try again / the connection broke / the storage does not work."""
 
 _PG_BUSY = {"40001", "40P01", "55P03"}
-_PG_GONE = {"57P01", "57P02", "57P03"}
+_PG_GONE = {"57P01", "57P02", "57P03", "25P03"}
 _PG_DATA_CLASSES = {"22", "23", "42"}
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 

@@ -41,7 +41,7 @@ def open_journal(
     `MissingExtraError` when PostgreSQL's driver is not installed. Warns once if the place is not the usual one.
     `fault_point` is called in the writer's thread before and after each commit (`jackstay.testing.FaultPoints.hit`).
     """
-    database = Database(location, busy_timeout_s=busy_timeout_s)
+    database = Database(location, busy_timeout_s=busy_timeout_s, idle_s=lease_s / 2)
     try:
         opening.connect(database, busy_timeout_s).close()
     except database.errors as exc:

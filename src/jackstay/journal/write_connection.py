@@ -121,14 +121,22 @@ class PostgresWriteConnection(WriteConnection):
     begin_statement = "begin"
     _FEW = 4
 
+    def __init__(self, connection: Connection, path: Path | None) -> None:
+        super().__init__(connection, path)
+        from psycopg import ClientCursor  # optional extra
+
+        self._first: Any = ClientCursor(self._raw)
+
     def now_micros(self) -> int:
         """The server's clock, whatever the workers' say."""
         return int(self.execute(self.statements.now).fetchone()[0])
 
     def begin(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._raw.pipeline():
-            self._raw.execute(self.begin_statement)
-            rows: list[tuple[Any, ...]] = self._cursor.execute(sql, parameters).fetchall()
+        # Both in one message, not in psycopg's pipeline: that ends with a flush, after which the server's timeout for
+        # idle transactions (`Database`) is off, and a process that is stopped here would hold its leases for ever.
+        self._first.execute(f"{self.begin_statement}; {sql}", parameters)
+        self._first.nextset()
+        rows: list[tuple[Any, ...]] = self._first.fetchall()
         return rows
 
     def finish(self, inserts: Inserts, changes: Changes) -> None:

@@ -16,6 +16,8 @@ import pytest
 from jackstay.core.records import Lease, Write
 from jackstay.errors import LeaseLost, StorageUnavailable
 from jackstay.journal import Journal, from_url, locate, open_journal
+from jackstay.journal.database import Database
+from jackstay.journal.failures import kind_of
 from jackstay.testing.faults import FaultPoints
 from tests.contract.journal.programs import in_processes, pipe, start, write_steps, write_until_killed
 from tests.contract.journal.rows import TIMEOUT_S, Place, a_run, a_step, write_step
@@ -208,6 +210,24 @@ def test_a_server_that_was_restarted_meanwhile_is_not_noticed(postgres_server: S
         assert journal.run("run-1") is not None
 
 
+def test_a_process_that_stands_still_in_a_transaction_does_not_keep_its_runs(
+    postgres_server: Server, postgres_template: str
+) -> None:
+    with postgres_server.database(postgres_template) as name:
+        place = from_url(postgres_server.url(name))
+        with closing(open_journal(place)) as journal, closing(Database(place, busy_timeout_s=1, idle_s=0.2)) as still:
+            journal.create_run(a_run()).result(TIMEOUT_S)
+            connection = still.write_connection()
+            connection.begin(*connection.statements.live(["run-1"]))  # its lease is locked from here on
+
+            assert journal.take_up("run-1", force=True).result(TIMEOUT_S).lease.epoch == 2
+
+            with pytest.raises(Exception, match="idle-in-transaction timeout") as caught:
+                connection.execute("commit")
+            assert kind_of(caught.value) == "gone"
+            connection.close()
+
+
 def test_a_deleted_file_is_noticed_before_anything_is_written_into_the_void(sqlite_place: Place) -> None:
     with closing(sqlite_place.open()) as journal:
         lease = journal.create_run(a_run()).result(TIMEOUT_S)
@@ -221,6 +241,20 @@ def test_a_deleted_file_is_noticed_before_anything_is_written_into_the_void(sqli
 
         journal.create_run(a_run("run-2")).result(TIMEOUT_S)  # in the new file
         assert journal.run("run-2") is not None
+
+
+def test_no_new_file_is_made_beside_the_log_of_one_that_was_moved_away(sqlite_place: Place) -> None:
+    elsewhere = sqlite_place.path.with_name("elsewhere.db")
+    with closing(sqlite_place.open()) as journal:
+        lease = journal.create_run(a_run()).result(TIMEOUT_S)
+        sqlite_place.path.rename(elsewhere)
+
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable, match="put the file back"):
+                write_step(journal, lease, "a#1")
+        elsewhere.rename(sqlite_place.path)
+
+        assert write_step(journal, lease, "a#1").seq == 1
 
 
 class _Child:
