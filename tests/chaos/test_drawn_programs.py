@@ -1,8 +1,11 @@
 """Drawn crews and flows, crashed with SIGKILL at their fault points and resumed.
 
 Fault points are: before and after each commit, each event, each start and end of users' functions (`user code`). Here
-all 60 programs are crashed at two drawn points each, which takes 40 s of one core; `make prove` takes every point of
-200 programs, two at a time: about 8 minutes for 20 of them on two busy cores. JACKSTAY_CRASH_SEED repeats a draw of points; the programs are always the same.
+all 60 programs are crashed at two drawn points each, which takes 40 s of one core. `make prove` takes every point of
+200 programs, two programs at a time: about 8 minutes for 20 of them on two busy cores. Of events that follow one another
+with nothing stored or called between them it takes the first (`Normal.different_points`).
+
+JACKSTAY_CRASH_SEED repeats a draw of points; the programs are always the same.
 """
 
 from __future__ import annotations
