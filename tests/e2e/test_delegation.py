@@ -117,6 +117,15 @@ def test_a_coworker_whose_model_fails_is_reported_and_the_crew_goes_on(stub, run
     assert output.tasks_output[1].raw == SAID[1]
 
 
+def test_a_coworker_is_tried_again_as_it_says_or_the_crew_not_as_its_manager(stub, runtime):
+    stub.fault_at(1, Fault.http(500))
+    boss = Agent(role="Crew Manager", goal="g", backstory="b", llm=MODEL, retry=Retry(max_attempts=3))
+
+    output = crew_of(look_up, manager_agent=boss, retry=Retry(max_attempts=1)).kickoff({"topic": "tides"})
+
+    assert "the tool failed with ModelServerError" in output.tasks_output[0].raw
+
+
 def test_a_replay_with_another_input_asks_anew_what_a_coworkers_words_depend_on(stub, runtime):
     crew = crew_of(look_up, tasks=[Task(name="first", description="First", expected_output="Text")])
     whole = crew.kickoff({"topic": "tides"})

@@ -425,6 +425,20 @@ def test_another_coworkers_answer_is_none_of_this_ones(runtime: Runtime) -> None
     assert observed(boss.calls[2]) == "new"
 
 
+def test_a_finished_task_is_managed_anew_if_a_coworker_is_another_one_now(runtime: Runtime) -> None:
+    boss = ScriptedModel([delegate("Writer"), "first", ValueError("boss broke")])
+    writer = ScriptedModel(["old", "new"])
+    tasks = [job("First"), job("Second")]
+    with pytest.raises(ValueError, match="boss broke"):
+        managed(boss, [agent(writer, "Writer", backstory="Old.")], *tasks).kickoff()
+    (run,) = runtime.journal.runs(RunFilter())
+
+    boss.add("first anew", "second")
+    output = managed(boss, [agent(writer, "Writer", backstory="New.")], *tasks).kickoff(resume=run.id)
+
+    assert [one.raw for one in output.tasks_output] == ["first anew", "second"]
+
+
 def test_a_budget_that_is_reached_by_a_coworker_stops_the_run() -> None:
     boss = ScriptedModel([[delegate("Writer"), delegate("Writer")], "never"])
     crew = managed(boss, [agent(ScriptedModel(default="written"), "Writer")])
@@ -437,10 +451,20 @@ def test_a_budget_that_is_reached_by_a_coworker_stops_the_run() -> None:
     assert len(boss.calls) == 2
 
 
-def test_a_budget_that_is_reached_by_a_coworker_of_a_nested_crew_is_no_observation() -> None:
-    boss = ScriptedModel([[delegate("Writer"), delegate("Writer")], "done"])
-    crew = managed(boss, [agent(ScriptedModel(default="written"), "Writer")])
-    most = [2]
+def test_a_nested_crews_budget_that_a_coworker_reaches_is_no_observation(runtime: Runtime) -> None:
+    over: list[str] = []
+    runtime.observers.append(lambda event: over.append(event.path) if event.name == "tool_failed" else None)
+
+    @tool
+    async def wait() -> str:
+        """Ends after the work that fails beside it."""
+        while not over:
+            await asyncio.sleep(0)
+        return "waited"
+
+    boss = ScriptedModel([[delegate("Writer"), tool_call("wait")], "done"])
+    crew = managed(boss, [agent(ScriptedModel(default="written"), "Writer")], job(tools=[wait]))
+    most = [1]
 
     class Around(Flow):
         @start()
@@ -450,9 +474,10 @@ def test_a_budget_that_is_reached_by_a_coworker_of_a_nested_crew_is_no_observati
     with pytest.raises(BudgetExceeded):
         Around().kickoff(run_key="k")
     most[0] = 9
+    over.append("at last")
     Around().kickoff(run_key="k")
 
-    assert [m["content"] for m in boss.calls[1].messages if m["role"] == "tool"] == ["written", "written"]
+    assert [m["content"] for m in boss.calls[1].messages if m["role"] == "tool"] == ["written", "waited"]
 
 
 def test_a_manager_llm_is_any_model() -> None:
