@@ -72,12 +72,20 @@ def _bound_in_words(target: Target) -> str:
     crews = [value for value in ([found] if target.object else definitions(found).values()) if hasattr(value, "tasks")]
     if len(crews) != 1:
         return f"{none}, and no single crew is found in it: there is no estimate. Run it with --budget 0.50 instead"
+    if _may_delegate(crews[0]):
+        return f"{none}, and there is no bound for agents that may delegate. Run it with --budget 0.50 to set one"
     worst, calls = _bound(crews[0])
     what = "cannot be bounded: the price of a model is unknown" if worst is None else f"costs {cost(worst)} at most"
     return (
         f"{none}; crew '{crews[0].name}' {what} ({plural(calls, 'model call')} at most, each with a full context window; "
         "real runs cost a small part of it). Run it with --budget 0.50 to set a limit"
     )
+
+
+def _may_delegate(crew: Any) -> bool:
+    from jackstay.crew.team import coworkers_of  # with the program, not before
+
+    return bool(coworkers_of(crew))
 
 
 def _bound(crew: Any) -> tuple[Decimal | None, int]:

@@ -7,7 +7,7 @@ prompts, schemas, graph. It is stored once per fingerprint, under it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jackstay.core.flow_graph import AllOf, AnyOf, Call, Condition, FlowGraph, FlowProgress, MethodSpec, Trigger
@@ -26,6 +26,12 @@ _AGENT_MANNER = {
     "templates": "the templates",
     "date": "the date in the prompt",
 }
+_COWORKER_QUESTION = {
+    "goal": "the goal",
+    "backstory": "the backstory",
+    "tools": "the tools",
+    "delegates": "what it may delegate",
+}
 _MANY_CALLS = 1_000_000
 
 
@@ -39,6 +45,11 @@ class TaskOutline:
     label: str
     agent: str
     body: Mapping[str, Any]
+    doer: Mapping[str, Any]
+    """The agent that does it: its own, or the manager."""
+    managed: bool = False
+    coworkers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Whom that agent may delegate to, by role."""
 
     def needs(self, other: TaskOutline) -> bool:
         """Whether it is told the other task's output. (A condition looks at the output before it.)"""
@@ -52,19 +63,25 @@ class TaskOutline:
     @property
     def variables(self) -> set[str]:
         """The inputs that its question mentions."""
-        agent = self.body["agent"] or {}
-        texts = [self.body[name] for name in _QUESTION[:2]] + [agent.get(name, "") for name in _AGENT_QUESTION]
+        agents = (self.doer, *self.coworkers.values())
+        texts = [self.body[name] for name in _QUESTION[:2]]
+        texts += [agent.get(name, "") for agent in agents for name in _AGENT_QUESTION]
         return {name for text in texts for name in placeholders(text)}
 
 
 def tasks_of(outline: Any) -> list[TaskOutline]:
     """A crew's tasks in their order."""
     bodies: Sequence[Mapping[str, Any]] = outline[2]
+    team: Mapping[str, Any] = outline[3] if len(outline) > 3 else {}
     keyed = task_keys([slug(body["name"] or body["description"]) for body in bodies])
-    return [
-        TaskOutline(index, f"{escape(key)}#{number}", body["name"] or key, (body["agent"] or {}).get("role", ""), body)
-        for index, (body, (key, number)) in enumerate(zip(bodies, keyed, strict=True))
-    ]
+    found = []
+    for index, (body, (key, number)) in enumerate(zip(bodies, keyed, strict=True)):
+        manager, others = team.get("manager"), team.get("agents", ())
+        doer = manager or body["agent"] or {}
+        part, label, role = f"{escape(key)}#{number}", body["name"] or key, doer.get("role", "")
+        coworkers = {agent["role"]: agent for agent in others if manager or (doer.get("delegates") and agent != doer)}
+        found.append(TaskOutline(index, part, label, role, body, doer, manager is not None, coworkers))
+    return found
 
 
 def dependents(tasks: Sequence[TaskOutline], seeds: Collection[int]) -> set[int]:
@@ -238,8 +255,14 @@ def _context(task: TaskOutline, tasks: Sequence[TaskOutline]) -> list[str] | Non
 
 
 def _agent_changes(was: TaskOutline, now: TaskOutline) -> Iterator[Change]:
-    old, new = was.body["agent"] or {}, now.body["agent"] or {}
-    of = f"task '{now.label}': agent '{now.agent}'"
+    old, new, task = was.doer, now.doer, f"task '{now.label}'"
+    if was.managed != now.managed:
+        yield Change(f"{task}: {'the manager' if now.managed else 'its agent'} '{now.agent}' does it now", was.part)
+        return
+    if now.managed and _own_role(was) != _own_role(now):
+        yield Change(f"{task}: it is meant for another agent", was.part)
+    yield from _coworker_changes(was, now)
+    of = f"{task}: {'manager' if now.managed else 'agent'} '{now.agent}'"
     for name in _AGENT_QUESTION:
         if old.get(name) != new.get(name):
             yield Change(f"{of}: the {name} has changed", was.part)
@@ -248,9 +271,27 @@ def _agent_changes(was: TaskOutline, now: TaskOutline) -> Iterator[Change]:
             yield Change(f"{of}: {what} changed; what is recorded is kept")
 
 
+def _own_role(task: TaskOutline) -> Any:
+    return (task.body["agent"] or {}).get("role")
+
+
+def _coworker_changes(was: TaskOutline, now: TaskOutline) -> Iterator[Change]:
+    old, new, of = was.coworkers, now.coworkers, f"task '{now.label}': coworker"
+    yield from (Change(f"{of} '{role}' is gone", was.part) for role in old if role not in new)
+    yield from (Change(f"{of} '{role}' is new", was.part) for role in new if role not in old)
+    for role in (role for role in old if role in new):
+        for name, what in {**_COWORKER_QUESTION, **_AGENT_MANNER}.items():
+            if old[role].get(name) == new[role].get(name):
+                continue
+            if name in _COWORKER_QUESTION:
+                yield Change(f"{of} '{role}': {what} changed", was.part)
+            else:
+                yield Change(f"{of} '{role}': {what} changed; what is recorded is kept")
+
+
 def _tools(task: TaskOutline) -> dict[str, Any]:
     """Those that the agent has at the task, by name."""
-    tools = task.body["tools"] or (task.body["agent"] or {}).get("tools", [])
+    tools = task.body["tools"] or task.doer.get("tools", [])
     return {tool["name"]: tool for tool in tools}
 
 

@@ -46,6 +46,8 @@ def react_text(tools: Sequence[ToolSpec]) -> str:
 def task_text(task: TaskSpec, context: str, *, today: str | None = None) -> str:
     """What the agent is asked to do, how the answer should look, and what the other tasks found."""
     lines = [f"Current Task: {task.description}"]
+    if task.meant_for:
+        lines.append(f"The coworker that this task is meant for: {task.meant_for}")
     if today:
         lines.append(f"Current Date: {today}")
     lines.append(f"This is the expected criteria for your final answer: {task.expected_output}")
@@ -72,6 +74,19 @@ def opening(agent: AgentSpec, user: str, tools: Sequence[ToolSpec] = ()) -> tupl
     if not agent.use_system_prompt:
         return (Message("user", f"{system}\n\n{prompt}"),)
     return (Message("system", system), Message("user", prompt))
+
+
+DELEGATED_ANSWER = (
+    "The complete result of the task or the complete answer to the question, for the coworker who asked you: they see "
+    "nothing of your work but this answer."
+)
+MANAGER_ROLE = "Crew Manager"
+MANAGER_GOAL = "Get each task done as well as the team can do it, and answer for the result."
+MANAGER_BACKSTORY = (
+    "You lead a team of specialists. You do not do their work yourself: you decide who of them is right for it, tell them "
+    "everything that they need to know, ask when something is unclear, and check what they give you before you put the "
+    "final answer together."
+)
 
 
 def unfit_output_text(problem: str) -> str:

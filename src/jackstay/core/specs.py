@@ -79,6 +79,18 @@ def chain_of(config: ModelConfig) -> tuple[ModelConfig, ...]:
     return (config, *config.fallbacks)
 
 
+class Inside(Protocol):
+    """What a tool of the engine's own does: no user code, but steps of the run below the tool's step."""
+
+    def question(self, arguments: str) -> Any:
+        """What decides the result besides the arguments (as the model wrote them), as JSON data."""
+        ...
+
+    async def perform(self, scope: Any, arguments: Mapping[str, Any]) -> str:
+        """The result. `scope` is the tool's step, `arguments` are validated."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolDef:
     """A tool with the function behind it. `spec` is what the model sees."""
@@ -92,6 +104,8 @@ class ToolDef:
     max_usage_count: int | None = None
     claim: Callable[[], bool] | None = None
     """Counts one use of a tool with `max_usage_count`; False when it is used up."""
+    inside: Inside | None = None
+    """Performed by the engine; `call` is not called then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,8 @@ class AgentSpec:
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
+    allow_delegation: bool = False
+    """It may give work to the crew's other agents (a manager always may)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +162,7 @@ class TaskSpec:
     description: str
     expected_output: str
     agent: AgentSpec
+    """Who does it: in a hierarchical crew the manager."""
     context: tuple[int, ...] | None = None
     """Indexes of the tasks whose outputs are the context. None: all earlier ones."""
     given_context: str = ""
@@ -165,6 +182,8 @@ class TaskSpec:
     """How often the agent is asked again for one guardrail."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
+    meant_for: str | None = None
+    """The role of the agent that the definition names, where the manager does the task."""
 
     def presented(self, result: TaskResult) -> Any:
         """The output as users' functions are given it."""
@@ -176,6 +195,9 @@ class CrewSpec:
     name: str
     tasks: tuple[TaskSpec, ...]
     limit: Limit | None = None
+    agents: tuple[AgentSpec, ...] = ()
+    """Whom work may be delegated to; empty if nobody may delegate. An agent that does a task and is one of them is the
+    same object."""
 
 
 class StatePort(Protocol):

@@ -19,7 +19,6 @@ Deadline = Annotated[float | None, Field(gt=0, allow_inf_nan=False, strict=True)
 AGENT = frozenset(
     {
         "cache",
-        "allow_delegation",
         "tool_failure_policy",
         "i18n",
         "cache_handler",
@@ -75,8 +74,6 @@ CREW = frozenset(
         "tool_failure_policy",
         "memory",
         "embedder",
-        "manager_llm",
-        "manager_agent",
         "function_calling_llm",
         "config",
         "share_crew",
@@ -104,7 +101,6 @@ QUIET: Mapping[str, Any] = {
     "checkpoint": None,  # the journal has every step in any case
     "tracing": None,
     "cache": None,
-    "allow_delegation": False,
     "memory": False,
     "max_retry_limit": 2,
     "respect_context_window": True,

@@ -24,7 +24,7 @@ class Agent(BaseModel):
     these is a model and its fallbacks. `retry`: how failed model calls of this agent are tried again.
     `max_iter` bounds the agent's turns per task; then a final answer is forced (one call more). `max_execution_time`
     is in seconds, per task. `max_rpm`: how many model calls per minute agents of this definition make, in whatever runs
-    and processes.
+    and processes. `allow_delegation`: it may give work to the crew's other agents, and ask them.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -45,6 +45,7 @@ class Agent(BaseModel):
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
+    allow_delegation: bool = False
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Agent"):
@@ -66,6 +67,11 @@ class Agent(BaseModel):
     @property
     def _owner(self) -> str:
         return f"agent '{self.role}'"
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything that inputs are filled into."""
+        return self.role, self.goal, self.backstory
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -94,6 +100,7 @@ class Agent(BaseModel):
             step_callback=self.step_callback,
             inject_date=self.inject_date,
             date_format=self.date_format,
+            allow_delegation=self.allow_delegation,
         )
 
     def outline(self) -> dict[str, Any]:
@@ -110,4 +117,5 @@ class Agent(BaseModel):
             "max_iter": self.max_iter,
             "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
             "date": self.date_format if self.inject_date else None,
+            **({"delegates": True} if self.allow_delegation else {}),
         }

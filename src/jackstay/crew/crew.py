@@ -27,6 +27,7 @@ from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import Task, check_order
+from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_of_idle_manager
 from jackstay.engine.addressing import find_unit, replay_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.batch import Ended, start_batch
@@ -54,6 +55,9 @@ class Crew(BaseModel):
     may spend. `deadline_s`: how long one kickoff may take, in seconds.
     may spend. `max_rpm`: how many model calls per minute crews of this definition make together, in whatever runs and
     processes; agents' own `max_rpm` hold besides.
+
+    `Process.hierarchical`: a manager does all tasks and gives the work to the agents. It is `manager_agent`, an agent
+    without tools, or one that the crew makes for the model `manager_llm`. Tasks need no agent then.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -65,6 +69,8 @@ class Crew(BaseModel):
     agents: list[Agent] = Field(default_factory=list)
     tasks: list[Task] = Field(default_factory=list)
     process: Process = Process.sequential
+    manager_llm: Any = None
+    manager_agent: Agent | None = None
     step_callback: Callable[..., Any] | None = None
     task_callback: Callable[..., Any] | None = None
     retry: Retry | None = None
@@ -78,6 +84,7 @@ class Crew(BaseModel):
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Crew"):
             super().__init__(**accepted.split("Crew", accepted.CREW, given))
+        warn_of_idle_manager(self)
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
 
@@ -85,15 +92,7 @@ class Crew(BaseModel):
     def _can_run(self) -> Crew:
         if not self.tasks:
             raise PydanticCustomError("missing_keys", "a crew needs tasks; give it tasks=[…] and agents=[…]")
-        if self.process is Process.hierarchical:
-            raise ValueError("Process.hierarchical is not available in this version; use Process.sequential")
-        for task in self.tasks:
-            if task.agent is None:
-                raise PydanticCustomError(
-                    "missing_agent_in_task",
-                    "task '{task}' has no agent; a sequential crew needs agent=… on every task",
-                    {"task": task.label},
-                )
+        check_team(self)
         check_order(self.tasks)
         return self
 
@@ -239,14 +238,8 @@ class Crew(BaseModel):
 
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
-        common = (self.task_callback,) if self.task_callback else ()
-        tasks = []
-        for task in self.tasks:
-            spec = task.to_spec(inputs, self.tasks, tuple(c for c in common if c is not task.callback))
-            if spec.agent.step_callback is None and self.step_callback is not None:
-                spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
-            tasks.append(spec)
-        return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self.outline, self.max_rpm))
+        tasks, agents = specs_of(self, inputs)
+        return CrewSpec(self.name, tasks, max_rpm_limit("crew", self.name, self.outline, self.max_rpm), agents)
 
     @property
     def fingerprint(self) -> str:
@@ -255,7 +248,9 @@ class Crew(BaseModel):
 
     def outline(self) -> list[Any]:
         """What `fingerprint` is the hash of, as JSON data."""
-        return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks]]
+        team = outline_of(self)
+        # Only where somebody may delegate: the fingerprints of all other crews stay what they were.
+        return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks], *([team] if team else [])]
 
     @contextmanager
     def _kicked_off(
@@ -292,7 +287,7 @@ class Crew(BaseModel):
         runtime = current_runtime()
         given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         if not given:
-            _warn_of_placeholders(self.tasks)
+            _warn_of_placeholders(texts_of(self))
         spec, outline = self.to_spec(given), self.outline()
         runtime.vouch_for(*(m for t in self.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
 
@@ -313,7 +308,9 @@ class Crew(BaseModel):
             body=lambda scope: run_crew(scope, spec),
             encode=_encode,
             decode=decode,
-            models=tuple((task.agent.model, f"agent '{task.agent.role}'") for task in spec.tasks),
+            models=tuple(
+                (agent.model, f"agent '{agent.role}'") for agent in (*(t.agent for t in spec.tasks), *spec.agents)
+            ),
             budget=budget or self.budget,
             deadline_s=nearest(checked_deadline(deadline_s), self.deadline_s),
             retry=self.retry,
@@ -358,9 +355,8 @@ def _item(outcome: Ended) -> CrewOutput:
     return CrewOutput.of(outcome)
 
 
-def _warn_of_placeholders(tasks: list[Task]) -> None:
+def _warn_of_placeholders(texts: Sequence[str]) -> None:
     """Without inputs they are sent as they stand, as in CrewAI; somebody forgot them more often than not."""
-    texts = [text for task in tasks for text in task.texts]
     names = dict.fromkeys(name for text in texts for name in placeholders(text))
     if names:
         listed = ", ".join(f"{{{name}}}" for name in names)

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from jackstay.core.interpolation import interpolate
 from jackstay.core.messages import OutputSchema
 from jackstay.core.paths import slug
-from jackstay.core.specs import OutputSpec, TaskSpec
+from jackstay.core.specs import AgentSpec, OutputSpec, TaskSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.guardrails import checked_guardrail, guardrail_def, guardrail_list, guardrail_name, without_words
@@ -117,18 +117,30 @@ class Task(BaseModel):
     def texts(self) -> tuple[str, ...]:
         """Everything that inputs are filled into."""
         own = (self.description, self.expected_output, self.output_file or "")
-        return own if self.agent is None else (*own, self.agent.role, self.agent.goal, self.agent.backstory)
+        return own if self.agent is None else (*own, *self.agent.texts)
 
     @property
     def key(self) -> str:
         """The task's name in paths, from the definition before any inputs were filled in."""
         return slug(self.name or self.description)
 
-    def to_spec(self, inputs: Mapping[str, Any], tasks: list[Task], extra_callbacks: tuple[Any, ...]) -> TaskSpec:
-        """The frozen definition with the inputs filled in. `tasks` are the crew's, to find the context among them."""
+    def to_spec(
+        self,
+        inputs: Mapping[str, Any],
+        tasks: list[Task],
+        extra_callbacks: tuple[Any, ...],
+        agent: AgentSpec | None = None,
+    ) -> TaskSpec:
+        """The frozen definition with the inputs filled in. `tasks` are the crew's, to find the context among them.
+        `agent`: who does it, instead of its own agent."""
         owner = f"task '{self.label}'"
-        if self.agent is None:
-            raise DefinitionError(f"{owner} has no agent; give it agent=…")
+
+        def doer() -> AgentSpec:
+            if agent is not None:
+                return agent
+            if self.agent is None:
+                raise DefinitionError(f"{owner} has no agent; give it agent=…")
+            return self.agent.to_spec(inputs)
 
         def filled(field: str) -> str:
             return interpolate(getattr(self, field), inputs, field=field, owner=owner)
@@ -139,7 +151,7 @@ class Task(BaseModel):
             name=self.name,
             description=filled("description"),
             expected_output=filled("expected_output"),
-            agent=self.agent.to_spec(inputs),
+            agent=doer(),
             context=indexes,
             given_context=outside,
             async_execution=self.async_execution,
@@ -204,8 +216,14 @@ class ConditionalTask(Task):
         agent = self.agent.role if self.agent else ""
         return TaskOutput(description=self.description, name=self.name, raw="", agent=agent)
 
-    def to_spec(self, inputs: Mapping[str, Any], tasks: list[Task], extra_callbacks: tuple[Any, ...]) -> TaskSpec:
-        return replace(super().to_spec(inputs, tasks, extra_callbacks), condition=self.condition)
+    def to_spec(
+        self,
+        inputs: Mapping[str, Any],
+        tasks: list[Task],
+        extra_callbacks: tuple[Any, ...],
+        agent: AgentSpec | None = None,
+    ) -> TaskSpec:
+        return replace(super().to_spec(inputs, tasks, extra_callbacks, agent), condition=self.condition)
 
     def outline(self, tasks: list[Task]) -> dict[str, Any]:
         return super().outline(tasks) | {"conditional": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jackstay.core.results import CrewResult, TaskResult
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tasks import context_of, final_output, stages, task_keys
+from jackstay.engine.delegation import Coworkers
 from jackstay.engine.scope import Scope
 from jackstay.engine.task import run_task
 from jackstay.engine.together import together
@@ -15,12 +16,18 @@ async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
     """All tasks' results in the crew's order. Raises what a failing task raises; side-by-side ones are cancelled."""
     scope.bound(limits=(crew.limit,) if crew.limit else ())
     keys = task_keys([task.key for task in crew.tasks])
+    coworkers = Coworkers(scope, crew.agents)
     results: dict[int, TaskResult] = {}
     for stage in stages(crew):
         said = {index: result.raw for index, result in results.items()}
         last = results[max(results)] if results else None
         done = await together(
-            [run_task(scope, crew.tasks[i], keys[i][1], context_of(crew.tasks[i], i, said), last) for i in stage]
+            [
+                run_task(
+                    scope, crew.tasks[i], keys[i][1], context_of(crew.tasks[i], i, said), last, coworkers=coworkers
+                )
+                for i in stage
+            ]
         )
         results.update(zip(stage, done, strict=True))
     final = final_output({index: result.raw for index, result in results.items()})

@@ -20,8 +20,10 @@ from jackstay.core.results import TaskResult, output_hash, task_from_json, task_
 from jackstay.core.specs import TaskSpec, ToolDef
 from jackstay.core.usage import NO_BILL
 from jackstay.engine.agent_loop import run_agent
+from jackstay.engine.dates import todays_date
 from jackstay.engine.deadlines import watched
 from jackstay.engine.decision import Decision
+from jackstay.engine.delegation import Coworkers
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
@@ -29,22 +31,37 @@ from jackstay.errors import ConfigurationError
 
 
 async def run_task(
-    crew: Scope, task: TaskSpec, number: int, context: str, previous: TaskResult | None = None
+    crew: Scope,
+    task: TaskSpec,
+    number: int,
+    context: str,
+    previous: TaskResult | None = None,
+    *,
+    coworkers: Coworkers,
 ) -> TaskResult:
     """The task's result, from the record or from its agent. `previous`, the output before it, is what its condition looks
-    at; without it the condition does not count. Raises what the agent's run, a condition or a guardrail raises."""
-    return await _TaskStep(crew, task, number, context, previous).perform()
+    at; without it the condition does not count. `coworkers`: whom its agent may delegate to. Raises what the agent's run, a condition or a guardrail raises."""
+    return await _TaskStep(crew, task, number, context, previous, coworkers).perform()
 
 
 class _TaskStep:
-    def __init__(self, crew: Scope, task: TaskSpec, number: int, context: str, previous: TaskResult | None) -> None:
+    def __init__(
+        self,
+        crew: Scope,
+        task: TaskSpec,
+        number: int,
+        context: str,
+        previous: TaskResult | None,
+        coworkers: Coworkers,
+    ) -> None:
         self.run, self.task, self.context = crew.run, task, context
         self.previous = previous if task.condition is not None else None
         self.path = numbered(crew.path, task.key, number)
         self.scope = crew.child(self.path, agent=task.agent.role, task=task.name or task.key)
         self.scope.bound(retry=task.agent.retry, limits=(task.agent.limit,) if task.agent.limit else ())
-        self.tools: Sequence[ToolDef] = task.tools or task.agent.tools
-        self.args_hash = _question(task, self.tools, context, self.previous)
+        own = task.tools or task.agent.tools
+        self.tools: Sequence[ToolDef] = coworkers.added_to(own, (task.agent,))
+        self.args_hash = _question(task, self.tools, context, self.previous, coworkers.question((task.agent,)))
 
     async def perform(self) -> TaskResult:
         self.run.check(self.scope)
@@ -85,7 +102,7 @@ class _TaskStep:
         return bool(decided)
 
     async def _execute(self) -> TaskResult:
-        today = await self._today()
+        today = todays_date(self.scope, self.task.agent)
         user = prompts.task_text(self.task, self.context, today=today)
         answer = await run_agent(self.scope, self.task.agent, user, self.tools, self.task.output)
 
@@ -129,21 +146,6 @@ class _TaskStep:
     def _took_s(self) -> float:
         return self.run.runtime.clock.monotonic() - self.began.monotonic_s
 
-    async def _today(self) -> str | None:
-        """The date that enters the prompt is recorded: a resume on the next day asks the same question."""
-        if not self.task.agent.inject_date:
-            return None
-        path = self.scope.numbered("@date")
-        form = self.task.agent.date_format
-        row = self.run.find(path, digest(form))
-        if row is not None:
-            return str(json.loads(row.result or '""'))
-        began = self.run.began()
-        today = began.at.strftime(form)
-        recorded = canonical_json(today)
-        self.run.defer(self.run.step_row(began, path, "input", "date", "succeeded", digest(form), result=recorded))
-        return today
-
     def _tell_end(self, result: TaskResult, *, wanted: bool) -> None:
         named = {"task": self.scope.task, "agent": self.scope.agent}
         if not wanted:
@@ -184,14 +186,17 @@ class _TaskStep:
         )
 
 
-def _question(task: TaskSpec, tools: Sequence[ToolDef], context: str, previous: TaskResult | None) -> str:
+def _question(
+    task: TaskSpec, tools: Sequence[ToolDef], context: str, previous: TaskResult | None, coworkers: Sequence[Any]
+) -> str:
     agent = task.agent
     schema: Any = task.output.schema.to_json() if task.output else None
     said = [task.description, task.expected_output, agent.role, agent.goal, agent.backstory, context]
     # Only where there are any: the questions of all other tasks are what they were.
     guarded = [["guardrails", *(guardrail.name for guardrail in task.guardrails)]] if task.guardrails else []
     conditional = [["condition", output_hash(previous)]] if previous is not None else []
-    return digest([said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional])
+    delegating = [["coworkers", task.meant_for, *coworkers]] if coworkers else []
+    return digest([said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional, *delegating])
 
 
 def _write_file(task: TaskSpec, result: TaskResult) -> None:

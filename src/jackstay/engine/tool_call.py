@@ -35,7 +35,9 @@ class _ToolStep:
         self.run, self.call, self.tools = scope.run, call, tools
         self.scope = scope.child(scope.numbered(f"tool:{call.name}"))
         self.path = self.scope.path
-        self.args_hash = digest([call.name, call.arguments])
+        tool = tools.get(call.name)
+        besides = [tool.inside.question(call.arguments)] if tool is not None and tool.inside is not None else []
+        self.args_hash = digest([call.name, call.arguments, *besides])
 
     async def perform(self) -> tuple[Message, bool]:
         self.run.check(self.scope)
@@ -54,7 +56,8 @@ class _ToolStep:
             await self.run.commit(self._row("cancelled"))
             raise
         except Exception as error:
-            if error is self.run.stop:
+            # A budget around may have been reached inside: no failure of the tool's either.
+            if error is self.run.stopped(self.scope):
                 raise
             if self.scope.is_late:
                 await self._out_of_time(error)
@@ -70,7 +73,10 @@ class _ToolStep:
         arguments = _arguments(tool, self.call.arguments)
         if tool.claim is not None and not tool.claim():
             raise ToolMisuse(f"the tool {self.call.name!r} has reached its limit of {tool.max_usage_count} uses")
-        result = await call_user(self.scope, tool.call, **arguments)
+        if tool.inside is not None:
+            result: Any = await tool.inside.perform(self.scope, arguments)
+        else:
+            result = await call_user(self.scope, tool.call, **arguments)
         # A tool that swallowed a stop must not be recorded as if nothing had happened.
         self.run.check(self.scope)
         return as_text(result)

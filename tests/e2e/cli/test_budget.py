@@ -95,6 +95,22 @@ def test_estimate_without_runs_is_a_bound_from_the_definition(folder):
     assert "52 model calls at most" in ended.stdout
 
 
+def test_estimate_of_a_crew_whose_agents_may_delegate_has_no_bound(folder):
+    program = """
+from jackstay import Agent, Crew, Process, Task
+
+writer = Agent(role="Writer", goal="g", backstory="b", llm="gpt-4o-mini")
+task = Task(description="Write", expected_output="Text")
+crew = Crew(agents=[writer], tasks=[task], process=Process.hierarchical, manager_llm="gpt-4o-mini")
+"""
+    folder.write("main.py", program, "")
+
+    ended = folder.run("run", "main.py:crew", "--estimate", OPENAI_API_KEY="sk-x")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "there is no bound for agents that may delegate" in ended.stdout
+
+
 def test_estimate_of_a_program_that_kicks_off_when_imported_says_that_there_is_none(folder):
     folder.write("main.py", PROGRAM, 'print(crew.kickoff(inputs={"topic": "boats"}).raw)')
 

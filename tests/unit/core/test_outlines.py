@@ -104,6 +104,75 @@ def test_every_change_of_a_crew_is_said(new, said):
     assert [change.text for change in changes(ABCD, new)] == said
 
 
+BOSS, CRITIC = AGENT | {"role": "Boss"}, AGENT | {"role": "Critic"}
+LEAD = AGENT | {"role": "Lead", "delegates": True}
+
+
+def managed(*tasks: dict[str, Any], manager: dict[str, Any] = BOSS, agents: Any = (AGENT, CRITIC)) -> list[Any]:
+    return [*crew(*tasks), {"manager": manager, "agents": list(agents)}]
+
+
+TEAM = managed(task("a", agent=None), task("b"))
+
+
+def test_a_managers_tasks_are_the_managers_and_need_no_agent():
+    topical = CRITIC | {"goal": "Judge {topic}"}
+    first, second = tasks_of(managed(*TEAM[2], agents=[AGENT, topical], manager=BOSS | {"goal": "Lead {who}"}))
+
+    assert (first.agent, second.agent) == ("Boss", "Boss")
+    assert list(first.coworkers) == ["Writer", "Critic"]
+    assert first.variables == {"topic", "who"}
+
+
+def test_coworkers_are_those_whom_the_tasks_own_agent_may_delegate_to():
+    tasks = crew(task("a", agent=LEAD), task("b"))
+    first, second = tasks_of([*tasks, {"agents": [LEAD, AGENT, CRITIC]}])
+
+    assert (list(first.coworkers), list(second.coworkers)) == (["Writer", "Critic"], [])
+
+
+@pytest.mark.parametrize(
+    ("new", "said", "parts"),
+    [
+        (
+            managed(*TEAM[2], manager=BOSS | {"goal": "h"}),
+            [f"task '{name}': manager 'Boss': the goal has changed" for name in "ab"],
+            ["a#1", "b#1"],
+        ),
+        (
+            managed(*TEAM[2], manager=BOSS | {"model": "n"}),
+            [f"task '{name}': manager 'Boss': the model changed; what is recorded is kept" for name in "ab"],
+            [None, None],
+        ),
+        (
+            managed(*TEAM[2], agents=[AGENT | {"tools": [{"name": "search"}], "model": "n"}, CRITIC]),
+            [
+                f"task '{name}': coworker 'Writer': {what}"
+                for name in "ab"
+                for what in ("the tools changed", "the model changed; what is recorded is kept")
+            ],
+            ["a#1", None, "b#1", None],
+        ),
+        (
+            managed(*TEAM[2], agents=[AGENT, LEAD]),
+            [f"task '{name}': coworker {what}" for name in "ab" for what in ("'Critic' is gone", "'Lead' is new")],
+            ["a#1", "a#1", "b#1", "b#1"],
+        ),
+        (managed(TEAM[2][0], task("b", agent=CRITIC)), ["task 'b': it is meant for another agent"], ["b#1"]),
+        (
+            crew(task("a"), task("b")),
+            [f"task '{name}': its agent 'Writer' does it now" for name in "ab"],
+            ["a#1", "b#1"],
+        ),
+    ],
+)
+def test_every_change_of_a_team_is_said_where_it_changes_the_question(new, said, parts):
+    found = changes(TEAM, new)
+
+    assert [change.text for change in found] == said
+    assert [change.part for change in found] == parts
+
+
 def test_changes_of_a_flow_are_said():
     kept = {name: method for name, method in FLOW[2].items() if name != "praise"}
     changed = {**kept, "left": [True, None, False, []], "end": [False, "join", False, []]}
