@@ -32,6 +32,7 @@ PRELOADED = (
     "tests.programs.spenders",
     "tests.programs.limited_crews",
     "tests.programs.mixed_runs",
+    "tests.programs.paying_crew",
 )
 
 

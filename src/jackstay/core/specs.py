@@ -11,6 +11,7 @@ from jackstay.core.limits import Limit
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
 from jackstay.core.results import TaskResult, Verdict
 from jackstay.core.retry import Retry
+from jackstay.core.tool_failures import ToolFailurePolicy
 
 
 class Secret(str):
@@ -92,6 +93,16 @@ class ToolDef:
     max_usage_count: int | None = None
     claim: Callable[[], bool] | None = None
     """Counts one use of a tool with `max_usage_count`; False when it is used up."""
+    side_effect: bool = False
+    """It acts on the world: an intent is recorded before each call, and no call is repeated by itself."""
+    polling: bool = False
+    """Equal calls with equal results are no sign that the agent makes no progress."""
+    cache_ttl_s: float | None = None
+    """An equal call in the same run is answered by the result of one no older than this. None: never."""
+    cache_function: Callable[..., Any] | None = None
+    """Called with the arguments and the result; False: the result answers no other call."""
+    failure_policy: ToolFailurePolicy | None = None
+    """What follows from a `ToolFailure`. None: as the agent says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,8 @@ class AgentSpec:
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
+    tool_failure_policy: ToolFailurePolicy | None = None
+    """Of tools without a policy of their own; the task's, agent's or crew's, whichever is nearest. None: warn."""
 
 
 @dataclass(frozen=True, slots=True)

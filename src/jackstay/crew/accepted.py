@@ -20,7 +20,6 @@ AGENT = frozenset(
     {
         "cache",
         "allow_delegation",
-        "tool_failure_policy",
         "i18n",
         "cache_handler",
         "max_tokens",
@@ -64,7 +63,6 @@ TASK = frozenset(
         "response_model",
         "input_files",
         "security_config",
-        "tool_failure_policy",
         "allow_crewai_trigger_context",
         "config",
     }
@@ -72,7 +70,6 @@ TASK = frozenset(
 CREW = frozenset(
     {
         "cache",
-        "tool_failure_policy",
         "memory",
         "embedder",
         "manager_llm",

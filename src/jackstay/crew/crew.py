@@ -21,6 +21,7 @@ from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.results import CrewResult, task_from_json, task_to_json
 from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
+from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
@@ -71,6 +72,7 @@ class Crew(BaseModel):
     budget: Budget | None = None
     deadline_s: accepted.Deadline = None
     max_rpm: int | None = Field(default=None, ge=1)
+    tool_failure_policy: ToolFailurePolicy | None = None
     usage_metrics: UsageMetrics | None = None
     _begins_at: Origin | None = PrivateAttr(default=None)
     """Of a copy that `fork` or `from_checkpoint` has made."""
@@ -245,6 +247,8 @@ class Crew(BaseModel):
             spec = task.to_spec(inputs, self.tasks, tuple(c for c in common if c is not task.callback))
             if spec.agent.step_callback is None and self.step_callback is not None:
                 spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
+            if spec.agent.tool_failure_policy is None and self.tool_failure_policy is not None:
+                spec = replace(spec, agent=replace(spec.agent, tool_failure_policy=self.tool_failure_policy))
             tasks.append(spec)
         return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self.outline, self.max_rpm))
 

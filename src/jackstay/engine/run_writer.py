@@ -12,6 +12,7 @@ from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Conversation
 from jackstay.core.records import (
     Blob,
+    Intent,
     Lease,
     MessagesBlob,
     Reservation,
@@ -88,6 +89,7 @@ class RunWriter:
         end: RunEnd | None = None,
         holds: tuple[Hold, ...] = (),
         waits: tuple[Wait, ...] = (),
+        intents: tuple[Intent, ...] = (),
     ) -> None:
         """Returns when the rows are on disk, those that were deferred included. Raises `StorageUnavailable` or
         `LeaseLost`; `DoesNotFit` if one of the holds is over its budget: then the reservation is not made."""
@@ -102,7 +104,7 @@ class RunWriter:
             except BaseException as error:
                 error.add_note(NOT_HELD)
                 raise
-        await self._commit(reservations, end, holds, waits)
+        await self._commit(reservations, end, holds, waits, intents)
 
     def inherit(self, rows: Sequence[StepRow]) -> None:
         """Rows of another run, for the new run's first commit. Their messages and contents are stored already."""
@@ -156,9 +158,10 @@ class RunWriter:
         end: RunEnd | None = None,
         holds: tuple[Hold, ...] = (),
         waits: tuple[Wait, ...] = (),
+        intents: tuple[Intent, ...] = (),
     ) -> None:
         steps, settlements, blobs = tuple(self._steps), tuple(self._settlements), tuple(self._blobs)
-        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits)
+        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits, intents)
         self._steps, self._settlements, self._blobs = [], [], []
         new, self._unsaved = self._unsaved, None
         try:
