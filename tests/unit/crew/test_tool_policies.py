@@ -137,7 +137,9 @@ def test_the_policy_warn_is_the_default_and_warns(policy: str, runtime: Runtime)
     heard: list[str] = []
     runtime.observers.append(lambda event: heard.append(event.data["text"]) if event.name == "warning" else None)
 
-    using(returns_failure, **({} if policy == "warn" else {"tool_failure_policy": policy})).kickoff()
+    fields: dict[str, Any] = {} if policy == "warn" else {"tool_failure_policy": policy}
+
+    using(returns_failure, **fields).kickoff()
 
     assert [("no tide at Rome 0" in text) for text in heard] == ([True] if policy == "warn" else [])
 
