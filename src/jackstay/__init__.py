@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jackstay.crew import TaskOutput as TaskOutput
     from jackstay.crew import UsageMetrics as UsageMetrics
     from jackstay.crew.checkpoint import CheckpointConfig as CheckpointConfig
+    from jackstay.engine.deciding import decide as decide
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
     from jackstay.engine.user_code import carry as carry
@@ -50,6 +51,7 @@ _HOMES = {
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
+    "jackstay.engine.deciding": ("decide",),
     "jackstay.engine.runtime": ("Runtime",),
     "jackstay.engine.stopping": ("cancel",),
     "jackstay.engine.user_code": ("carry",),

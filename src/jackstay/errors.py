@@ -7,6 +7,7 @@ Where CrewAI users catch a builtin (`ValueError`, `TimeoutError`, …) ours is a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -261,6 +262,53 @@ class NoFinalAnswer(JackstayError, RuntimeError):
     """The agent used up `max_iter` and the model still gave no final answer."""
 
     code = "max_iterations"
+
+
+class NoProgress(JackstayError, RuntimeError):
+    """The agent makes the same tool calls again and again, with the same results."""
+
+    code = "no_progress"
+
+
+class ToolFailure(JackstayError, RuntimeError):
+    """A tool's own statement that it has failed: raised or returned by it. The agent is told the message, and whether the
+    run goes on says `tool_failure_policy`.
+
+    `reason` is a word for the kind of failure, `code` one of the tool's own; `retryable`: whether the same call may
+    succeed later; `details`: JSON values for whoever reads the record.
+    """
+
+    code = "tool_failure"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "tool_reported",
+        code: str | None = None,
+        retryable: bool = False,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message, self.reason, self.given = message, reason, dict(details or {})
+        # Of this failure, not of the class.
+        self.code = code or type(self).code  # type: ignore[misc]
+        self.retryable = retryable  # type: ignore[misc]
+
+    def details(self) -> dict[str, Any]:
+        """The fields beside the message, for the journal."""
+        return {"reason": self.reason, "retryable": self.retryable, "details": self.given}
+
+
+class ToolExecutionFailedError(JackstayError, RuntimeError):
+    """A tool has stated that it failed (`ToolFailure`), and its `tool_failure_policy` is to end the run then."""
+
+    code = "tool_failed"
+
+    def __init__(self, message: str, record: Any = None) -> None:
+        super().__init__(message)
+        self.record = record
+        """A `ToolFailureRecord`; None after it was read from the journal."""
 
 
 # --- stops: sticky for the run (engine rule 21) --------------------------------------------------------------------

@@ -42,6 +42,7 @@ PRELOADED = (
     "tests.programs.stubborn",
     "tests.programs.limited_crews",
     "tests.programs.mixed_runs",
+    "tests.programs.paying_crew",
 )
 
 

@@ -169,6 +169,14 @@ def usage(
 def resume(
     run: Run = None,
     every: Annotated[bool, typer.Option("--all", help="Every run that was interrupted or has failed.")] = False,
+    decide: Annotated[
+        str | None,
+        typer.Option(
+            "--decide",
+            metavar="WHAT",
+            help="What became of a tool's interrupted call: done=RESULT (it has acted), again (it has not: call it now) or fail.",
+        ),
+    ] = None,
     budget: Most = None,
     strict: Strict = False,
     debug: Debug = False,
@@ -179,8 +187,8 @@ def resume(
         from jackstay.cli.resuming import resume_all
 
         if every:
-            raise typer.Exit(resume_all(run, budget=budget, strict=strict))
-        raise typer.Exit(go_on(run, budget=budget, strict=strict))
+            raise typer.Exit(resume_all(run, budget=budget, decide=decide, strict=strict))
+        raise typer.Exit(go_on(run, budget=budget, decide=decide, strict=strict))
 
 
 @app.command(name="log-tasks-outputs", rich_help_panel=FIRST)

@@ -27,7 +27,17 @@ from jackstay.core.events import Event
 from jackstay.core.ids import SHORT
 from jackstay.core.outlines import changes
 from jackstay.core.paths import parent_of
-from jackstay.core.preview import Figures, done_again, expected, figures_of, history_of, key_of, reused, total
+from jackstay.core.preview import (
+    Figures,
+    acting_again,
+    done_again,
+    expected,
+    figures_of,
+    history_of,
+    key_of,
+    reused,
+    total,
+)
 from jackstay.core.records import RunFilter, RunRow
 from jackstay.core.replay import Plan, Record, plan, target_of
 from jackstay.core.usage import from_pico
@@ -73,6 +83,8 @@ class Preview:
     plan: Plan
     again: Figures
     reused: Figures
+    acting: list[str]
+    """Tools with side effects that acted then, and may act again."""
 
     @classmethod
     def of(
@@ -81,7 +93,8 @@ class Preview:
         planned = plan(record, target, inputs=inputs, changed=changed)
         others = journal.runs(RunFilter(name=record.run.name, kind=(record.run.kind,), limit=_HISTORY))
         history = history_of([record_of(journal, row) for row in others if row.id != record.run.id])
-        return cls(planned, expected(planned, record, history), reused(planned, record))
+        acting = acting_again(planned, record, journal.intents(record.run.id))
+        return cls(planned, expected(planned, record, history), reused(planned, record), acting)
 
 
 def replay(asked: Asked) -> int:
@@ -200,6 +213,8 @@ def _say_preview(preview: Preview) -> None:
     planned = preview.plan
     say(f"reused:     {names_of(planned.reused)}{_in_brackets(preview.reused)}")
     say(f"runs again: {names_of(planned.again)}{_in_brackets(preview.again)}")
+    if preview.acting:
+        say(f"acts again: {', '.join(preview.acting)} (side effects: a new run is another one to the world)", "yellow")
 
 
 def _in_brackets(figures: Figures) -> str:

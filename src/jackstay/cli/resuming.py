@@ -19,10 +19,12 @@ from jackstay.cli.terminal import say
 from jackstay.core.budget import parse_amount
 from jackstay.core.canonical import canonical_json
 from jackstay.core.ids import SHORT
+from jackstay.core.intents import Decided
 from jackstay.core.records import RunFilter, RunRow
+from jackstay.engine.deciding import answer, open_decision
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.script import started_again
-from jackstay.errors import AlreadyRunning
+from jackstay.errors import AlreadyRunning, RunWaiting
 from jackstay.journal import Journal
 from jackstay.observe.figures import plural
 from jackstay.observe.runs import state_of
@@ -30,10 +32,11 @@ from jackstay.observe.runs import state_of
 _ALL = 10_000
 
 
-def resume(wanted: str | None, *, budget: str | None = None, strict: bool = False) -> int:
-    """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first. `strict`:
-    nothing is asked anew because something has changed."""
+def resume(wanted: str | None, *, budget: str | None = None, decide: str | None = None, strict: bool = False) -> int:
+    """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first; `decide` says
+    what became of a tool's call that it waits for. `strict`: nothing is asked anew because something has changed."""
     read_dotenv()
+    decided = None if decide is None else _decision(decide)
     raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
         row = chosen(runtime.journal, wanted)
@@ -44,6 +47,7 @@ def resume(wanted: str | None, *, budget: str | None = None, strict: bool = Fals
         target = program_of(row, f'go on with it there, by kickoff(resume="{row.id[:SHORT]}")')
         if raised is not None:
             runtime.journal.allow(row.id, raised, by="the command line").result(30)
+        _decide(runtime, row, decided)
         _announce(runtime, row, target)
         read_dotenv(target.search[:1])
         choose_model(None, row.model_override)
@@ -62,6 +66,23 @@ def _refuse_live(runtime: Runtime, row: RunRow) -> None:
             f"run {row.id} is being driven by process {owner.get('pid', '?')} on {owner.get('host') or 'this machine'}"
             f"{f' ({lease.activity})' if lease.activity else ''}; wait for it, or stop it: jackstay cancel {row.id[:SHORT]}"
         )
+
+
+def _decision(text: str) -> Decided:
+    try:
+        return Decided.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--decide: {error}") from error
+
+
+def _decide(runtime: Runtime, row: RunRow, decided: Decided | None) -> None:
+    """Notes the decision. A run that waits for one is not started in vain: raises `RunWaiting`."""
+    if decided is not None:
+        answer(runtime.journal, row.id, decided, "the command line")
+        return
+    wait = open_decision(runtime.journal, row.id)
+    if wait is not None:
+        raise RunWaiting(f"run {row.id[:SHORT]} is waiting: {wait.prompt}", run_id=row.id, wait=wait.prompt or "")
 
 
 def program_of(row: RunRow, instead: str) -> Target:
@@ -118,11 +139,11 @@ def _start_again(runtime: Runtime, target: Target, row: RunRow, *, strict: bool)
 # --- all of them ---------------------------------------------------------------------------------------------------
 
 
-def resume_all(wanted: str | None, *, budget: str | None, strict: bool) -> int:
+def resume_all(wanted: str | None, *, budget: str | None, decide: str | None = None, strict: bool) -> int:
     """Goes on with every run that was interrupted or has failed, one after the other, oldest first, each in a process of
     its own. The exit code is the worst of theirs."""
-    if wanted is not None or budget is not None:
-        raise UsageError("--all goes on with every unfinished run; leave RUN and --budget out")
+    if wanted is not None or budget is not None or decide is not None:
+        raise UsageError("--all goes on with every unfinished run; leave RUN, --budget and --decide out")
     read_dotenv()
     with existing_journal() as journal:
         rows = unfinished(journal)

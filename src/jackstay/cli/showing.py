@@ -231,7 +231,7 @@ def _notes(node: Node, row: StepRow) -> str:
         notes.append("asked anew" if node.changed else f"executed {row.rev} times")
     if any(reservation.state == "lost" for reservation in node.lost):
         notes.append(f"{plural(len(node.lost), 'call')} lost before")
-    notes += [flag for flag in (row.flags or "").split(",") if flag in ("cached", "estimated", "streamed")]
+    notes += [flag for flag in (row.flags or "").split(",") if flag in ("cached", "decided", "estimated", "streamed")]
     return ", ".join(notes)
 
 

@@ -51,7 +51,7 @@ def failure_of(error: BaseException, *, traceback: str = "") -> Failure:
         notes=tuple(str(note) for note in getattr(error, "__notes__", ())),
         traceback=traceback,
         code=getattr(error, "code", "error") if isinstance(getattr(error, "code", None), str) else "error",
-        details=error.details() if isinstance(error, errors.ModelError) else None,
+        details=_details_of(error),
     )
 
 
@@ -102,6 +102,12 @@ def _bare(cls: type[Exception], args: tuple[Any, ...]) -> Exception:
     error = cls.__new__(cls)
     error.args = args
     return error
+
+
+def _details_of(error: BaseException) -> Mapping[str, Any] | None:
+    """Of errors of ours that have fields beside the message."""
+    details = getattr(error, "details", None) if isinstance(error, errors.JackstayError) else None
+    return dict(details()) if callable(details) else None
 
 
 def _args_of(error: BaseException) -> tuple[Any, ...]:

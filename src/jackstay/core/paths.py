@@ -47,6 +47,11 @@ def parent_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def tool_at(path: str) -> str:
+    """The name of the tool whose call stands there."""
+    return path.rpartition("/")[2].removeprefix("tool:").rpartition("#")[0]
+
+
 def _join(parent: str, part: str) -> str:
     path = f"{parent}/{part}" if parent else part
     if len(path) <= 128 or len(path.encode()) <= MAX_PATH_BYTES:

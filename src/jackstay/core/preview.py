@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jackstay.core.paths import parent_of
-from jackstay.core.records import StepRow
+from jackstay.core.intents import NOT_CALLED, SIDE_EFFECT
+from jackstay.core.paths import parent_of, tool_at
+from jackstay.core.records import Intent, StepRow
 from jackstay.core.replay import Plan, Record, Unit, units_of
 
 
@@ -82,6 +83,24 @@ def expected(plan: Plan, record: Record, history: Mapping[Key, Figures]) -> Figu
         else history.get(key_of(unit), NEVER_SEEN)
         for unit in plan.again
     )
+
+
+def acting_again(plan: Plan, record: Record, intents: Iterable[Intent]) -> list[str]:
+    """The tools with side effects that were called in what is done again, or were about to be, by name."""
+    kept = {row.path for row in plan.copied}
+    again = tuple(f"{unit.path}/" for unit in plan.again)
+    rows = [row for row in record.steps if row.kind == "tool" and has_acted(row)]
+    known = {row.path for row in record.steps}
+    called = {row.path: row.name for row in rows} | {
+        intent.path: tool_at(intent.path) for intent in intents if intent.path not in known
+    }
+    return sorted({name for path, name in called.items() if path.startswith(again) and path not in kept})
+
+
+def has_acted(row: StepRow) -> bool:
+    """Whether a tool with a side effect has been called."""
+    flags = (row.flags or "").split(",")
+    return SIDE_EFFECT in flags and NOT_CALLED not in flags
 
 
 def reused(plan: Plan, record: Record) -> Figures:

@@ -14,7 +14,9 @@ ROW_FORMAT = 1
 
 RunKind = Literal["crew", "flow", "agent", "llm", "script", "batch"]
 RunStatus = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
-FailReason = Literal["error", "max_iterations", "deadline", "budget", "guardrail", "storage", "interrupted"]
+FailReason = Literal[
+    "error", "max_iterations", "no_progress", "deadline", "budget", "guardrail", "storage", "interrupted"
+]
 StepKind = Literal["llm", "tool", "task", "method", "crew", "flow", "agent", "guardrail", "step", "wait", "input"]
 StepStatus = Literal["succeeded", "failed", "cancelled", "opaque"]
 ReservationState = Literal["open", "settled", "lost"]
@@ -110,7 +112,8 @@ class StepRow:
     """Pico-dollars; None: not a paid step, or the price is unknown (then `price_version` is None too)."""
     price_version: str | None = None
     flags: str | None = None
-    """Words, comma-separated: estimated, streamed, simulated, cancelled, cached; skipped (a task), rejected (by a guardrail)."""
+    """Words, comma-separated: estimated, streamed, simulated, cancelled, cached; skipped (a task), rejected (by a guardrail);
+    of a tool: side_effect, not_called, decided (by a person), kept (may answer equal calls)."""
     duration_us: int = 0
     origin_run_id: str | None = None
     format: int = ROW_FORMAT
@@ -159,6 +162,20 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """That a tool with a side effect is about to be called. Key: run, path, rev; the call's row has the same key, and
+    without one nobody knows whether the tool has acted."""
+
+    run_id: str
+    path: str
+    rev: int
+    epoch: int
+    key: str
+    """The idempotency key that the tool is given."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """A run pausing for a person. Key: run, path, rev."""
 
@@ -166,7 +183,7 @@ class Wait:
     path: str
     rev: int
     kind: str
-    """What is waited for: `budget`."""
+    """What is waited for: `budget`, `needs_decision`."""
     prompt: str | None
     payload: str | None
     project_id: str | None
@@ -230,6 +247,7 @@ class Takeover:
     steps: tuple[StepRow, ...]
     reservations: tuple[Reservation, ...]
     waits: tuple[Wait, ...] = ()
+    intents: tuple[Intent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +264,7 @@ class Write:
     holds: tuple[Hold, ...] = ()
     """Of the reservations. One that is over its budget: nothing is written, and `DoesNotFit` is raised."""
     waits: tuple[Wait, ...] = ()
+    intents: tuple[Intent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

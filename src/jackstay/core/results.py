@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
 from jackstay.core.canonical import digest
+from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.core.usage import NO_BILL, Bill, Usage
 
 OutputForm = Literal["raw", "pydantic", "json"]
@@ -29,6 +30,8 @@ class TaskResult:
     bill: Bill = NO_BILL
     duration_s: float = 0.0
     path: str = ""
+    tool_failures: tuple[ToolFailureRecord, ...] = ()
+    """Calls of tools that failed on the way, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,16 @@ def bill_from_json(data: Mapping[str, Any]) -> Bill:
 
 def task_to_json(result: TaskResult) -> dict[str, Any]:
     """For the journal. The object itself is rebuilt from `data` by the definition."""
-    body = {name: getattr(result, name) for name in TaskResult.__slots__ if name not in ("value", "bill")}
+    body = {
+        name: getattr(result, name) for name in TaskResult.__slots__ if name not in ("value", "bill", "tool_failures")
+    }
+    if result.tool_failures:
+        body["tool_failures"] = [asdict(failure) for failure in result.tool_failures]
     return body | {"bill": bill_to_json(result.bill)}
 
 
 def task_from_json(body: Mapping[str, Any], value: Any = None) -> TaskResult:
-    known = {name: item for name, item in body.items() if name in TaskResult.__slots__ and name != "bill"}
-    return TaskResult(**known, value=value, bill=bill_from_json(body["bill"]))
+    known = {name: item for name, item in body.items() if name in TaskResult.__slots__}
+    known["bill"] = bill_from_json(body["bill"])
+    known["tool_failures"] = tuple(ToolFailureRecord(**each) for each in body.get("tool_failures", ()))
+    return TaskResult(**known | {"value": value})

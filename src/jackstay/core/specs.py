@@ -11,6 +11,7 @@ from jackstay.core.limits import Limit
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
 from jackstay.core.results import TaskResult, Verdict
 from jackstay.core.retry import Retry
+from jackstay.core.tool_failures import ToolFailurePolicy
 
 
 class Secret(str):
@@ -106,6 +107,16 @@ class ToolDef:
     """Counts one use of a tool with `max_usage_count`; False when it is used up."""
     inside: Inside | None = None
     """Performed by the engine; `call` is not called then."""
+    side_effect: bool = False
+    """It acts on the world: an intent is recorded before each call, and no call is repeated by itself."""
+    polling: bool = False
+    """Equal calls with equal results are no sign that the agent makes no progress."""
+    cache_ttl_s: float | None = None
+    """An equal call in the same run is answered by the result of one no older than this. None: never."""
+    cache_function: Callable[..., Any] | None = None
+    """Called with the arguments and the result; False: the result answers no other call."""
+    failure_policy: ToolFailurePolicy | None = None
+    """What follows from a `ToolFailure`. None: as the agent says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +138,8 @@ class AgentSpec:
     date_format: str = "%Y-%m-%d"
     allow_delegation: bool = False
     """It may give work to the crew's other agents (a manager always may)."""
+    tool_failure_policy: ToolFailurePolicy | None = None
+    """Of tools without a policy of their own; the task's, agent's or crew's, whichever is nearest. None: warn."""
 
 
 @dataclass(frozen=True, slots=True)

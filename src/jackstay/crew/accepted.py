@@ -19,7 +19,6 @@ Deadline = Annotated[float | None, Field(gt=0, allow_inf_nan=False, strict=True)
 AGENT = frozenset(
     {
         "cache",
-        "tool_failure_policy",
         "i18n",
         "cache_handler",
         "max_tokens",
@@ -63,7 +62,6 @@ TASK = frozenset(
         "response_model",
         "input_files",
         "security_config",
-        "tool_failure_policy",
         "allow_crewai_trigger_context",
         "config",
     }
@@ -71,7 +69,6 @@ TASK = frozenset(
 CREW = frozenset(
     {
         "cache",
-        "tool_failure_policy",
         "memory",
         "embedder",
         "function_calling_llm",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from jackstay.core.interpolation import interpolate
 from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig
+from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.llm.llm import as_config
@@ -24,7 +25,8 @@ class Agent(BaseModel):
     these is a model and its fallbacks. `retry`: how failed model calls of this agent are tried again.
     `max_iter` bounds the agent's turns per task; then a final answer is forced (one call more). `max_execution_time`
     is in seconds, per task. `max_rpm`: how many model calls per minute agents of this definition make, in whatever runs
-    and processes. `allow_delegation`: it may give work to the crew's other agents, and ask them.
+    and processes. `allow_delegation`: it may give work to the crew's other agents, and ask them. `tool_failure_policy`:
+    what follows when a tool says that it failed (`ToolFailure`).
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -46,6 +48,7 @@ class Agent(BaseModel):
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
     allow_delegation: bool = False
+    tool_failure_policy: ToolFailurePolicy | None = None
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Agent"):
@@ -101,6 +104,7 @@ class Agent(BaseModel):
             inject_date=self.inject_date,
             date_format=self.date_format,
             allow_delegation=self.allow_delegation,
+            tool_failure_policy=self.tool_failure_policy,
         )
 
     def outline(self) -> dict[str, Any]:

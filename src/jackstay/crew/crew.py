@@ -21,6 +21,7 @@ from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.results import CrewResult, task_from_json, task_to_json
 from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
+from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
@@ -77,6 +78,7 @@ class Crew(BaseModel):
     budget: Budget | None = None
     deadline_s: accepted.Deadline = None
     max_rpm: int | None = Field(default=None, ge=1)
+    tool_failure_policy: ToolFailurePolicy | None = None
     usage_metrics: UsageMetrics | None = None
     _begins_at: Origin | None = PrivateAttr(default=None)
     """Of a copy that `fork` or `from_checkpoint` has made."""

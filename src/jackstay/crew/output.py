@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from jackstay.core.results import CrewResult, TaskResult
+from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.core.usage import Bill
 from jackstay.engine.kickoff import Outcome
 
@@ -59,6 +60,12 @@ class _Output(BaseModel):
     cost_usd: Decimal | None = None
     """US dollars; None: the price of a call is unknown."""
     duration_s: float = 0.0
+    tool_failures: list[ToolFailureRecord] = Field(default_factory=list)
+    """Calls of tools that failed on the way, in their order."""
+
+    @property
+    def has_tool_failures(self) -> bool:
+        return bool(self.tool_failures)
 
     def to_dict(self) -> dict[str, Any]:
         if self.json_dict is not None:
@@ -103,6 +110,7 @@ class TaskOutput(_Output):
             summary=" ".join(words[:10]) + "...",
             agent=result.agent,
             output_format=OutputFormat(result.form),
+            tool_failures=list(result.tool_failures),
         )
 
 
@@ -171,6 +179,7 @@ class CrewOutput(_Output):
             reused_usage=UsageMetrics.of(outcome.reused),
             cost_usd=outcome.bill.cost_usd,
             duration_s=outcome.duration_s,
+            tool_failures=[failure for task in result.tasks for failure in task.tool_failures],
             tasks_output=[TaskOutput.of(task) for task in result.tasks],
             run_id=outcome.run_id,
             path=outcome.path,

@@ -16,6 +16,7 @@ from jackstay.core.interpolation import interpolate
 from jackstay.core.messages import OutputSchema
 from jackstay.core.paths import slug
 from jackstay.core.specs import AgentSpec, OutputSpec, TaskSpec
+from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.guardrails import checked_guardrail, guardrail_def, guardrail_list, guardrail_name, without_words
@@ -69,6 +70,7 @@ class Task(BaseModel):
     guardrails: Any = None
     guardrail_max_retries: int = Field(default=3, ge=0)
     deadline_s: accepted.Deadline = None
+    tool_failure_policy: ToolFailurePolicy | None = None
     output: TaskOutput | None = None
 
     conditional: ClassVar[bool] = False
@@ -151,7 +153,7 @@ class Task(BaseModel):
             name=self.name,
             description=filled("description"),
             expected_output=filled("expected_output"),
-            agent=doer(),
+            agent=self._with_policy(doer()),
             context=indexes,
             given_context=outside,
             async_execution=self.async_execution,
@@ -184,6 +186,9 @@ class Task(BaseModel):
             # Only where there are any: the fingerprints of all other definitions stay what they were.
             **({"guardrails": [guardrail_name(each) for each in self._judges]} if self._judges else {}),
         }
+
+    def _with_policy(self, agent: AgentSpec) -> AgentSpec:
+        return replace(agent, tool_failure_policy=self.tool_failure_policy) if self.tool_failure_policy else agent
 
     @property
     def _judges(self) -> list[Any]:

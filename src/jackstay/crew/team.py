@@ -60,19 +60,22 @@ def specs_of(crew: Crew, inputs: Mapping[str, Any]) -> tuple[tuple[TaskSpec, ...
         if managed is not None and own is not None:
             spec = replace(spec, meant_for=own.role)
         elif managed is None and own is None:
-            spec = replace(spec, agent=_with_callback(crew, spec.agent))
+            spec = replace(spec, agent=_with_common(crew, spec.agent))
         tasks.append(spec)
     return tuple(tasks), tuple(coworkers.values())
 
 
 def _spec_of(crew: Crew, agent: Agent, inputs: Mapping[str, Any]) -> AgentSpec:
-    return _with_callback(crew, agent.to_spec(inputs))
+    return _with_common(crew, agent.to_spec(inputs))
 
 
-def _with_callback(crew: Crew, agent: AgentSpec) -> AgentSpec:
-    if crew.step_callback is None or agent.step_callback is not None:
-        return agent
-    return replace(agent, step_callback=crew.step_callback)
+def _with_common(crew: Crew, agent: AgentSpec) -> AgentSpec:
+    """With what the crew says for agents that say nothing themselves."""
+    if agent.step_callback is None and crew.step_callback is not None:
+        agent = replace(agent, step_callback=crew.step_callback)
+    if agent.tool_failure_policy is None and crew.tool_failure_policy is not None:
+        agent = replace(agent, tool_failure_policy=crew.tool_failure_policy)
+    return agent
 
 
 def texts_of(crew: Crew) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from jackstay.core import prompts, react
 from jackstay.core.canonical import digest
 from jackstay.core.messages import Answer, Conversation, Message, OutputSchema, Question, ToolCall
+from jackstay.core.progress import standstill, turn_of
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, ToolDef
 from jackstay.engine.asker import Ask
 from jackstay.engine.model_call import call_model
@@ -16,7 +17,7 @@ from jackstay.engine.scope import Scope
 from jackstay.engine.together import together
 from jackstay.engine.tool_call import call_tool
 from jackstay.engine.user_code import call_user
-from jackstay.errors import NoFinalAnswer, OutputError
+from jackstay.errors import NoFinalAnswer, NoProgress, OutputError
 
 OUTPUT_TRIES = 3
 """How often a model is told that its final answer does not fit the schema before the task fails."""
@@ -66,6 +67,8 @@ class _Loop:
         opening = prompts.opening(agent, user, described)
         self.conversation = Conversation.of(opening) if after is None else after.add(Message("user", user))
         self.unfit = 0
+        self.turns: list[str] = []
+        """Those with tool calls, since one that was waiting for the world."""
         blank = self._question(forced=False)
         self.settings = digest(blank.settings())
 
@@ -115,16 +118,37 @@ class _Loop:
         """Executes a turn's calls side by side; their paths follow the answer's order. The text of a result that is
         to be the answer, if there is one."""
         if len(calls) == 1:
-            results = [await call_tool(self.scope, self.tools, calls[0])]
+            results = [await self._call(calls[0])]
         else:
             # `call_tool` takes its path before it first waits, so that the order of the answer is kept.
-            results = await together([call_tool(self.scope, self.tools, call) for call in calls])
+            results = await together([self._call(call) for call in calls])
         messages = [message for message, _ in results]
+        said = [(call, message.content) for call, message in zip(calls, messages, strict=True)]
         if not self.native:
             messages = [Message("user", f"Observation: {message.content}") for message in messages]
         self.conversation = self.conversation.add(*messages)
         await self._step_callback(calls)
-        return next((message.content for message, final in results if final), None)
+        answer = next((message.content for message, final in results if final), None)
+        if answer is None:
+            self._check_progress(said)
+        return answer
+
+    async def _call(self, call: ToolCall) -> tuple[Message, bool]:
+        return await call_tool(self.scope, self.tools, call, self.agent.tool_failure_policy)
+
+    def _check_progress(self, said: Sequence[tuple[ToolCall, str]]) -> None:
+        """Raises `NoProgress` when the turns go round in circles: the next ones would only be paid for."""
+        if any(call.name in self.tools and self.tools[call.name].polling for call, _ in said):
+            self.turns.clear()
+            return
+        self.turns.append(turn_of(said))
+        circle = standstill(self.turns)
+        if circle is not None:
+            call = said[-1][0]
+            raise NoProgress(
+                f"agent '{self.agent.role}' {circle} (last: {call.name}({call.arguments[:200]})); say in the task what to do "
+                "when the tool has nothing more, mend the tool, or mark one that waits for something with polling=True"
+            )
 
     async def _step_callback(self, step: Any) -> None:
         callback: Callable[..., Any] | None = self.agent.step_callback

@@ -21,6 +21,7 @@ from jackstay.errors import (
     GuardrailFailed,
     LeaseLost,
     NoFinalAnswer,
+    NoProgress,
     RunCancelled,
     RunSignal,
     RunSuspended,
@@ -88,6 +89,8 @@ def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:
             return "waiting", None
         case RunSignal():
             return "failed", "interrupted"
+        case NoProgress():
+            return "failed", "no_progress"
         case NoFinalAnswer():
             return "failed", "max_iterations"
         case GuardrailFailed():

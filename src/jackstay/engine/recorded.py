@@ -48,7 +48,7 @@ class Recorded:
     def find(self, path: str, args_hash: str) -> StepRow | Unusable | None:
         """The row that answers: a success, or a failure that user code has already gone on from. Else why the row
         that is there does not; None: there is none, or its step is simply executed again."""
-        row = self._rows.get(path) or self._rows.get(self._earlier(path))
+        row = self.newest(path)
         if row is None:
             return None
         if row.args_hash != args_hash:
@@ -67,10 +67,23 @@ class Recorded:
         # Only such failures are copied into another run.
         return row.origin_run_id not in (None, row.run_id) or self._last_seq.get(parent_of(row.path), 0) > row.seq
 
+    def failed(self, path: str, args_hash: str) -> StepRow | None:
+        """The failure of this very call, whether anything has gone on from it or not."""
+        row = self.newest(path)
+        return row if row is not None and row.status == "failed" and row.args_hash == args_hash else None
+
+    def is_tip(self, row: StepRow) -> bool:
+        """A failure that nothing has gone on from."""
+        return not self._is_gone_on_from(row)
+
+    def newest(self, path: str) -> StepRow | None:
+        """Whatever stands at this step's place."""
+        return self._rows.get(path) or self._rows.get(self.earlier(path))
+
     def under(self, path: str, kind: str) -> list[StepRow]:
         """The newest rows of that kind directly inside a scope, in order of completion, at their paths of today."""
         found = {row.path: row for row in self._rows.values() if row.kind == kind and parent_of(row.path) == path}
-        earlier = self._earlier(path)
+        earlier = self.earlier(path)
         if earlier != path:
             for row in self.under(earlier, kind):
                 today = path + row.path[len(earlier) :]
@@ -81,7 +94,7 @@ class Recorded:
         row = self._rows.get(path)
         return 1 if row is None else row.rev + 1
 
-    def _earlier(self, path: str) -> str:
+    def earlier(self, path: str) -> str:
         """The path at which this step stood in an earlier kickoff's place; the path itself if there is none."""
         scope = path if self._places else ""
         while scope:
@@ -102,7 +115,7 @@ class Recorded:
         if path in self._rows or path in self._last_seq:
             self._taken.add(path)
             return []
-        scope, name = self._earlier(parent_of(path)), (kickoff.kind, kickoff.name)
+        scope, name = self.earlier(parent_of(path)), (kickoff.kind, kickoff.name)
         return [
             earlier
             for earlier in self._kickoffs

@@ -16,6 +16,7 @@ from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
 from jackstay.core.paths import parent_of
 from jackstay.core.records import (
+    Intent,
     Lease,
     Reservation,
     RunEnd,
@@ -28,9 +29,12 @@ from jackstay.core.records import (
     Wait,
 )
 from jackstay.core.specs import ModelConfig, chain_of
+from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
+from jackstay.engine.acts import Acts
 from jackstay.engine.recorded import Recorded
 from jackstay.engine.run_writer import Blobs, RunWriter
+from jackstay.engine.tool_cache import ToolCache
 from jackstay.errors import (
     BudgetExceeded,
     ConfigurationError,
@@ -78,6 +82,10 @@ class Run:
         self._askers: dict[int, tuple[ModelConfig, Asker]] = {}
         self.raised: dict[str, Any] = {}
         """What a person has allowed since a budget was reached, by the scope's path."""
+        self.acts = Acts()
+        self.tool_cache = ToolCache()
+        self.tool_failures: list[ToolFailureRecord] = []
+        """Failed calls of tools, those that were read from the record included."""
         self.waits: tuple[Wait, ...] = ()
         """What the run waits for, when it is suspended."""
         self.strict = runtime.session is not None and runtime.session.strict
@@ -108,6 +116,7 @@ class Run:
             if wait.kind == "budget" and wait.answer is not None:
                 self.raised[wait.path] = json.loads(wait.answer)
         self._waited = len(takeover.waits)
+        self.acts.load(takeover.intents, takeover.waits)
 
     def inherit(self, rows: Sequence[StepRow]) -> None:
         """Begins with rows of another run: they answer here, and were paid there."""
@@ -218,11 +227,14 @@ class Run:
         settlements: tuple[Settlement, ...] = (),
         blobs: Blobs = (),
         holds: tuple[Hold, ...] = (),
+        intents: tuple[Intent, ...] = (),
     ) -> None:
         """See `RunWriter.commit`."""
         for row in steps:
             self.note(row)
-        await self.writer.commit(*steps, reservations=reservations, settlements=settlements, blobs=blobs, holds=holds)
+        await self.writer.commit(
+            *steps, reservations=reservations, settlements=settlements, blobs=blobs, holds=holds, intents=intents
+        )
 
     async def end(self, end: RunEnd) -> None:
         try:
@@ -240,6 +252,8 @@ class Run:
 
     def note(self, row: StepRow) -> None:
         """The bill of a model call counts for all scopes around it; what another run has paid for is told apart."""
+        if row.kind == "tool":
+            self.tool_cache.note(row)
         if row.kind != "llm" or row.origin_run_id == row.run_id:  # moved inside the run: it counts where it was paid
             return
         bills = self._bills if row.origin_run_id is None else self._reused
@@ -317,12 +331,12 @@ class Run:
     def out_of_budget(self, scope: BudgetScope, error: BudgetExceeded, path: str) -> BaseException:
         """What to raise, from now on in every step that the budget is for (engine rule 21)."""
         if scope.budget.on_exceed == "pause":
-            self._waited += 1
+            number = self.next_wait()
             own = scope.name.startswith("run:")
             what = "" if own else ", once jackstay.toml allows more or the next period has begun"
             prompt = f"{error}. To go on{what}: jackstay resume {self.id[:SHORT]}{' --budget MOST' if own else ''}"
             asked = canonical_json({"budget": scope.name, "at": path})
-            wait = Wait(self.id, scope.path, self._waited, "budget", prompt, asked, self.row.project_id, self.now())
+            wait = Wait(self.id, scope.path, number, "budget", prompt, asked, self.row.project_id, self.now())
             self.waits = (wait,)
             self.stop = self.stop or RunSuspended(prompt)
             return self.stop
@@ -330,6 +344,11 @@ class Run:
         if scope.path == "":
             self.stop = self.stop or error
         return error
+
+    def next_wait(self) -> int:
+        """The number of the next thing that this run waits for."""
+        self._waited += 1
+        return self._waited
 
     # --- telling -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Conversation
 from jackstay.core.records import (
     Blob,
+    Intent,
     Lease,
     MessagesBlob,
     Reservation,
@@ -93,6 +94,7 @@ class RunWriter:
         end: RunEnd | None = None,
         holds: tuple[Hold, ...] = (),
         waits: tuple[Wait, ...] = (),
+        intents: tuple[Intent, ...] = (),
     ) -> None:
         """Returns when the rows are on disk, those that were deferred included. Raises `StorageUnavailable` or
         `LeaseLost`; `DoesNotFit` if one of the holds is over its budget: then the reservation is not made."""
@@ -108,7 +110,7 @@ class RunWriter:
                 if NOT_HELD not in getattr(error, "__notes__", ()):
                     error.add_note(NOT_HELD)
                 raise
-        await self._commit(reservations, end, holds, waits)
+        await self._commit(reservations, end, holds, waits, intents)
 
     def inherit(self, rows: Sequence[StepRow]) -> None:
         """Rows of another run, for the new run's first commit. Their messages and contents are stored already."""
@@ -162,6 +164,7 @@ class RunWriter:
         end: RunEnd | None = None,
         holds: tuple[Hold, ...] = (),
         waits: tuple[Wait, ...] = (),
+        intents: tuple[Intent, ...] = (),
     ) -> None:
         steps, settlements, blobs = tuple(self._steps), tuple(self._settlements), tuple(self._blobs)
         self._steps, self._settlements, self._blobs = [], [], []
@@ -169,7 +172,7 @@ class RunWriter:
             if end is None or self._unsaved is not None:
                 raise self._broken
             steps, settlements, blobs = (), (), ()
-        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits)
+        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits, intents)
         new, self._unsaved = self._unsaved, None
         try:
             if new is None:

@@ -141,6 +141,7 @@ class _TaskStep:
             bill=self.run.bill(self.path),
             duration_s=self._took_s(),
             path=self.path,
+            tool_failures=tuple(f for f in self.run.tool_failures if f.path.startswith(f"{self.path}/")),
         )
 
     def _took_s(self) -> float:

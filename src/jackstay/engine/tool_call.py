@@ -4,6 +4,7 @@ a typed failure in the record."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import traceback
 from collections.abc import Mapping
@@ -11,75 +12,169 @@ from typing import Any, NoReturn
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import Failure, failure_of
+from jackstay.core.intents import Decided
 from jackstay.core.messages import Message, ToolCall
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import ToolDef
+from jackstay.core.tool_failures import ToolFailurePolicy
+from jackstay.engine.acting import Act
 from jackstay.engine.scope import Scope
+from jackstay.engine.tool_cache import CACHED, KEPT, key_of
+from jackstay.engine.tool_context import ToolCallContext, calling
+from jackstay.engine.tool_failure import ToolMisuse, observation, record_of, settle
 from jackstay.engine.user_code import call_user
-from jackstay.errors import DeadlineExceeded, JackstayError
+from jackstay.errors import DeadlineExceeded, LeaseLost, StorageUnavailable, ToolFailure
 
 
-class ToolMisuse(JackstayError, ValueError):
-    """The model called a tool that does not exist, or with arguments that do not fit; it is told so."""
-
-    code = "tool_misuse"
-
-
-async def call_tool(scope: Scope, tools: Mapping[str, ToolDef], call: ToolCall) -> tuple[Message, bool]:
-    """The tool's message for the model, and whether the tool's result is to be the agent's answer."""
-    return await _ToolStep(scope, tools, call).perform()
+async def call_tool(
+    scope: Scope, tools: Mapping[str, ToolDef], call: ToolCall, policy: ToolFailurePolicy | None = None
+) -> tuple[Message, bool]:
+    """The tool's message for the model, and whether the tool's result is to be the agent's answer. `policy`: what follows
+    from a failure that a tool without a policy of its own states. Raises `ToolExecutionFailedError` if that is it."""
+    return await _ToolStep(scope, tools, call, policy).perform()
 
 
 class _ToolStep:
-    def __init__(self, scope: Scope, tools: Mapping[str, ToolDef], call: ToolCall) -> None:
+    def __init__(
+        self, scope: Scope, tools: Mapping[str, ToolDef], call: ToolCall, policy: ToolFailurePolicy | None
+    ) -> None:
         self.run, self.call, self.tools = scope.run, call, tools
+        self.tool = tools.get(call.name)
+        self.policy = (self.tool.failure_policy if self.tool is not None else None) or policy or ToolFailurePolicy.WARN
         self.scope = scope.child(scope.numbered(f"tool:{call.name}"))
         self.path = self.scope.path
-        tool = tools.get(call.name)
-        besides = [tool.inside.question(call.arguments)] if tool is not None and tool.inside is not None else []
+        inside = self.tool.inside if self.tool is not None else None
+        besides = [inside.question(call.arguments)] if inside is not None else []
         self.args_hash = digest([call.name, call.arguments, *besides])
+        self.act = Act(self.scope, call) if self.tool is not None and self.tool.side_effect else None
+        self.kept_as: str | None = None
 
     async def perform(self) -> tuple[Message, bool]:
         self.run.check(self.scope)
-        tool = self.tools.get(self.call.name)
-        row = self.run.find(self.path, self.args_hash)
+        row = self._recorded()
         if row is not None:
-            self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
-            if row.status == "failed":
-                return self._message(_observation(Failure.from_json(row.error or "{}"))), False
-            return self._message(json.loads(row.result or "{}")["text"]), tool is not None and tool.result_as_answer
+            return self._reused(row)
         self.began = self.run.began()
+        match self.act.decision() if self.act is not None else None:
+            case Decided("done", result):
+                return await self._succeeded(result or "")
+            case Decided("fail"):
+                told = "the call was interrupted, and a person has decided that it counts as failed"
+                return await self._failed(ToolFailure(told, reason="decided"))
+            case _:
+                return self._cached() or await self._called()
+
+    # --- what is recorded --------------------------------------------------------------------------------------------
+
+    def _recorded(self) -> StepRow | None:
+        row = self.run.find(self.path, self.args_hash)
+        if row is None and self.act is not None:
+            # A tool that acts has been called once, even if nothing has gone on from its failure yet.
+            row = self.run.recorded.failed(self.path, self.args_hash)
+        return row
+
+    def _reused(self, row: StepRow) -> tuple[Message, bool]:
+        self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
+        if row.status == "failed":
+            failure = Failure.from_json(row.error or "{}")
+            # One that was gone on from has ended nothing; another one ends its task now as it did then.
+            ended = self.run.recorded.is_tip(row)
+            settle(self.scope, self._record(failure), failure, self.policy if ended else ToolFailurePolicy.IGNORE)
+            return self._message(observation(failure)), False
+        return self._message(json.loads(row.result or "{}")["text"]), self._is_answer
+
+    def _cached(self) -> tuple[Message, bool] | None:
+        """The answer by an earlier equal call of the run."""
+        if self.tool is None or self.tool.cache_ttl_s is None or self.act is not None:
+            return None
+        text = self.run.tool_cache.find(key_of(self.tool, self.call), self.tool.cache_ttl_s, self.run.now())
+        if text is None:
+            return None
+        self.run.defer(self._row("succeeded", result=canonical_json({"text": text}), flags=CACHED, attempts=0))
+        self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
+        return self._message(text), self._is_answer
+
+    # --- the call ----------------------------------------------------------------------------------------------------
+
+    async def _called(self) -> tuple[Message, bool]:
         self.run.tell("tool_started", self.path, tool=self.call.name, arguments=self.call.arguments)
         try:
-            text = await self._execute(tool)
+            text = await self._execute(self.tool)
         except asyncio.CancelledError:
             await self.run.commit(self._row("cancelled"))
             raise
         except Exception as error:
             # A budget around may have been reached inside: no failure of the tool's either.
             if error is self.run.stopped(self.scope):
+                await self._prevented()
                 raise
             if self.scope.is_late:
                 await self._out_of_time(error)
-            return self._message(await self._failed(error)), False
-        await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
-        self.run.tell("tool_finished", self.path, tool=self.call.name, result=text)
-        return self._message(text), tool is not None and tool.result_as_answer
+            return await self._failed(error)
+        except BaseException:
+            await self._prevented()
+            raise
+        return await self._succeeded(text)
 
     async def _execute(self, tool: ToolDef | None) -> str:
         if tool is None:
             listed = ", ".join(sorted(self.tools)) or "none"
-            raise ToolMisuse(f"there is no tool named {self.call.name!r}; the tools are: {listed}")
+            raise ToolMisuse(
+                f"there is no tool named {self.call.name!r}; the tools are: {listed}", reason="unknown_tool"
+            )
         arguments = _arguments(tool, self.call.arguments)
         if tool.claim is not None and not tool.claim():
-            raise ToolMisuse(f"the tool {self.call.name!r} has reached its limit of {tool.max_usage_count} uses")
-        if tool.inside is not None:
-            result: Any = await tool.inside.perform(self.scope, arguments)
-        else:
-            result = await call_user(self.scope, tool.call, **arguments)
+            raise ToolMisuse(
+                f"the tool {self.call.name!r} has reached its limit of {tool.max_usage_count} uses",
+                reason="usage_limit",
+            )
+        result = await self._result(tool, arguments)
         # A tool that swallowed a stop must not be recorded as if nothing had happened.
         self.run.check(self.scope)
+        if isinstance(result, ToolFailure):
+            raise result
+        if tool.cache_ttl_s is not None and self.act is None and await self._may_be_kept(tool, arguments, result):
+            self.kept_as = key_of(tool, self.call)
         return as_text(result)
+
+    async def _result(self, tool: ToolDef, arguments: Mapping[str, Any]) -> Any:
+        if tool.inside is not None:
+            return await tool.inside.perform(self.scope, arguments)
+        call = tool.call
+        if self.act is not None:
+            await self.act.begin()
+            call = self.act.noticed(call)
+        with calling(self._context()):
+            return await call_user(self.scope, call, **arguments)
+
+    def _context(self) -> ToolCallContext:
+        key = self.act.key if self.act is not None else f"{self.run.id}:{self.path}"
+        return ToolCallContext(self.run.id, self.path, key, self._rev)
+
+    async def _may_be_kept(self, tool: ToolDef, arguments: Mapping[str, Any], result: Any) -> bool:
+        if tool.cache_function is None:
+            return True
+        try:
+            return bool(await call_user(self.scope, tool.cache_function, dict(arguments), result))
+        except Exception as error:  # noqa: BLE001 - users' code may raise anything, and only the cache is lost
+            self.run.check(self.scope)
+            self.run.tell(
+                "warning", self.path, text=f"{self.path}: its result is not cached: cache_function: {error!r}"
+            )
+            return False
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def _succeeded(self, text: str) -> tuple[Message, bool]:
+        await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
+        self.run.tell("tool_finished", self.path, tool=self.call.name, result=text)
+        return self._message(text), self._is_answer
+
+    async def _prevented(self) -> None:
+        """The run was stopped between intent and call: that nothing was done is known, and nobody has to be asked."""
+        if self.act is not None and self.act.was_prevented:
+            with contextlib.suppress(StorageUnavailable, LeaseLost):
+                await self.run.commit(self._row("cancelled"))
 
     async def _out_of_time(self, error: Exception) -> NoReturn:
         """Not a failure of the tool's, and nothing that the model could be told."""
@@ -89,17 +184,34 @@ class _ToolStep:
             self.run.check(self.scope)
         raise error
 
-    async def _failed(self, error: Exception) -> str:
+    async def _failed(self, error: Exception) -> tuple[Message, bool]:
         lines = "".join(traceback.format_exception(error))
         failure = failure_of(error, traceback=lines)
         await self.run.commit(self._row("failed", error=failure))
         self.run.tell("tool_failed", self.path, tool=self.call.name, error=str(error), error_type=failure.type)
-        return _observation(failure)
+        settle(self.scope, self._record(failure), failure, self.policy)
+        return self._message(observation(failure)), False
+
+    def _record(self, failure: Failure) -> Any:
+        return record_of(failure, self.call, self.scope)
+
+    @property
+    def _is_answer(self) -> bool:
+        return self.tool is not None and self.tool.result_as_answer
+
+    @property
+    def _rev(self) -> int:
+        return self.act.rev if self.act is not None else self.run.next_rev(self.path)
 
     def _message(self, text: str) -> Message:
         return Message("tool", text, tool_call_id=self.call.id, name=self.call.name)
 
-    def _row(self, status: StepStatus, *, result: str | None = None, error: Failure | None = None) -> StepRow:
+    def _row(self, status: StepStatus, *, error: Failure | None = None, **fields: Any) -> StepRow:
+        request = {"arguments": self.call.arguments}
+        if self.act is not None:
+            fields["flags"] = self.act.flags
+        elif self.kept_as is not None:
+            request["cache"], fields["flags"] = self.kept_as, KEPT
         return self.run.step_row(
             self.began,
             self.path,
@@ -108,10 +220,11 @@ class _ToolStep:
             status,
             self.args_hash,
             error=error,
-            request=canonical_json({"arguments": self.call.arguments}),
-            result=result,
+            request=canonical_json(request),
             agent=self.scope.agent,
             task=self.scope.task,
+            rev=self._rev,
+            **fields,
         )
 
 
@@ -127,13 +240,6 @@ def _arguments(tool: ToolDef, text: str) -> Mapping[str, Any]:
     except ValueError as error:
         schema = json.dumps(tool.spec.parameters, ensure_ascii=False)
         raise ToolMisuse(f"the arguments do not fit: {error}. The arguments' JSON Schema is {schema}") from error
-
-
-def _observation(failure: Failure) -> str:
-    """What the model is told of a failed call; the same text whether it has just failed or was recorded."""
-    if failure.code == ToolMisuse.code:
-        return f"Error: {failure.message}"
-    return f"Error: the tool failed with {failure.type.rpartition(':')[2]}: {failure.message}"
 
 
 def as_text(result: Any) -> str:

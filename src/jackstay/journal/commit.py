@@ -12,7 +12,7 @@ from jackstay.errors import LeaseLost
 from jackstay.journal import budgets, schema
 from jackstay.journal.blobs import BlobRow, blob_row, pack
 from jackstay.journal.pending import Pending
-from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, WAITS, to_micros, with_seq
+from jackstay.journal.rows import INTENTS, RESERVATIONS, RUNS, STEPS, WAITS, to_micros, with_seq
 from jackstay.journal.statements import Statements
 from jackstay.journal.write_connection import Changes, Inserts, WriteConnection
 
@@ -40,6 +40,7 @@ class _Rows:
     reservations: list[list[Any]] = field(default_factory=list)
     steps: list[list[Any]] = field(default_factory=list)
     waits: list[list[Any]] = field(default_factory=list)
+    intents: list[list[Any]] = field(default_factory=list)
     settlements: list[tuple[Any, ...]] = field(default_factory=list)
     budgets: list[tuple[Any, ...]] = field(default_factory=list)
     ends: list[tuple[Any, ...]] = field(default_factory=list)
@@ -54,6 +55,7 @@ class _Rows:
             (schema.reservation, self.reservations),
             (schema.step, self.steps),
             (schema.wait, self.waits),
+            (schema.intent, self.intents),
         )
         return [(table, rows) for table, rows in tables if rows]
 
@@ -135,6 +137,8 @@ class Committer:
             rows.budgets += [budgets.settled(held, settlement.used) for held in settlement.holds]
         for wait in write.waits:
             rows.waits.append(WAITS.encode(WAITS.values(wait), rows.blobs))
+        for intent in write.intents:
+            rows.intents.append(INTENTS.encode(INTENTS.values(intent), rows.blobs))
         numbered = []
         if write.steps:
             seq = self._seq.get(run_id)

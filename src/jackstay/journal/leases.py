@@ -12,7 +12,7 @@ from jackstay.core.records import TERMINAL, Lease, Takeover, Wait
 from jackstay.errors import AlreadyRunning, NotFoundError
 from jackstay.journal import budgets
 from jackstay.journal.owner import Owner
-from jackstay.journal.reader import read_reservations, read_run, read_steps, read_waits
+from jackstay.journal.reader import read_intents, read_reservations, read_run, read_steps, read_waits
 from jackstay.journal.rows import from_micros
 from jackstay.journal.schema import lease, reservation, run, wait
 from jackstay.journal.statements import now
@@ -57,7 +57,8 @@ class Leases:
         if row is None:  # seen above, and deleted meanwhile (`pruning`); this lease's row goes with the transaction
             raise NotFoundError(f"run {run_id} has just been deleted from this journal")
         steps, reservations = tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
-        return Takeover(Lease(run_id, epoch), row, steps, reservations, tuple(read_waits(core, run_id)))
+        waits, intents = tuple(read_waits(core, run_id)), tuple(read_intents(core, run_id))
+        return Takeover(Lease(run_id, epoch), row, steps, reservations, waits, intents)
 
     def renew(self, connection: WriteConnection, held: Sequence[Lease], activity: Mapping[str, str]) -> frozenset[str]:
         """Hold on to these leases for another lease time. Returns the runs that are still ours."""

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, liter
 from jackstay.core.budget import Amount
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Message
-from jackstay.core.records import LeaseState, Reservation, RunFilter, RunRow, StepRow, Wait
+from jackstay.core.records import Intent, LeaseState, Reservation, RunFilter, RunRow, StepRow, Wait
 from jackstay.core.usage import Bill, Usage, from_pico
 from jackstay.errors import NotFoundError
 from jackstay.journal import schema
@@ -22,7 +22,7 @@ from jackstay.journal.blobs import address_of, unpack, unpack_messages, unpack_t
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
 from jackstay.journal.owner import Owner
-from jackstay.journal.rows import RESERVATIONS, RUNS, STEPS, WAITS, Codec, from_micros
+from jackstay.journal.rows import INTENTS, RESERVATIONS, RUNS, STEPS, WAITS, Codec, from_micros
 from jackstay.journal.statements import now
 from jackstay.journal.usage import UsageFilter, UsageRow, read_usage
 
@@ -97,6 +97,10 @@ class Reads:
     def waits(self, run_id: str) -> list[Wait]:
         """What the run has waited for, or waits for (not answered), oldest first."""
         return self._read(lambda connection: read_waits(connection, run_id))
+
+    def intents(self, run_id: str) -> list[Intent]:
+        """Calls that tools with side effects were about to make, by path; the step of the same key says how one ended."""
+        return self._read(lambda connection: read_intents(connection, run_id))
 
     def budget(self, name: str, period: str = "") -> tuple[Amount, Amount]:
         """What has been spent of a budget, and what is reserved."""
@@ -195,6 +199,12 @@ def read_waits(connection: Connection, run_id: str) -> list[Wait]:
     table = schema.wait
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.created_at, table.c.path, table.c.rev)
     return _values(connection, WAITS, connection.execute(query).all())
+
+
+def read_intents(connection: Connection, run_id: str) -> list[Intent]:
+    table = schema.intent
+    query = select(table).where(table.c.run_id == run_id).order_by(table.c.path, table.c.rev)
+    return _values(connection, INTENTS, connection.execute(query).all())
 
 
 def read_messages(connection: Connection, ref: str) -> list[Message]:

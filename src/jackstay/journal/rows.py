@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from jackstay.core.records import Reservation, RunRow, StepRow, Wait
+from jackstay.core.records import Intent, Reservation, RunRow, StepRow, Wait
 from jackstay.journal.blobs import BlobRow, is_marker, pack
 
 R = TypeVar("R")
@@ -82,6 +82,8 @@ RESERVATIONS: Codec[Reservation] = Codec(Reservation, times=("created_at", "sett
 WAITS: Codec[Wait] = Codec(
     Wait, times=("created_at", "deadline", "answered_at"), payloads=("prompt", "payload", "answer")
 )
+
+INTENTS: Codec[Intent] = Codec(Intent, times=("created_at",))
 
 _SEQ = STEPS.names.index("seq")
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
@@ -59,7 +59,8 @@ def respond(
     brief = read_brief(messages, default_words=words)
     chosen = _tools_to_call(messages, tools, brief, draw, rounds, tool_choice)
     if chosen:
-        calls = tuple(_call(tool, brief, draw) for tool in chosen)
+        done = sum(1 for message in messages if message.tool_calls)
+        calls = tuple(_call(tool, brief, draw, done) for tool in chosen)
         return SimAnswer("", calls, _usage(messages, tools, output, "", calls), "tool_calls")
     text = _final_text(messages, tools, output, brief, draw, rounds)
     finish: FinishReason = "stop"
@@ -104,8 +105,11 @@ def _relevance(tool: ToolSpec, brief: Brief) -> int:
     return 3 * len(named & brief.keywords) + len(described & brief.keywords)
 
 
-def _call(tool: ToolSpec, brief: Brief, draw: Draw) -> ToolCall:
-    arguments = SchemaWriter(tool.parameters, _words(brief), draw).write()
+def _call(tool: ToolSpec, brief: Brief, draw: Draw, done: int) -> ToolCall:
+    words = _words(brief)
+    if done > 1:  # a model that asked the same for ever would be stopped as one that makes no progress
+        words = replace(words, topic=f"{brief.topic}, part {done}")
+    arguments = SchemaWriter(tool.parameters, words, draw).write()
     text = json.dumps(arguments if isinstance(arguments, dict) else {}, ensure_ascii=False)
     number = hashlib.sha256(f"{draw.below(1 << 31)}:{tool.name}:{text}".encode("utf-8", "surrogatepass")).hexdigest()
     return ToolCall(f"call_{number[:24]}", tool.name, text)
@@ -130,7 +134,7 @@ def _final_text(
             done = sim_react.rounds_done(messages)
             if done < rounds and not _NO_TOOLS.search(_last_user(messages)):
                 tool = sorted(described, key=lambda one: -_relevance(one, brief))[done % len(described)]
-                return sim_react.action_text(_call(tool, brief, draw), brief.topic)
+                return sim_react.action_text(_call(tool, brief, draw, done), brief.topic)
             return sim_react.final_text(_answer_text(messages, output, brief, draw))
     return _answer_text(messages, output, brief, draw)
 

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, PydanticUserErro
 
 from jackstay.core.messages import ToolSpec
 from jackstay.core.specs import ToolDef
+from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.errors import DefinitionError
+from jackstay.tools.marks import warn_if_unmarked
 
 _NOT_ALLOWED = re.compile(r"[^a-z0-9_]+")
 MAX_NAME = 64
@@ -34,8 +36,35 @@ class BaseTool(BaseModel):
     max_usage_count: int | None = None
     """How often the tool may be called in its life; None: any number of times."""
     current_usage_count: int = Field(default=0, ge=0)
+    side_effect: bool | None = None
+    """True: it acts on the world, and no call of it is ever repeated by itself; after a crash in it a person is asked. None:
+    not said, which counts as False."""
+    polling: bool = False
+    """It waits for something: equal calls with equal results do not end the agent's loop."""
+    cache_ttl_s: float | None = Field(default=None, gt=0)
+    """An equal call in the same run is answered by a result that is no older than this; None: never."""
+    cache_function: Callable[..., Any] | None = None
+    """With `cache_ttl_s`: called with the arguments (a dict) and the result; False keeps it out of the cache."""
+    tool_failure_policy: ToolFailurePolicy | None = None
+    """What follows from a `ToolFailure`; None: what the task, agent or crew says, else a warning."""
 
     _usage_lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        name = cls.model_fields["name"].default
+        if isinstance(name, str):
+            warn_if_unmarked(name, cls.model_fields["side_effect"].default)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        if self.side_effect and self.cache_ttl_s is not None:
+            raise DefinitionError(
+                f"the tool {self.name!r} acts on the world, so no call may be answered from a cache; leave cache_ttl_s out"
+            )
+        if self.name != type(self).model_fields["name"].default:  # that one was looked at with the class
+            warn_if_unmarked(self.name, self.side_effect, stacklevel=3)
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"the tool {self.name!r} has no _run method")
@@ -63,6 +92,11 @@ class BaseTool(BaseModel):
             result_as_answer=self.result_as_answer,
             max_usage_count=self.max_usage_count,
             claim=self._claim if self.max_usage_count is not None else None,
+            side_effect=bool(self.side_effect),
+            polling=self.polling,
+            cache_ttl_s=self.cache_ttl_s,
+            cache_function=self.cache_function,
+            failure_policy=self.tool_failure_policy,
         )
 
     def _function(self) -> Callable[..., Any]:
@@ -93,19 +127,31 @@ class FunctionTool(BaseTool):
 def tool(name_or_function: Callable[..., Any], /) -> FunctionTool: ...
 @overload
 def tool(
-    name_or_function: str | None = None, /, *, result_as_answer: bool = False, max_usage_count: int | None = None
-) -> Callable[[Callable[..., Any]], FunctionTool]: ...
-def tool(
-    name_or_function: Callable[..., Any] | str | None = None,
+    name_or_function: str | None = None,
     /,
     *,
     result_as_answer: bool = False,
     max_usage_count: int | None = None,
+    side_effect: bool | None = None,
+    polling: bool = False,
+    cache_ttl_s: float | None = None,
+    cache_function: Callable[..., Any] | None = None,
+    tool_failure_policy: ToolFailurePolicy | str | None = None,
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+def tool(
+    name_or_function: Callable[..., Any] | str | None = None,
+    /,
+    **options: Any,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
-    """Makes a tool of a function: `@tool`, `@tool("name")` or `@tool(result_as_answer=True)`.
+    """Makes a tool of a function: `@tool`, `@tool("name")` or `@tool(result_as_answer=True)`. The options are fields of
+    `BaseTool`.
 
     The function's docstring is the description that the model reads, so it has to have one (`DefinitionError`).
     """
+
+    unknown = options.keys() - BaseTool.model_fields.keys()
+    if unknown:
+        raise TypeError(f"@tool has no option {', '.join(sorted(unknown))}")
 
     def make(function: Callable[..., Any]) -> FunctionTool:
         description = inspect.getdoc(function)
@@ -118,8 +164,7 @@ def tool(
             name=name,
             description=description,
             func=function,
-            result_as_answer=result_as_answer,
-            max_usage_count=max_usage_count,
+            **options,
         )
 
     return make(name_or_function) if callable(name_or_function) else make
@@ -137,6 +182,7 @@ def as_tool_def(given: Any, owner: str) -> ToolDef:
         )
     schema = getattr(given, "args_schema", None)
     return FunctionTool(
+        side_effect=getattr(given, "side_effect", None),
         name=given.name,
         description=str(getattr(given, "description", "") or given.name),
         func=function,

@@ -159,7 +159,7 @@ def test_the_crews_step_callback_serves_agents_without_one() -> None:
 
 
 def test_max_iter_forces_a_final_answer_with_one_more_call() -> None:
-    model = ScriptedModel(default=lambda call: tool_call("add", a=1, b=1) if call.index < 3 else "forced")
+    model = ScriptedModel(default=lambda call: tool_call("add", a=1, b=call.index) if call.index < 3 else "forced")
 
     output = with_tools(model, add, max_iter=3).kickoff()
 

@@ -158,6 +158,16 @@ def test_three_rounds_make_four_turns():
     assert turns == 4
 
 
+def test_many_rounds_do_not_ask_the_same_thing_again_and_again():
+    messages, asked = task("Research AI agents"), []
+    for _ in range(6):
+        answer = respond(messages, [SEARCH], rounds=6)
+        asked.append(answer.tool_calls[0].arguments)
+        messages = after_tools(messages, answer.tool_calls, "found it")
+
+    assert len(set(asked)) == 5, "the second round asks as the first"
+
+
 def test_forced_final_answer_and_tool_choice_are_obeyed():
     asked = task("Research AI agents")
 

@@ -1,0 +1,68 @@
+"""What becomes of a tool's failure: what the model is told, what the result lists, whether the task ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackstay.core.failures import Failure
+from jackstay.core.messages import ToolCall
+from jackstay.core.tool_failures import ToolFailurePolicy, ToolFailureRecord
+from jackstay.core.values import class_name
+from jackstay.engine.scope import Scope
+from jackstay.errors import JackstayError, ToolExecutionFailedError, ToolFailure
+
+
+class ToolMisuse(JackstayError, ValueError):
+    """The model called a tool that does not exist, or with arguments that do not fit; it is told so."""
+
+    code = "tool_misuse"
+
+    def __init__(self, message: str, *, reason: str = "invalid_input") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def details(self) -> dict[str, Any]:
+        """For the journal."""
+        return {"reason": self.reason}
+
+
+def observation(failure: Failure) -> str:
+    """What the model is told of a failed call; the same text whether it has just failed or was recorded."""
+    if failure.code == ToolMisuse.code or _is_stated(failure):
+        return f"Error: {failure.message}"
+    return f"Error: the tool failed with {failure.type.rpartition(':')[2]}: {failure.message}"
+
+
+def record_of(failure: Failure, call: ToolCall, scope: Scope) -> ToolFailureRecord:
+    """As the task's result lists it."""
+    details = failure.details or {}
+    return ToolFailureRecord(
+        tool_name=call.name,
+        reason=details.get("reason", "exception"),
+        message=failure.message,
+        code=failure.code if failure.code != "error" else failure.type.rpartition(":")[2],
+        error_type=failure.type,
+        retryable=bool(details.get("retryable", False)),
+        arguments=call.arguments,
+        agent=scope.agent,
+        task=scope.task,
+        path=scope.path,
+    )
+
+
+def settle(scope: Scope, record: ToolFailureRecord, failure: Failure, policy: ToolFailurePolicy) -> None:
+    """Lists the failure. Raises `ToolExecutionFailedError` if the tool has stated it and that is the policy."""
+    run, stated = scope.run, _is_stated(failure)
+    if not stated or policy is not ToolFailurePolicy.IGNORE:
+        run.tool_failures.append(record)
+    if not stated:
+        return
+    if policy is ToolFailurePolicy.RAISE:
+        raise ToolExecutionFailedError(f"the tool '{record.tool_name}' failed: {record.message}", record)
+    if policy is ToolFailurePolicy.WARN:
+        run.tell("warning", scope.path, text=f"{scope.path}: the tool '{record.tool_name}' failed: {record.message}")
+
+
+def _is_stated(failure: Failure) -> bool:
+    """The tool itself has said that it failed."""
+    return class_name(ToolFailure) in failure.bases
