@@ -185,6 +185,8 @@ def _crew_changes(old: Any, new: Any) -> Iterator[Change]:
     kept = [now.index for was, now in pairs if was is not None and now is not None]
     if kept != sorted(kept):
         yield Change("the tasks are in another order")
+    if old[3:] != new[3:]:
+        yield Change("other kickoff callbacks")
 
 
 def _paired(

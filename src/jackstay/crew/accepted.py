@@ -80,8 +80,6 @@ CREW = frozenset(
         "function_calling_llm",
         "config",
         "share_crew",
-        "before_kickoff_callbacks",
-        "after_kickoff_callbacks",
         "stream",
         "prompt_file",
         "trained_agents_file",

@@ -67,6 +67,11 @@ class Agent(BaseModel):
     def _owner(self) -> str:
         return f"agent '{self.role}'"
 
+    @property
+    def model_config_used(self) -> ModelConfig:
+        """The model and its fallbacks, as they were last set."""
+        return self._config
+
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "llm":

@@ -162,7 +162,7 @@ class CrewOutput(_Output):
     @classmethod
     def of(cls, outcome: Outcome) -> CrewOutput:
         result: CrewResult = outcome.result
-        final = result.tasks[result.final]
+        final = result.replaced or result.tasks[result.final]
         return cls(
             raw=final.raw,
             pydantic=final.value if final.form == "pydantic" else None,

@@ -144,7 +144,7 @@ class Task(BaseModel):
             given_context=outside,
             async_execution=self.async_execution,
             deadline_s=self.deadline_s,
-            output=_output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None),
+            output=self.output_spec(),
             output_file=filled("output_file") if self.output_file else None,
             create_directory=self.create_directory,
             tools=tool_defs(self.tools, owner),
@@ -154,6 +154,10 @@ class Task(BaseModel):
             guardrails=tuple(guardrail_def(each) for each in self._judges),
             guardrail_max_retries=self.guardrail_max_retries,
         )
+
+    def output_spec(self) -> OutputSpec | None:
+        """The form that its answer has to have; None: any text."""
+        return _output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None)
 
     def outline(self, tasks: list[Task]) -> dict[str, Any]:
         """What the fingerprint of a definition covers."""

@@ -76,7 +76,7 @@ class _TaskStep:
         """What the task's condition says of the output before it; decided once in a run."""
         if self.task.condition is None or self.previous is None:
             return True
-        decision = Decision(self.scope, "@condition", "step", "condition", self.previous)
+        decision = Decision(self.scope, "@condition", "step", "condition", output_hash(self.previous))
         decided = decision.recorded()
         if decided is None:
             with decision.recording_failure():
