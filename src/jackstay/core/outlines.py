@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jackstay.core.canonical import canonical_json
 from jackstay.core.flow_graph import AllOf, AnyOf, Call, Condition, FlowGraph, FlowProgress, MethodSpec, Trigger
 from jackstay.core.interpolation import placeholders
 from jackstay.core.paths import escape, slug
@@ -54,6 +55,8 @@ class TaskOutline:
         """The inputs that its question mentions."""
         agent = self.body["agent"] or {}
         texts = [self.body[name] for name in _QUESTION[:2]] + [agent.get(name, "") for name in _AGENT_QUESTION]
+        # Braces of JSON are no placeholders.
+        texts.append(canonical_json(self.body.get("on_error")))
         return {name for text in texts for name in placeholders(text)}
 
 

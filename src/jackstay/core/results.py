@@ -29,6 +29,8 @@ class TaskResult:
     bill: Bill = NO_BILL
     duration_s: float = 0.0
     path: str = ""
+    error: str | None = None
+    """There is no result: the task failed, and the crew went on without it."""
 
 
 @dataclass(frozen=True, slots=True)

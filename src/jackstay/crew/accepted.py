@@ -38,7 +38,6 @@ AGENT = frozenset(
         "function_calling_llm",
         "allow_code_execution",
         "respect_context_window",
-        "max_retry_limit",
         "multimodal",
         "code_execution_mode",
         "planning_config",
@@ -104,7 +103,6 @@ QUIET: Mapping[str, Any] = {
     "cache": None,
     "allow_delegation": False,
     "memory": False,
-    "max_retry_limit": 2,
     "respect_context_window": True,
 }
 """Values that ask for nothing: no warning. None: whatever the value, it asks for nothing here."""

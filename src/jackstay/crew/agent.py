@@ -23,7 +23,8 @@ class Agent(BaseModel):
     `llm` is a model's name, an `LLM`, a `BaseLLM` of one's own, or None for the environment's default model; a list of
     these is a model and its fallbacks. `retry`: how failed model calls of this agent are tried again.
     `max_iter` bounds the agent's turns per task; then a final answer is forced (one call more). `max_execution_time`
-    is in seconds, per task. `max_rpm`: how many model calls per minute agents of this definition make, in whatever runs
+    is in seconds, per task. `max_retry_limit`: how often per task a `BaseLLM` of one's own is asked again after an exception
+    of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per minute agents of this definition make, in whatever runs
     and processes.
     """
 
@@ -36,6 +37,7 @@ class Agent(BaseModel):
     llm: Any = None
     tools: list[Any] = Field(default_factory=list)
     max_iter: int = Field(default=25, ge=1)
+    max_retry_limit: int = Field(default=2, ge=0)
     max_execution_time: float | None = Field(default=None, gt=0)
     max_rpm: int | None = Field(default=None, ge=1)
     use_system_prompt: bool = True
@@ -90,6 +92,7 @@ class Agent(BaseModel):
             model=self._config,
             tools=tool_defs(self.tools, self._owner),
             max_iter=self.max_iter,
+            max_retry_limit=self.max_retry_limit,
             max_execution_time_s=self.max_execution_time,
             retry=self.retry,
             limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm),

@@ -257,7 +257,7 @@ class Crew(BaseModel):
     @property
     def workers(self) -> list[Agent]:
         """The agents that may be asked in a run."""
-        return [task.agent for task in self.tasks if task.agent is not None]
+        return [agent for task in self.tasks for agent in task.workers]
 
     @contextmanager
     def _kicked_off(

@@ -78,6 +78,9 @@ class TaskOutput(_Output):
     summary: str | None = None
     """The first ten words of the description."""
     agent: str = ""
+    ok: bool = True
+    """False: the task failed and the crew went on without it (`on_error="skip"`); `error` says how, `raw` is empty."""
+    error: str | None = None
     output_format: OutputFormat = OutputFormat.RAW
 
     @property
@@ -102,6 +105,8 @@ class TaskOutput(_Output):
             expected_output=result.expected_output,
             summary=" ".join(words[:10]) + "...",
             agent=result.agent,
+            ok=result.error is None,
+            error=result.error,
             output_format=OutputFormat(result.form),
         )
 

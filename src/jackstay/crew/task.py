@@ -18,6 +18,7 @@ from jackstay.core.paths import slug
 from jackstay.core.specs import OutputSpec, TaskSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.failing import OnErrorWord, Retries, check_on_error, on_error_of, on_error_outline
 from jackstay.crew.guardrails import checked_guardrail, guardrail_def, guardrail_list, guardrail_name, without_words
 from jackstay.crew.output import TaskOutput
 from jackstay.errors import DefinitionError
@@ -47,6 +48,11 @@ class Task(BaseModel):
     given the `TaskOutput` and return (True, output or text) or (False, what is wrong); the agent is asked again up to
     `guardrail_max_retries` times for each. `deadline_s`: how long it may take, in seconds. `output` is set once the crew
     has run.
+
+    `on_error`: what follows when the agent has failed. "abort": the run fails. "retry": it is asked again, `retries` times
+    (2, or a `Retry`), then the run fails. "skip": the crew goes on; the output has `ok=False` and `error`, later tasks are
+    told that it is missing. "fallback": `fallback`, an agent, does it instead, or is the text that stands in its place.
+    `retries` come before "skip" and "fallback", too.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -69,6 +75,9 @@ class Task(BaseModel):
     guardrails: Any = None
     guardrail_max_retries: int = Field(default=3, ge=0)
     deadline_s: accepted.Deadline = None
+    on_error: OnErrorWord = "abort"
+    retries: Retries = None
+    fallback: Agent | str | None = None
     output: TaskOutput | None = None
 
     conditional: ClassVar[bool] = False
@@ -103,6 +112,11 @@ class Task(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _knows_what_follows_from_errors(self) -> Task:
+        check_on_error(self.on_error, self.retries, self.fallback, self.output_spec())
+        return self
+
+    @model_validator(mode="after")
     def _has_one_list_of_guardrails(self) -> Task:
         if guardrail_list(self.guardrails):
             self.guardrail = None  # as in CrewAI
@@ -117,7 +131,13 @@ class Task(BaseModel):
     def texts(self) -> tuple[str, ...]:
         """Everything that inputs are filled into."""
         own = (self.description, self.expected_output, self.output_file or "")
-        return own if self.agent is None else (*own, self.agent.role, self.agent.goal, self.agent.backstory)
+        others = (self.fallback,) if isinstance(self.fallback, str) else ()
+        return (*own, *others, *(text for a in self.workers for text in (a.role, a.goal, a.backstory)))
+
+    @property
+    def workers(self) -> list[Agent]:
+        """The agents that may do it."""
+        return [each for each in (self.agent, self.fallback) if isinstance(each, Agent)]
 
     @property
     def key(self) -> str:
@@ -153,6 +173,7 @@ class Task(BaseModel):
             present=TaskOutput.of,
             guardrails=tuple(guardrail_def(each) for each in self._judges),
             guardrail_max_retries=self.guardrail_max_retries,
+            on_error=on_error_of(self.on_error, self.retries, self.fallback, inputs, owner),
         )
 
     def output_spec(self) -> OutputSpec | None:
@@ -175,6 +196,7 @@ class Task(BaseModel):
             "markdown": self.markdown,
             # Only where there are any: the fingerprints of all other definitions stay what they were.
             **({"guardrails": [guardrail_name(each) for each in self._judges]} if self._judges else {}),
+            **on_error_outline(self.on_error, self.retries, self.fallback),
         }
 
     @property
