@@ -176,6 +176,8 @@ class TaskSpec:
     guardrail_max_retries: int = 3
     """How often the agent is asked again for one guardrail."""
     on_error: OnError = OnError()
+    log: Callable[[Mapping[str, str]], None] | None = None
+    """Adds an entry to the user's log of tasks; may block, and may raise `OSError` or `ValueError`."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
 

@@ -82,7 +82,6 @@ CREW = frozenset(
         "stream",
         "prompt_file",
         "trained_agents_file",
-        "output_log_file",
         "planning",
         "planning_llm",
         "knowledge_sources",

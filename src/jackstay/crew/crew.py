@@ -14,13 +14,14 @@ from pydantic_core import PydanticCustomError
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
-from jackstay.core.interpolation import check_inputs
+from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.retry import Retry
-from jackstay.core.specs import CrewSpec
+from jackstay.core.specs import AgentSpec, CrewSpec
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
 from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
+from jackstay.crew.copying import copy_of
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.running import callbacks_outline, kickoff_of
@@ -33,6 +34,7 @@ from jackstay.engine.checkpoints import Origin, beginning
 from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome, start
 from jackstay.engine.runtime import Runtime, current_runtime
+from jackstay.engine.task_log import TaskLog
 from jackstay.errors import DefinitionError
 
 Inputs = Mapping[str, Any]
@@ -48,7 +50,8 @@ class Crew(BaseModel):
 
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
     may spend. `deadline_s`: how long one kickoff may take, in seconds. `max_rpm`: how many model calls per minute crews of this definition make together, in whatever runs and
-    processes; agents' own `max_rpm` hold besides.
+    processes; agents' own `max_rpm` hold besides. `output_log_file`: a path (True: logs.txt) to which tasks' begins and
+    ends are added.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -64,6 +67,7 @@ class Crew(BaseModel):
     task_callback: Callable[..., Any] | None = None
     before_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     after_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
+    output_log_file: bool | str | None = None
     retry: Retry | None = None
     budget: Budget | None = None
     deadline_s: accepted.Deadline = None
@@ -71,6 +75,7 @@ class Crew(BaseModel):
     usage_metrics: UsageMetrics | None = None
     _begins_at: Origin | None = PrivateAttr(default=None)
     """Of a copy that `fork` or `from_checkpoint` has made."""
+    _task_log: tuple[str, TaskLog] | None = PrivateAttr(default=None)
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Crew"):
@@ -234,16 +239,41 @@ class Crew(BaseModel):
         made._begins_at = origin
         return made
 
+    def copy(self) -> Crew:  # type: ignore[override]  # pydantic's own, deprecated, has other arguments
+        """The same definition with agents, tasks and ids of its own, without outputs."""
+        return copy_of(self)
+
+    def fetch_inputs(self) -> set[str]:
+        """The names of all `{variables}` in its tasks and agents: what a kickoff has to be given."""
+        agents = [text for agent in self.agents for text in (agent.role, agent.goal, agent.backstory)]
+        texts = [*agents, *(text for task in self.tasks for text in task.texts)]
+        return {name for text in texts for name in placeholders(text)}
+
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
         common = (self.task_callback,) if self.task_callback else ()
-        tasks = []
+        log, tasks = self._log(), []
         for task in self.tasks:
             spec = task.to_spec(inputs, self.tasks, tuple(c for c in common if c is not task.callback))
-            if spec.agent.step_callback is None and self.step_callback is not None:
-                spec = replace(spec, agent=replace(spec.agent, step_callback=self.step_callback))
-            tasks.append(spec)
+            deputy = spec.on_error.agent
+            spec = replace(spec, agent=self._with_callback(spec.agent))
+            if deputy is not None:
+                spec = replace(spec, on_error=replace(spec.on_error, agent=self._with_callback(deputy)))
+            tasks.append(replace(spec, log=log.write if log is not None else None))
         return CrewSpec(self.name, tuple(tasks), max_rpm_limit("crew", self.name, self.outline, self.max_rpm))
+
+    def _with_callback(self, agent: AgentSpec) -> AgentSpec:
+        missing = agent.step_callback is None and self.step_callback is not None
+        return replace(agent, step_callback=self.step_callback) if missing else agent
+
+    def _log(self) -> TaskLog | None:
+        """One for all kickoffs of this object: they take turns at the file."""
+        path = "logs.txt" if self.output_log_file is True else self.output_log_file
+        if not path:
+            return None
+        if self._task_log is None or self._task_log[0] != path:
+            self._task_log = (path, TaskLog(path))
+        return self._task_log[1]
 
     @property
     def fingerprint(self) -> str:

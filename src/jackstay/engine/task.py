@@ -63,6 +63,7 @@ class _TaskStep:
             return self._recorded(row)
         self.began = self.run.began()
         self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
+        await self._log("started")
         self._bound_in_time()
         try:
             result, how = await self._outcome()
@@ -74,6 +75,7 @@ class _TaskStep:
         done = canonical_json(task_to_json(result))
         self.run.defer(self._row("succeeded", result=done, flags=how, error=self.missing))
         self._tell_end(result, how)
+        await self._log(how or "completed", output=result.error or result.raw)
         return result
 
     def _bound_in_time(self) -> None:
@@ -207,9 +209,21 @@ class _TaskStep:
 
     async def _failed(self, error: Exception) -> None:
         self.run.tell("task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error))
+        await self._log("failed", output=f"{type(error).__name__}: {error}")
         if error is self.run.stop:
             return
         await self.run.commit(self._row("failed", error=failed_with(error)))
+
+    async def _log(self, status: str, **more: str) -> None:
+        if self.task.log is None:
+            return
+        named = {"task_name": self.task.name or self.task.key, "task": self.task.description}
+        when = self.run.now().isoformat(timespec="seconds")
+        entry = {"timestamp": when, **named, "agent": self.agent.role, "status": status, **more}
+        try:
+            await self.run.runtime.off_loop(self.task.log, entry)
+        except (OSError, ValueError) as error:
+            self.run.tell("warning", self.path, text=f"output_log_file: {error}; the task goes on without it")
 
     def _recorded(self, row: StepRow) -> TaskResult:
         body = json.loads(row.result or "{}")
