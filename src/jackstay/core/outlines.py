@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackstay.core.canonical import canonical_json
 from jackstay.core.flow_graph import AllOf, AnyOf, Call, Condition, FlowGraph, FlowProgress, MethodSpec, Trigger
 from jackstay.core.interpolation import placeholders
 from jackstay.core.paths import escape, slug
@@ -66,6 +67,8 @@ class TaskOutline:
         agents = (self.doer, *self.coworkers.values())
         texts = [self.body[name] for name in _QUESTION[:2]]
         texts += [agent.get(name, "") for agent in agents for name in _AGENT_QUESTION]
+        # Braces of JSON are no placeholders.
+        texts.append(canonical_json(self.body.get("on_error")))
         return {name for text in texts for name in placeholders(text)}
 
 
@@ -202,6 +205,13 @@ def _crew_changes(old: Any, new: Any) -> Iterator[Change]:
     kept = [now.index for was, now in pairs if was is not None and now is not None]
     if kept != sorted(kept):
         yield Change("the tasks are in another order")
+    if _callbacks(old) != _callbacks(new):
+        yield Change("other kickoff callbacks")
+
+
+def _callbacks(outline: Any) -> list[Any]:
+    more: Mapping[str, Any] = outline[3] if len(outline) > 3 else {}
+    return [more.get("before_kickoff"), more.get("after_kickoff")]
 
 
 def _paired(

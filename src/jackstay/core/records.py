@@ -112,7 +112,7 @@ class StepRow:
     """Pico-dollars; None: not a paid step, or the price is unknown (then `price_version` is None too)."""
     price_version: str | None = None
     flags: str | None = None
-    """Words, comma-separated: estimated, streamed, simulated, cancelled, cached; skipped (a task), rejected (by a guardrail);
+    """Words, comma-separated: estimated, streamed, simulated, cancelled, cached; skipped, missing (a task), rejected (by a guardrail);
     of a tool: side_effect, not_called, decided (by a person), kept (may answer equal calls)."""
     duration_us: int = 0
     origin_run_id: str | None = None

@@ -19,6 +19,8 @@ from jackstay.core.records import RunRow, StepRow
 KICKOFF = "@kickoff#1"
 """The row, inside a nested kickoff's scope, that says what was kicked off."""
 STATE = "@state#1"
+BEFORE_KICKOFF, AFTER_KICKOFF = "@before_kickoff", "@after_kickoff"
+"""The steps of a crew's kickoff callbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,7 @@ class _Dropped:
         while step:
             scope = parent_of(step)
             self._whole |= self._dependents(scope, step) - {step}
+            self._whole |= {row.path for row in self._callbacks(scope, AFTER_KICKOFF)}
             self._alone.add(scope)
             step = scope
 
@@ -259,11 +262,22 @@ class _Dropped:
             if kickoff.path != scope and not outermost:
                 continue
             names = {name for name, value in given.items() if kickoff.inputs.get(name) != value}
+            if names:
+                for row in self._callbacks(kickoff.path, BEFORE_KICKOFF):
+                    # What they have made of the inputs may be another one, too.
+                    self._whole.add(row.path)
+                    made = json.loads(row.result or "{}")
+                    names |= {name for name, value in made.items() if kickoff.inputs.get(name) != value}
             for task in self._record.tasks(kickoff):
                 if names & task.variables:
                     self.from_step(_below(kickoff.path, task.part))
             if names and kickoff.kind == "flow":
                 self._alone.add(_below(kickoff.path, STATE))
+
+    def _callbacks(self, scope: str, name: str) -> list[StepRow]:
+        """The rows of a crew's callbacks, each called once for each kickoff."""
+        begin = _below(scope, f"{name}#")
+        return [row for row in self._record.steps if row.path.startswith(begin) and "/" not in row.path[len(begin) :]]
 
     def _dependents(self, scope: str, step: str) -> set[str]:
         kickoff = self._kickoffs.get(scope)

@@ -32,6 +32,8 @@ class TaskResult:
     path: str = ""
     tool_failures: tuple[ToolFailureRecord, ...] = ()
     """Calls of tools that failed on the way, in their order."""
+    error: str | None = None
+    """There is no result: the task failed, and the crew went on without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,27 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a crew's output says from here on, instead of its last task's. `like`: the task whose class the object has."""
+
+    raw: str
+    form: OutputForm = "raw"
+    data: Any = None
+    like: int | None = None
+    value: Any = None
+    """The object, rebuilt from `data`; not stored."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"raw": self.raw, "form": self.form, "data": self.data, "like": self.like}
+
+
+@dataclass(frozen=True, slots=True)
 class CrewResult:
     tasks: tuple[TaskResult, ...]
     final: int
     """Index of the task whose output is the crew's."""
+    replaced: Replacement | None = None
+    """What an after-kickoff callback has put in its place."""
 
 
 def output_hash(result: TaskResult) -> str:
@@ -59,6 +78,12 @@ def output_hash(result: TaskResult) -> str:
     others when a resumed run comes to the same output."""
     seen = [result.name, result.description, result.expected_output, result.agent]
     return digest([*seen, result.raw, result.form, result.data])
+
+
+def crew_hash(result: CrewResult) -> str:
+    """The same of a crew's output."""
+    replaced = result.replaced.to_json() if result.replaced is not None else None
+    return digest([*(output_hash(task) for task in result.tasks), result.final, replaced])
 
 
 def bill_to_json(bill: Bill) -> dict[str, Any]:

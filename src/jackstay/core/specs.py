@@ -127,6 +127,7 @@ class AgentSpec:
     model: ModelConfig
     tools: tuple[ToolDef, ...] = ()
     max_iter: int = 25
+    max_retry_limit: int = 2
     max_execution_time_s: float | None = None
     retry: Retry | None = None
     limit: Limit | None = None
@@ -168,6 +169,17 @@ class GuardrailDef:
 
 
 @dataclass(frozen=True, slots=True)
+class OnError:
+    """What follows when a task's agent has failed. `retry`: how often, and when, it is asked again before `then`."""
+
+    then: Literal["abort", "skip", "fallback"] = "abort"
+    retry: Retry | None = None
+    agent: AgentSpec | None = None
+    """The fallback that does the task instead; None: `text` is the result."""
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     key: str
     """The task's name in paths: its name, else a slug of its description."""
@@ -193,6 +205,9 @@ class TaskSpec:
     guardrails: tuple[GuardrailDef, ...] = ()
     guardrail_max_retries: int = 3
     """How often the agent is asked again for one guardrail."""
+    on_error: OnError = OnError()
+    log: Callable[[Mapping[str, str]], None] | None = None
+    """Adds an entry to the user's log of tasks; may block, and may raise `OSError` or `ValueError`."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
     meant_for: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jackstay.core.results import TaskResult
 from jackstay.core.specs import CrewSpec, TaskSpec
 
 CONTEXT_SEPARATOR = "\n\n----------\n\n"
@@ -40,6 +41,13 @@ def context_of(task: TaskSpec, index: int, outputs: Mapping[int, str]) -> str:
     if task.given_context:
         parts.append(task.given_context)
     return CONTEXT_SEPARATOR.join(parts)
+
+
+def told_of(result: TaskResult) -> str:
+    """What other tasks are told of a task's result."""
+    if result.error is None:
+        return result.raw
+    return f"The result of the task '{result.name or result.description}' is missing: it failed. Do without it."
 
 
 def final_output(outputs: Mapping[int, str]) -> int | None:

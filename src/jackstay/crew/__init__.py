@@ -1,8 +1,19 @@
 """Agents, tasks, crews."""
 
 from jackstay.crew.agent import Agent
+from jackstay.crew.batch import CrewOutputs
 from jackstay.crew.crew import Crew, Process
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.task import ConditionalTask, Task
 
-__all__ = ["Agent", "ConditionalTask", "Crew", "CrewOutput", "Process", "Task", "TaskOutput", "UsageMetrics"]
+__all__ = [
+    "Agent",
+    "ConditionalTask",
+    "Crew",
+    "CrewOutput",
+    "CrewOutputs",
+    "Process",
+    "Task",
+    "TaskOutput",
+    "UsageMetrics",
+]

@@ -36,7 +36,6 @@ AGENT = frozenset(
         "function_calling_llm",
         "allow_code_execution",
         "respect_context_window",
-        "max_retry_limit",
         "multimodal",
         "code_execution_mode",
         "planning_config",
@@ -74,12 +73,9 @@ CREW = frozenset(
         "function_calling_llm",
         "config",
         "share_crew",
-        "before_kickoff_callbacks",
-        "after_kickoff_callbacks",
         "stream",
         "prompt_file",
         "trained_agents_file",
-        "output_log_file",
         "planning",
         "planning_llm",
         "knowledge_sources",
@@ -99,7 +95,6 @@ QUIET: Mapping[str, Any] = {
     "tracing": None,
     "cache": None,
     "memory": False,
-    "max_retry_limit": 2,
     "respect_context_window": True,
 }
 """Values that ask for nothing: no warning. None: whatever the value, it asks for nothing here."""

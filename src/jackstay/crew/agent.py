@@ -24,9 +24,10 @@ class Agent(BaseModel):
     `llm` is a model's name, an `LLM`, a `BaseLLM` of one's own, or None for the environment's default model; a list of
     these is a model and its fallbacks. `retry`: how failed model calls of this agent are tried again.
     `max_iter` bounds the agent's turns per task; then a final answer is forced (one call more). `max_execution_time`
-    is in seconds, per task. `max_rpm`: how many model calls per minute agents of this definition make, in whatever runs
-    and processes. `allow_delegation`: it may give work to the crew's other agents, and ask them. `tool_failure_policy`:
-    what follows when a tool says that it failed (`ToolFailure`).
+    is in seconds, per task. `max_retry_limit`: how often per task a `BaseLLM` of one's own is asked again after an exception
+    of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per
+    minute agents of this definition make, in whatever runs and processes. `allow_delegation`: it may give work to the
+    crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -38,6 +39,7 @@ class Agent(BaseModel):
     llm: Any = None
     tools: list[Any] = Field(default_factory=list)
     max_iter: int = Field(default=25, ge=1)
+    max_retry_limit: int = Field(default=2, ge=0)
     max_execution_time: float | None = Field(default=None, gt=0)
     max_rpm: int | None = Field(default=None, ge=1)
     use_system_prompt: bool = True
@@ -76,6 +78,11 @@ class Agent(BaseModel):
         """Everything that inputs are filled into."""
         return self.role, self.goal, self.backstory
 
+    @property
+    def model_config_used(self) -> ModelConfig:
+        """The model and its fallbacks, as they were last set."""
+        return self._config
+
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "llm":
@@ -94,6 +101,7 @@ class Agent(BaseModel):
             model=self._config,
             tools=tool_defs(self.tools, self._owner),
             max_iter=self.max_iter,
+            max_retry_limit=self.max_retry_limit,
             max_execution_time_s=self.max_execution_time,
             retry=self.retry,
             limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm),

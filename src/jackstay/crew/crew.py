@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from jackstay.core.budget import Budget
-from jackstay.core.canonical import canonical_json, digest
-from jackstay.core.deadline import checked_deadline, nearest
+from jackstay.core.canonical import digest
 from jackstay.core.interpolation import check_inputs, placeholders
-from jackstay.core.results import CrewResult, task_from_json, task_to_json
 from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
+from jackstay.crew.copying import copy_of
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
+from jackstay.crew.running import callbacks_outline, kickoff_of
 from jackstay.crew.task import Task, check_order
-from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_of_idle_manager
+from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_of_idle_manager, workers_of
 from jackstay.engine.addressing import find_unit, replay_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.batch import Ended, start_batch
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.checkpoints import Origin, beginning
-from jackstay.engine.crew import run_crew
-from jackstay.engine.entry import entry_point, guard_loading
+from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome, start
 from jackstay.engine.runtime import Runtime, current_runtime
+from jackstay.engine.task_log import TaskLog
 from jackstay.errors import DefinitionError
 
 Inputs = Mapping[str, Any]
-OnError = Literal["keep", "raise"]
 
 
 class Process(StrEnum):
@@ -53,9 +51,9 @@ class Crew(BaseModel):
     """Agents and the tasks they do, in order. `usage_metrics` and the tasks' `output` are those of the last run.
 
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
-    may spend. `deadline_s`: how long one kickoff may take, in seconds.
-    may spend. `max_rpm`: how many model calls per minute crews of this definition make together, in whatever runs and
-    processes; agents' own `max_rpm` hold besides.
+    may spend. `deadline_s`: how long one kickoff may take, in seconds. `max_rpm`: how many model calls per minute crews of
+    this definition make together, in whatever runs and processes; agents' own `max_rpm` hold besides. `output_log_file`: a
+    path (True: logs.txt) to which tasks' begins and ends are added.
 
     `Process.hierarchical`: a manager does all tasks and gives the work to the agents. It is `manager_agent`, an agent
     without tools, or one that the crew makes for the model `manager_llm`. Tasks need no agent then.
@@ -74,6 +72,9 @@ class Crew(BaseModel):
     manager_agent: Agent | None = None
     step_callback: Callable[..., Any] | None = None
     task_callback: Callable[..., Any] | None = None
+    before_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
+    after_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
+    output_log_file: bool | str | None = None
     retry: Retry | None = None
     budget: Budget | None = None
     deadline_s: accepted.Deadline = None
@@ -82,6 +83,7 @@ class Crew(BaseModel):
     usage_metrics: UsageMetrics | None = None
     _begins_at: Origin | None = PrivateAttr(default=None)
     """Of a copy that `fork` or `from_checkpoint` has made."""
+    _task_log: tuple[str, TaskLog] | None = PrivateAttr(default=None)
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Crew"):
@@ -154,14 +156,14 @@ class Crew(BaseModel):
         concurrency: int = 8,
         on_error: OnError = "keep",
         deadline_s: float | None = None,
-    ) -> list[CrewOutput]:
+    ) -> CrewOutputs:
         """One run per item, `concurrency` at a time, results in the order of the inputs. An item that fails is an
         output with `ok=False` and `error`; it does not stop the others. `on_error="raise"`: when all have ended, the
         first item's exception is raised. `deadline_s` is for each item."""
         guard_loading()
         runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-        return _items(run_sync(runtime, work), on_error)
+        return self._presented_each(run_sync(runtime, work), on_error)
 
     async def akickoff_for_each(
         self,
@@ -170,12 +172,12 @@ class Crew(BaseModel):
         concurrency: int = 8,
         on_error: OnError = "keep",
         deadline_s: float | None = None,
-    ) -> list[CrewOutput]:
+    ) -> CrewOutputs:
         """As `kickoff_for_each`, to be awaited."""
         guard_loading()
         runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-        return _items(await run_async(runtime, work), on_error)
+        return self._presented_each(await run_async(runtime, work), on_error)
 
     async def kickoff_for_each_async(
         self,
@@ -184,7 +186,7 @@ class Crew(BaseModel):
         concurrency: int = 8,
         on_error: OnError = "keep",
         deadline_s: float | None = None,
-    ) -> list[CrewOutput]:
+    ) -> CrewOutputs:
         """The same as `akickoff_for_each`."""
         return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error, deadline_s=deadline_s)
 
@@ -238,10 +240,30 @@ class Crew(BaseModel):
         made._begins_at = origin
         return made
 
+    def copy(self) -> Crew:  # type: ignore[override]  # pydantic's own, deprecated, has other arguments
+        """The same definition with agents, tasks and ids of its own, without outputs."""
+        return copy_of(self)
+
+    def fetch_inputs(self) -> set[str]:
+        """The names of all `{variables}` in its tasks and agents: what a kickoff has to be given."""
+        texts = [*(text for agent in self.agents for text in agent.texts), *texts_of(self)]
+        return {name for text in texts for name in placeholders(text)}
+
     def to_spec(self, inputs: Inputs) -> CrewSpec:
         """The frozen definition with the inputs filled in: what the engine sees."""
         tasks, agents = specs_of(self, inputs)
-        return CrewSpec(self.name, tasks, max_rpm_limit("crew", self.name, self.outline, self.max_rpm), agents)
+        log = self._log()
+        logged = tuple(replace(task, log=log.write if log is not None else None) for task in tasks)
+        return CrewSpec(self.name, logged, max_rpm_limit("crew", self.name, self.outline, self.max_rpm), agents)
+
+    def _log(self) -> TaskLog | None:
+        """One for all kickoffs of this object: they take turns at the file."""
+        path = "logs.txt" if self.output_log_file is True else self.output_log_file
+        if not path:
+            return None
+        if self._task_log is None or self._task_log[0] != path:
+            self._task_log = (path, TaskLog(path))
+        return self._task_log[1]
 
     @property
     def fingerprint(self) -> str:
@@ -250,9 +272,14 @@ class Crew(BaseModel):
 
     def outline(self) -> list[Any]:
         """What `fingerprint` is the hash of, as JSON data."""
-        team = outline_of(self)
-        # Only where somebody may delegate: the fingerprints of all other crews stay what they were.
-        return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks], *([team] if team else [])]
+        # Only where there is something of it: the fingerprints of all other crews stay what they were.
+        more = outline_of(self) | callbacks_outline(self)
+        return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks], *([more] if more else [])]
+
+    @property
+    def workers(self) -> list[Agent]:
+        """The agents that may be asked in a run."""
+        return workers_of(self)
 
     @contextmanager
     def _kicked_off(
@@ -286,40 +313,8 @@ class Crew(BaseModel):
         budget: Budget | None = None,
         deadline_s: float | None = None,
     ) -> Kickoff:
-        runtime = current_runtime()
-        given = {**check_inputs(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
-        if not given:
-            _warn_of_placeholders(texts_of(self))
-        spec, outline = self.to_spec(given), self.outline()
-        runtime.vouch_for(*(m for t in self.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
-
-        def decode(text: str) -> CrewResult:
-            body = json.loads(text)
-            results = []
-            for task, item in zip(spec.tasks, body["tasks"], strict=True):
-                value = task.output.load(item["data"]) if task.output and item["data"] is not None else None
-                results.append(task_from_json(item, value))
-            return CrewResult(tuple(results), body["final"])
-
-        return Kickoff(
-            kind="crew",
-            name=self.name,
-            inputs=given,
-            fingerprint=digest(outline),
-            outline=outline,
-            body=lambda scope: run_crew(scope, spec),
-            encode=_encode,
-            decode=decode,
-            models=tuple(
-                (agent.model, f"agent '{agent.role}'") for agent in (*(t.agent for t in spec.tasks), *spec.agents)
-            ),
-            budget=budget or self.budget,
-            deadline_s=nearest(checked_deadline(deadline_s), self.deadline_s),
-            retry=self.retry,
-            run_key=run_key,
-            resume=resume,
-            entry=entry_point(),
-        )
+        limits: dict[str, Any] = {"budget": budget, "deadline_s": deadline_s}
+        return kickoff_of(self, current_runtime(), check_inputs(inputs), run_key=run_key, resume=resume, **limits)
 
     def _replayed(
         self,
@@ -342,33 +337,10 @@ class Crew(BaseModel):
             task.output = TaskOutput.of(result)
         return output
 
-
-def _items(outcomes: list[Ended], on_error: OnError) -> list[CrewOutput]:
-    failed = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
-    if failed is not None and on_error == "raise":
-        raise failed
-    return [_item(outcome) for outcome in outcomes]
-
-
-def _item(outcome: Ended) -> CrewOutput:
-    if isinstance(outcome, BaseException):
-        error = f"{type(outcome).__name__}: {outcome}"
-        return CrewOutput(ok=False, error=error, run_id=getattr(outcome, "run_id", ""))
-    return CrewOutput.of(outcome)
-
-
-def _warn_of_placeholders(texts: Sequence[str]) -> None:
-    """Without inputs they are sent as they stand, as in CrewAI; somebody forgot them more often than not."""
-    names = dict.fromkeys(name for text in texts for name in placeholders(text))
-    if names:
-        listed = ", ".join(f"{{{name}}}" for name in names)
-        logging.getLogger("jackstay").warning(
-            "%s stands in the definition and kickoff was given no inputs: the text is sent as it is", listed
-        )
-
-
-def _encode(result: CrewResult) -> str:
-    return canonical_json({"tasks": [task_to_json(task) for task in result.tasks], "final": result.final})
+    def _presented_each(self, ended: list[Ended], on_error: OnError) -> CrewOutputs:
+        outputs = outputs_of(ended, on_error)
+        self.usage_metrics = outputs.token_usage
+        return outputs
 
 
 __all__ = ["Crew", "DefinitionError", "Process"]

@@ -85,6 +85,9 @@ class TaskOutput(_Output):
     summary: str | None = None
     """The first ten words of the description."""
     agent: str = ""
+    ok: bool = True
+    """False: the task failed and the crew went on without it (`on_error="skip"`); `error` says how, `raw` is empty."""
+    error: str | None = None
     output_format: OutputFormat = OutputFormat.RAW
 
     @property
@@ -109,6 +112,8 @@ class TaskOutput(_Output):
             expected_output=result.expected_output,
             summary=" ".join(words[:10]) + "...",
             agent=result.agent,
+            ok=result.error is None,
+            error=result.error,
             output_format=OutputFormat(result.form),
             tool_failures=list(result.tool_failures),
         )
@@ -170,7 +175,7 @@ class CrewOutput(_Output):
     @classmethod
     def of(cls, outcome: Outcome) -> CrewOutput:
         result: CrewResult = outcome.result
-        final = result.tasks[result.final]
+        final = result.replaced or result.tasks[result.final]
         return cls(
             raw=final.raw,
             pydantic=final.value if final.form == "pydantic" else None,

@@ -19,6 +19,7 @@ from jackstay.core.specs import AgentSpec, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.failing import OnErrorWord, Retries, check_on_error, on_error_of, on_error_outline
 from jackstay.crew.guardrails import checked_guardrail, guardrail_def, guardrail_list, guardrail_name, without_words
 from jackstay.crew.output import TaskOutput
 from jackstay.errors import DefinitionError
@@ -48,6 +49,11 @@ class Task(BaseModel):
     given the `TaskOutput` and return (True, output or text) or (False, what is wrong); the agent is asked again up to
     `guardrail_max_retries` times for each. `deadline_s`: how long it may take, in seconds. `output` is set once the crew
     has run.
+
+    `on_error`: what follows when the agent has failed. "abort": the run fails. "retry": it is asked again, `retries` times
+    (2, or a `Retry`), then the run fails. "skip": the crew goes on; the output has `ok=False` and `error`, later tasks are
+    told that it is missing. "fallback": `fallback`, an agent, does it instead, or is the text that stands in its place.
+    `retries` come before "skip" and "fallback", too.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -71,6 +77,9 @@ class Task(BaseModel):
     guardrail_max_retries: int = Field(default=3, ge=0)
     deadline_s: accepted.Deadline = None
     tool_failure_policy: ToolFailurePolicy | None = None
+    on_error: OnErrorWord = "abort"
+    retries: Retries = None
+    fallback: Agent | str | None = None
     output: TaskOutput | None = None
 
     conditional: ClassVar[bool] = False
@@ -105,6 +114,11 @@ class Task(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _knows_what_follows_from_errors(self) -> Task:
+        check_on_error(self.on_error, self.retries, self.fallback, self.output_spec())
+        return self
+
+    @model_validator(mode="after")
     def _has_one_list_of_guardrails(self) -> Task:
         if guardrail_list(self.guardrails):
             self.guardrail = None  # as in CrewAI
@@ -119,7 +133,13 @@ class Task(BaseModel):
     def texts(self) -> tuple[str, ...]:
         """Everything that inputs are filled into."""
         own = (self.description, self.expected_output, self.output_file or "")
-        return own if self.agent is None else (*own, *self.agent.texts)
+        others = (self.fallback,) if isinstance(self.fallback, str) else ()
+        return (*own, *others, *(text for agent in self.workers for text in agent.texts))
+
+    @property
+    def workers(self) -> list[Agent]:
+        """The agents that may do it."""
+        return [each for each in (self.agent, self.fallback) if isinstance(each, Agent)]
 
     @property
     def key(self) -> str:
@@ -158,7 +178,7 @@ class Task(BaseModel):
             given_context=outside,
             async_execution=self.async_execution,
             deadline_s=self.deadline_s,
-            output=_output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None),
+            output=self.output_spec(),
             output_file=filled("output_file") if self.output_file else None,
             create_directory=self.create_directory,
             tools=tool_defs(self.tools, owner),
@@ -167,7 +187,12 @@ class Task(BaseModel):
             present=TaskOutput.of,
             guardrails=tuple(guardrail_def(each) for each in self._judges),
             guardrail_max_retries=self.guardrail_max_retries,
+            on_error=on_error_of(self.on_error, self.retries, self.fallback, inputs, owner),
         )
+
+    def output_spec(self) -> OutputSpec | None:
+        """The form that its answer has to have; None: any text."""
+        return _output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None)
 
     def outline(self, tasks: list[Task]) -> dict[str, Any]:
         """What the fingerprint of a definition covers."""
@@ -185,6 +210,7 @@ class Task(BaseModel):
             "markdown": self.markdown,
             # Only where there are any: the fingerprints of all other definitions stay what they were.
             **({"guardrails": [guardrail_name(each) for each in self._judges]} if self._judges else {}),
+            **on_error_outline(self.on_error, self.retries, self.fallback),
         }
 
     def _with_policy(self, agent: AgentSpec) -> AgentSpec:

@@ -61,6 +61,8 @@ def specs_of(crew: Crew, inputs: Mapping[str, Any]) -> tuple[tuple[TaskSpec, ...
             spec = replace(spec, meant_for=own.role)
         elif managed is None and own is None:
             spec = replace(spec, agent=_with_common(crew, spec.agent))
+        if spec.on_error.agent is not None:
+            spec = replace(spec, on_error=replace(spec.on_error, agent=_with_common(crew, spec.on_error.agent)))
         tasks.append(spec)
     return tuple(tasks), tuple(coworkers.values())
 
@@ -76,6 +78,13 @@ def _with_common(crew: Crew, agent: AgentSpec) -> AgentSpec:
     if agent.tool_failure_policy is None and crew.tool_failure_policy is not None:
         agent = replace(agent, tool_failure_policy=crew.tool_failure_policy)
     return agent
+
+
+def workers_of(crew: Crew) -> list[Agent]:
+    """The agents that may be asked in a run, each once."""
+    manager = manager_of(crew)
+    others = (*coworkers_of(crew), *(agent for task in crew.tasks for agent in task.workers))
+    return list(_once(*([manager] if manager is not None else []), *others))
 
 
 def texts_of(crew: Crew) -> list[str]:

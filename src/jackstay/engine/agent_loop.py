@@ -17,7 +17,7 @@ from jackstay.engine.scope import Scope
 from jackstay.engine.together import together
 from jackstay.engine.tool_call import call_tool
 from jackstay.engine.user_code import call_user
-from jackstay.errors import NoFinalAnswer, NoProgress, OutputError
+from jackstay.errors import JackstayError, NoFinalAnswer, NoProgress, OutputError
 
 OUTPUT_TRIES = 3
 """How often a model is told that its final answer does not fit the schema before the task fails."""
@@ -94,7 +94,25 @@ class _Loop:
     async def _ask(self, *, forced: bool = False) -> Answer:
         ask = Ask(self.config, self._question(forced=forced))
         settings = None if forced else self.settings
-        return await call_model(self.scope, ask, path=self.scope.numbered("llm"), settings_digest=settings)
+        while True:
+            try:
+                return await call_model(self.scope, ask, path=self.scope.numbered("llm"), settings_digest=settings)
+            except Exception as error:
+                if not self._may_ask_again(error):
+                    raise
+
+    def _may_ask_again(self, error: Exception) -> bool:
+        """`max_retry_limit`, counted over the whole task: for what users' models raise. Our own errors were tried again
+        by the pipeline as long as that made sense (engine rule 18), and a time limit leaves no time (CrewAI's rule)."""
+        scope = self.scope
+        if isinstance(error, JackstayError | TimeoutError) or scope.run.stopped(scope) is not None:
+            return False
+        scope.retried += 1
+        if scope.retried > self.agent.max_retry_limit:
+            return False
+        model = self.requested[0]
+        scope.run.tell("retry", scope.path, attempt=scope.retried, wait_s=0.0, error=str(error), model=model)
+        return True
 
     def _question(self, *, forced: bool) -> Question:
         sampling = self.config.sampling

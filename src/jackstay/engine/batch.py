@@ -6,12 +6,13 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunEnd, RunStatus
+from jackstay.core.usage import NO_BILL, Bill
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.ending import end_failed, why_ended
 from jackstay.engine.home import Home
@@ -22,14 +23,25 @@ from jackstay.engine.scope import Scope, current_scope
 from jackstay.engine.together import together
 from jackstay.errors import InputsError, RunCancelled, RunSignal
 
-Ended = Outcome | Exception | RunCancelled
-"""How an item has ended: with its outcome, a failure, or a cancel of its own run."""
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An item that has no outcome: what was raised (a failure, or a cancel of its own run), where, at what cost."""
+
+    error: Exception | RunCancelled
+    run_id: str
+    path: str
+    bill: Bill
+
+
+Ended = Outcome | Failed
+"""How an item has ended."""
 
 
 def start_batch(
     runtime: Runtime, name: str, kickoffs: Sequence[Kickoff], *, concurrency: int
 ) -> Callable[[Home], Coroutine[Any, Any, list[Ended]]]:
-    """The items' outcomes in their order; an item's exception stands in its place."""
+    """The items' outcomes in their order; a failure stands in its item's place. One warning in the log counts them."""
     if concurrency < 1:
         raise InputsError(f"concurrency={concurrency}: at least one item has to run at a time")
 
@@ -37,7 +49,9 @@ def start_batch(
         runtime.check_settings()
         nested = current_scope() is not None or (runtime.session is not None and runtime.session.scope is not None)
         if nested:
-            return await _all(kickoffs, concurrency, lambda kickoff: start(runtime, home, kickoff))
+            outcomes = await _all(kickoffs, concurrency, lambda kickoff: start(runtime, home, kickoff))
+            _warn_of_failures(outcomes, batch=None)
+            return outcomes
         return await _batch_run(runtime, home, name, kickoffs, concurrency)
 
     return work
@@ -73,37 +87,65 @@ async def _batch_run(
 
 
 async def _end(batch: Run, outcomes: list[Ended]) -> None:
-    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    ids = [None if isinstance(outcome, BaseException) else outcome.run_id for outcome in outcomes]
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    ids = [None if isinstance(outcome, Failed) else outcome.run_id for outcome in outcomes]
     output = canonical_json({"runs": ids, "failed": len(failed)})
-    if failed:
-        logging.getLogger("jackstay").warning(
-            "%d of %d items failed (the first: %s); 'jackstay show %s' lists them",
-            len(failed),
-            len(outcomes),
-            failed[0],
-            batch.id[:SHORT],
-        )
+    _warn_of_failures(outcomes, batch=batch.id)
     status: RunStatus = "failed" if failed else "succeeded"
     await batch.end(RunEnd(status, batch.now(), reason="error" if failed else None, output=output))
+
+
+def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None) -> None:
+    """Once for all of them. `batch`: the run under which they are runs of their own; else they are part of their caller's
+    run, and what the program did about them is part of its record."""
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    if not failed:
+        return
+    first = failed[0]
+    if batch is not None:
+        then = f"to try them again: jackstay resume {batch[:SHORT]}"
+    else:
+        then = f"jackstay show {first.run_id[:SHORT]} lists them" if first.run_id else "none of them has begun"
+    _log().warning("%d of %d items failed (the first: %s); %s", len(failed), len(outcomes), first.error, then)
 
 
 async def _all(
     kickoffs: Sequence[Kickoff], concurrency: int, one: Callable[[Kickoff], Awaitable[Outcome]]
 ) -> list[Ended]:
+    # Its waiters are let in in their order: with one slot, an item begins when the one before has ended altogether.
     slots = asyncio.Semaphore(concurrency)
 
     async def guarded(kickoff: Kickoff) -> Ended:
+        entered: list[Scope] = []
         async with slots:
             try:
-                return await one(kickoff)
-            except Exception as error:  # noqa: BLE001 - an item's failure is its result; a stop passes through
-                return error
-            except RunCancelled as stop:
-                # An item that was cancelled on its own account: a cancel of the whole batch comes as `CancelledError`.
-                return stop
+                return await one(_noting(kickoff, entered))
+            except (Exception, RunCancelled) as error:  # noqa: BLE001 - an item's failure is its result; a stop passes through
+                # `RunCancelled`: on its own account; a cancel of the whole batch comes as `CancelledError`.
+                return _failed(error, entered)
 
     return await together([guarded(kickoff) for kickoff in kickoffs])
+
+
+def _noting(kickoff: Kickoff, entered: list[Scope]) -> Kickoff:
+    """The kickoff, noting the scope that it runs in: what a failed one has cost is known there."""
+
+    async def body(scope: Scope) -> Any:
+        entered.append(scope)
+        return await kickoff.body(scope)
+
+    return replace(kickoff, body=body)
+
+
+def _failed(error: Exception | RunCancelled, entered: list[Scope]) -> Failed:
+    if not entered:  # it never began, or its failure was read from the record
+        return Failed(error, getattr(error, "run_id", None) or "", "", NO_BILL)
+    scope = entered[-1]
+    return Failed(error, scope.run.id, scope.path, scope.run.bill(scope.path))
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger("jackstay")
 
 
 def _batch_kickoff(name: str, kickoffs: Sequence[Kickoff]) -> Kickoff:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jackstay.core.results import CrewResult, TaskResult
 from jackstay.core.specs import CrewSpec
-from jackstay.core.tasks import context_of, final_output, stages, task_keys
+from jackstay.core.tasks import context_of, final_output, stages, task_keys, told_of
 from jackstay.engine.delegation import Coworkers
 from jackstay.engine.scope import Scope
 from jackstay.engine.task import run_task
@@ -19,7 +19,7 @@ async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
     coworkers = Coworkers(scope, crew.agents)
     results: dict[int, TaskResult] = {}
     for stage in stages(crew):
-        said = {index: result.raw for index, result in results.items()}
+        said = {index: told_of(result) for index, result in results.items()}
         last = results[max(results)] if results else None
         done = await together(
             [

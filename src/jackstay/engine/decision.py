@@ -1,5 +1,5 @@
-"""A decision of user code about an output: a condition's, a guardrail's. A step of its task: a resumed run that comes to
-the same output reads what was decided and does not call the function again."""
+"""A decision of user code about an output or inputs: a condition's, a guardrail's, a kickoff callback's. A step of its
+task or crew: a resumed run that comes to the same question reads what was decided and does not call the function again."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import Any
 from jackstay.core.canonical import canonical_json
 from jackstay.core.failures import failure_of
 from jackstay.core.records import StepKind
-from jackstay.core.results import TaskResult, output_hash
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 
 
 class Decision:
-    """One asking. `part` is the step's name in its path, `name` what its row says."""
+    """One asking. `part` is the step's name in its path, `name` what its row says, `args_hash` that of what the function
+    is shown."""
 
-    def __init__(self, task: Scope, part: str, kind: StepKind, name: str, seen: TaskResult) -> None:
-        self.run = task.run
-        self.scope = task.child(task.numbered(part))
+    def __init__(self, around: Scope, part: str, kind: StepKind, name: str, args_hash: str) -> None:
+        self.run = around.run
+        self.scope = around.child(around.numbered(part))
         self.kind, self.name = kind, name
-        self.args_hash = output_hash(seen)
+        self.args_hash = args_hash
         self.run.check(self.scope)
         self.began = self.run.began()
 
     def recorded(self) -> Any:
-        """What was decided on the same output, as JSON data; None: it has to be asked. A failure is asked again: nothing
-        has gone on after it, since it ended its task."""
+        """What was decided on the same question, as JSON data; None: it has to be asked. A failure is asked again: nothing
+        has gone on after it, since it ended its task or crew."""
         row = self.run.find(self.scope.path, self.args_hash)
         if row is None or row.status != "succeeded":
             return None
         self.run.tell("reused", self.scope.path, kind=self.kind, name=self.name)
         return json.loads(row.result or "null")
 
-    async def ask(self, function: Callable[..., Any], output: Any) -> Any:
-        """What the function says of the output. One that swallowed a stop of the run has decided nothing."""
-        said = await call_user(self.scope, function, output)
+    async def ask(self, function: Callable[..., Any], shown: Any) -> Any:
+        """What the function says of what it is shown. One that swallowed a stop of the run has decided nothing."""
+        said = await call_user(self.scope, function, shown)
         self.run.check(self.scope)
         return said
 

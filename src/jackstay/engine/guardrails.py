@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 
-from jackstay.core.results import TaskResult, Verdict
+from jackstay.core.results import TaskResult, Verdict, output_hash
 from jackstay.core.specs import GuardrailDef, TaskSpec
 from jackstay.engine.decision import Decision
 from jackstay.engine.scope import Scope
@@ -37,7 +37,7 @@ async def pass_guardrails(scope: Scope, task: TaskSpec, result: TaskResult, ask_
 async def _judge(
     scope: Scope, task: TaskSpec, guardrail: GuardrailDef, place: int, result: TaskResult, *, last: bool
 ) -> tuple[Verdict, TaskResult]:
-    decision = Decision(scope, f"guardrail:{guardrail.name}", "guardrail", guardrail.name, result)
+    decision = Decision(scope, f"guardrail:{guardrail.name}", "guardrail", guardrail.name, output_hash(result))
     known = decision.recorded()
     # A resumed run may have fewer retries than it had: then this one has given up, and is asked again as below.
     if known is not None and (known["passed"] or not last):

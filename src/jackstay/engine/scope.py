@@ -22,7 +22,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "path", "retry", "run",
+        "_counts", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "path", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -48,6 +48,8 @@ class Scope:
         """Set when the code that this scope was lent to has been abandoned: it starts nothing more."""
         self.retry = retry
         """The nearest policy around this scope; None: the runtime's."""
+        self.retried = 0
+        """How often the agent of this task was asked again after an exception of its model."""
         self.limits = limits
         """`max_rpm` of the crew and the agent around this scope; those of the model's key come on top."""
         self.budgets = budgets
@@ -58,7 +60,16 @@ class Scope:
         """What user code has started in this scope and not finished: stopped when the code returns."""
         self._counts: dict[str, int] = {}
 
-    def child(self, path: str, *, home: Home | None = None, agent: str | None = None, task: str | None = None) -> Scope:
+    def child(
+        self,
+        path: str,
+        *,
+        home: Home | None = None,
+        agent: str | None = None,
+        task: str | None = None,
+        after: Scope | None = None,
+    ) -> Scope:
+        """`after`: another scope with that path, whose steps are numbered on from."""
         inner = Scope(
             self.run,
             path,
@@ -71,6 +82,8 @@ class Scope:
             budgets=self.budgets,
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
+        if after is not None:
+            inner._counts = after._counts
         return inner
 
     def lent(self) -> Scope:

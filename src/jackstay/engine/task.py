@@ -1,23 +1,22 @@
-"""One task of a crew: condition, prompt, agent loop, structured output, guardrails, callbacks, file, row."""
+"""One task of a crew: condition, prompt, agent loop, structured output, guardrails, what follows from a failure, callbacks,
+file, row."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jackstay.core import prompts
 from jackstay.core.canonical import canonical_json, digest
-from jackstay.core.deadline import nearest
-from jackstay.core.failures import Failure, failure_of
+from jackstay.core.failures import Failure
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import TaskResult, output_hash, task_from_json, task_to_json
-from jackstay.core.specs import TaskSpec, ToolDef
+from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
 from jackstay.core.usage import NO_BILL
 from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.dates import todays_date
@@ -26,6 +25,7 @@ from jackstay.engine.decision import Decision
 from jackstay.engine.delegation import Coworkers
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.scope import Scope
+from jackstay.engine.task_failures import failed_with, go_on_from, retried
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
 
@@ -40,7 +40,8 @@ async def run_task(
     coworkers: Coworkers,
 ) -> TaskResult:
     """The task's result, from the record or from its agent. `previous`, the output before it, is what its condition looks
-    at; without it the condition does not count. `coworkers`: whom its agent may delegate to. Raises what the agent's run, a condition or a guardrail raises."""
+    at; without it the condition does not count. `coworkers`: whom its agent may delegate to. Raises what the agent's run, a
+    condition or a guardrail raises, unless the task says to go on after it (`on_error`)."""
     return await _TaskStep(crew, task, number, context, previous, coworkers).perform()
 
 
@@ -54,14 +55,21 @@ class _TaskStep:
         previous: TaskResult | None,
         coworkers: Coworkers,
     ) -> None:
-        self.run, self.task, self.context = crew.run, task, context
+        self.run, self.crew, self.task, self.context = crew.run, crew, task, context
         self.previous = previous if task.condition is not None else None
+        self.coworkers = coworkers
         self.path = numbered(crew.path, task.key, number)
-        self.scope = crew.child(self.path, agent=task.agent.role, task=task.name or task.key)
-        self.scope.bound(retry=task.agent.retry, limits=(task.agent.limit,) if task.agent.limit else ())
-        own = task.tools or task.agent.tools
-        self.tools: Sequence[ToolDef] = coworkers.added_to(own, (task.agent,))
+        self.given_to(task.agent)
         self.args_hash = _question(task, self.tools, context, self.previous, coworkers.question((task.agent,)))
+        self.missing: Failure | None = None
+        """Why there is no result, if the crew goes on without it."""
+
+    def given_to(self, agent: AgentSpec, *, after: Scope | None = None) -> None:
+        """Who does it from here on. `after`: the scope of the agent before, whose steps are numbered on from."""
+        self.agent = agent
+        self.scope = self.crew.child(self.path, agent=agent.role, task=self.task.name or self.task.key, after=after)
+        self.scope.bound(retry=agent.retry, limits=(agent.limit,) if agent.limit else ())
+        self.tools: Sequence[ToolDef] = self.coworkers.added_to(self.task.tools or agent.tools, (agent,))
 
     async def perform(self) -> TaskResult:
         self.run.check(self.scope)
@@ -72,28 +80,71 @@ class _TaskStep:
             return self._recorded(row)
         self.began = self.run.began()
         self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
-        self.scope.bound(deadline_s=nearest(self.task.deadline_s, self.task.agent.max_execution_time_s))
+        await self._log("started")
+        self._bound_in_time()
         try:
-            async with watched(self.scope):
-                wanted = await self._is_wanted()
-                result = await self._execute() if wanted else self._result("", None)
-                # A callback may have swallowed a stop.
-                self.run.check(self.scope)
+            result, how = await self._outcome()
         except asyncio.CancelledError:
             raise
         except Exception as error:
             await self._failed(error)
             raise
         done = canonical_json(task_to_json(result))
-        self.run.defer(self._row("succeeded", result=done, flags=None if wanted else "skipped"))
-        self._tell_end(result, wanted=wanted)
+        self.run.defer(self._row("succeeded", result=done, flags=how, error=self.missing))
+        self._tell_end(result, how)
+        await self._log(how or "completed", output=result.error or result.raw)
         return result
+
+    def _bound_in_time(self) -> None:
+        """The task's limit counts from its begin, whoever does it; an agent's from when it is asked."""
+        self.scope.bound(deadline_s=self.task.deadline_s, since_s=self.began.monotonic_s)
+        self.scope.bound(deadline_s=self.agent.max_execution_time_s)
+
+    async def _outcome(self) -> tuple[TaskResult, Literal["skipped", "missing"] | None]:
+        """The result, and what is noted of how it came about."""
+        async with watched(self.scope):
+            if not await self._is_wanted():
+                return self._result("", None), "skipped"
+        try:
+            async with watched(self.scope):
+                result = await retried(self.scope, self.task.on_error, self._answered)
+        except Exception as error:
+            if self.task.on_error.then == "abort" or self.run.stopped(self.crew) is not None:
+                raise
+            result = await self._instead(error)
+        if result.error is not None:
+            return result, "missing"
+        async with watched(self.scope):
+            result = replace(result, bill=self.run.bill(self.path), duration_s=self._took_s())
+            await self._hand_out(result)
+            # A callback may have swallowed a stop.
+            self.run.check(self.scope)
+        return result, None
+
+    async def _instead(self, error: Exception) -> TaskResult:
+        """What stands in the place of the answer that failed. Raises what the fallback raises."""
+        on_error, said = self.task.on_error, f"task '{self.scope.task}' failed ({type(error).__name__}: {error})"
+        if on_error.then == "skip":
+            self.missing = failed_with(error)
+            self.run.tell("warning", self.path, text=f"{said}; its on_error='skip' lets the crew go on without it")
+            return replace(self._result("", None), error=f"{type(error).__name__}: {error}")
+        go_on_from(self.scope, "fallback", error)
+        # The place is the same, but not what has run out for the agent before.
+        self.given_to(on_error.agent or self.task.agent, after=self.scope)
+        if on_error.agent is None:
+            self.run.tell("warning", self.path, text=f"{said}; the text in fallback= stands in its place")
+            text = on_error.text or ""
+            return self._result(text, self.task.output.parse(text) if self.task.output is not None else None)
+        self.run.tell("warning", self.path, text=f"{said}; agent '{on_error.agent.role}' does it instead")
+        self._bound_in_time()
+        async with watched(self.scope):
+            return await self._answered()
 
     async def _is_wanted(self) -> bool:
         """What the task's condition says of the output before it; decided once in a run."""
         if self.task.condition is None or self.previous is None:
             return True
-        decision = Decision(self.scope, "@condition", "step", "condition", self.previous)
+        decision = Decision(self.scope, "@condition", "step", "condition", output_hash(self.previous))
         decided = decision.recorded()
         if decided is None:
             with decision.recording_failure():
@@ -101,22 +152,25 @@ class _TaskStep:
             decision.record(decided)
         return bool(decided)
 
-    async def _execute(self) -> TaskResult:
-        today = todays_date(self.scope, self.task.agent)
+    async def _answered(self) -> TaskResult:
+        """The agent's answer that every guardrail has passed."""
+        today = todays_date(self.scope, self.agent)
         user = prompts.task_text(self.task, self.context, today=today)
-        answer = await run_agent(self.scope, self.task.agent, user, self.tools, self.task.output)
+        answer = await run_agent(self.scope, self.agent, user, self.tools, self.task.output)
 
         async def ask_again(result: TaskResult, problem: str) -> TaskResult:
             # The conversation goes on: its context, and what its tools have found, are kept and not asked for again.
             nonlocal answer
             complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
             answer = await run_agent(
-                self.scope, self.task.agent, complaint, self.tools, self.task.output, after=answer.conversation
+                self.scope, self.agent, complaint, self.tools, self.task.output, after=answer.conversation
             )
             return self._result(answer.text, answer.value)
 
-        result = await pass_guardrails(self.scope, self.task, self._result(answer.text, answer.value), ask_again)
-        result = replace(result, bill=self.run.bill(self.path), duration_s=self._took_s())
+        return await pass_guardrails(self.scope, self.task, self._result(answer.text, answer.value), ask_again)
+
+    async def _hand_out(self, result: TaskResult) -> None:
+        """To callbacks, and to its file."""
         for callback in self.task.callbacks:
             await call_user(self.scope, callback, self.task.presented(result))
         if self.task.output_file:
@@ -124,7 +178,6 @@ class _TaskStep:
             await self.run.writer.flush()
             self.run.check(self.scope)
             await self.run.runtime.off_loop(_write_file, self.task, result)
-        return result
 
     def _result(self, text: str, value: Any) -> TaskResult:
         output = self.task.output if value is not None else None
@@ -133,7 +186,7 @@ class _TaskStep:
             name=self.task.name,
             description=self.task.description,
             expected_output=self.task.expected_output,
-            agent=self.task.agent.role,
+            agent=self.agent.role,
             raw=text,
             form="raw" if output is None else output.form,
             value=value,
@@ -147,10 +200,10 @@ class _TaskStep:
     def _took_s(self) -> float:
         return self.run.runtime.clock.monotonic() - self.began.monotonic_s
 
-    def _tell_end(self, result: TaskResult, *, wanted: bool) -> None:
+    def _tell_end(self, result: TaskResult, how: str | None) -> None:
         named = {"task": self.scope.task, "agent": self.scope.agent}
-        if not wanted:
-            self.run.tell("task_skipped", self.path, **named)
+        if how is not None:
+            self.run.tell("task_skipped", self.path, **named, error=result.error)
             return
         figures = {"tokens": result.bill.usage.total_tokens, "cost_usd": result.bill.cost_usd}
         self.run.tell(
@@ -159,10 +212,21 @@ class _TaskStep:
 
     async def _failed(self, error: Exception) -> None:
         self.run.tell("task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error))
+        await self._log("failed", output=f"{type(error).__name__}: {error}")
         if error is self.run.stop:
             return
-        failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-        await self.run.commit(self._row("failed", error=failure))
+        await self.run.commit(self._row("failed", error=failed_with(error)))
+
+    async def _log(self, status: str, **more: str) -> None:
+        if self.task.log is None:
+            return
+        named = {"task_name": self.task.name or self.task.key, "task": self.task.description}
+        when = self.run.now().isoformat(timespec="seconds")
+        entry = {"timestamp": when, **named, "agent": self.agent.role, "status": status, **more}
+        try:
+            await self.run.runtime.off_loop(self.task.log, entry)
+        except (OSError, ValueError) as error:
+            self.run.tell("warning", self.path, text=f"output_log_file: {error}; the task goes on without it")
 
     def _recorded(self, row: StepRow) -> TaskResult:
         body = json.loads(row.result or "{}")

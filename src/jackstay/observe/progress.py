@@ -98,6 +98,8 @@ def _news_of(event: Event) -> Text | None:
             return Text.assemble(("✓ ", "green"), f"{data['agent']}: {data['task']} ", (f"· {figures}", "dim"))
         case "task_failed":
             return Text.assemble(("✗ ", "red"), f"{data['agent']}: {data['task']} · {_one_line(data['error'])}")
+        case "task_skipped" if data.get("error"):
+            return None  # a warning has said so
         case "task_skipped":
             return Text(f"– {data['agent']}: {data['task']} · skipped, its condition does not hold", style="dim")
         case "guardrail_rejected":

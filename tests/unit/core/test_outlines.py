@@ -197,3 +197,11 @@ def test_nothing_has_changed():
 )
 def test_likeness_is_the_share_of_tasks_in_common(new, share):
     assert likeness(ABCD, new) == share
+
+
+def test_other_kickoff_callbacks_are_told() -> None:
+    plain = ["crew", "crew", []]
+
+    found = changes(plain, [*plain, {"before_kickoff": ["cleaned"], "after_kickoff": []}])
+
+    assert [change.text for change in found] == ["other kickoff callbacks"]

@@ -9,7 +9,9 @@ from jackstay.testing import ScriptedModel
 
 
 def agent(model: Any, role: str = "Analyst", **more: Any) -> Agent:
-    return Agent(**{"role": role, "goal": "Know it all", "backstory": "An expert.", "llm": model, **more})
+    """What its model raises is not tried again, so that an exception in a script ends the run."""
+    given = {"role": role, "goal": "Know it all", "backstory": "An expert.", "llm": model, "max_retry_limit": 0}
+    return Agent(**{**given, **more})
 
 
 def task(worker: Agent, description: str = "Do it", **more: Any) -> Task:
