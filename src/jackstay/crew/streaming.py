@@ -204,7 +204,10 @@ class CrewStreamingOutput:
     def _begin_on_thread(self) -> None:
         # The thread is the home of the run's asynchronous functions: the caller's own is busy with what it is told.
         context = contextvars.copy_context()
-        drive = lambda: self._finish(lambda: context.run(run_sync, self._runtime, self._drive))  # noqa: E731
+
+        def drive() -> None:
+            self._finish(lambda: context.run(run_sync, self._runtime, self._drive))
+
         threading.Thread(target=drive, name="jackstay-stream", daemon=True).start()
 
     def _begin_on_loop(self) -> None:
