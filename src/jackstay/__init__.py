@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from jackstay.crew import ConditionalTask as ConditionalTask
     from jackstay.crew import Crew as Crew
     from jackstay.crew import CrewOutput as CrewOutput
+    from jackstay.crew import CrewStreamingOutput as CrewStreamingOutput
     from jackstay.crew import Process as Process
+    from jackstay.crew import StreamChunk as StreamChunk
     from jackstay.crew import Task as Task
     from jackstay.crew import TaskOutput as TaskOutput
     from jackstay.crew import UsageMetrics as UsageMetrics
@@ -43,7 +45,9 @@ _HOMES = {
         "ConditionalTask",
         "Crew",
         "CrewOutput",
+        "CrewStreamingOutput",
         "Process",
+        "StreamChunk",
         "Task",
         "TaskOutput",
         "UsageMetrics",

@@ -4,6 +4,7 @@ from jackstay.crew.agent import Agent
 from jackstay.crew.batch import CrewOutputs
 from jackstay.crew.crew import Crew, Process
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
+from jackstay.crew.streaming import CrewStreamingOutput, StreamChunk, StreamChunkType
 from jackstay.crew.task import ConditionalTask, Task
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     "Crew",
     "CrewOutput",
     "CrewOutputs",
+    "CrewStreamingOutput",
     "Process",
+    "StreamChunk",
+    "StreamChunkType",
     "Task",
     "TaskOutput",
     "UsageMetrics",

@@ -73,7 +73,6 @@ CREW = frozenset(
         "function_calling_llm",
         "config",
         "share_crew",
-        "stream",
         "prompt_file",
         "trained_agents_file",
         "planning",

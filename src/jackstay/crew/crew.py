@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,7 @@ from jackstay.crew.copying import copy_of
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
 from jackstay.crew.running import callbacks_outline, kickoff_of
+from jackstay.crew.streaming import CrewStreamingOutput
 from jackstay.crew.task import Task, check_order
 from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_of_idle_manager, workers_of
 from jackstay.engine.addressing import find_unit, replay_of
@@ -51,8 +52,8 @@ class Crew(BaseModel):
     """Agents and the tasks they do, in order. `usage_metrics` and the tasks' `output` are those of the last run.
 
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
-    may spend. `deadline_s`: how long one kickoff may take, in seconds. `max_rpm`: how many model calls per minute crews of
-    this definition make together, in whatever runs and processes; agents' own `max_rpm` hold besides. `output_log_file`: a
+    may spend. `stream`: kickoffs are `CrewStreamingOutput`s. `deadline_s`: how long one kickoff may take, in seconds. `max_rpm`: how
+    many model calls per minute crews of this definition make together, in whatever runs and processes; agents' own `max_rpm` hold besides. `output_log_file`: a
     path (True: logs.txt) to which tasks' begins and ends are added.
 
     `Process.hierarchical`: a manager does all tasks and gives the work to the agents. It is `manager_agent`, an agent
@@ -74,6 +75,7 @@ class Crew(BaseModel):
     task_callback: Callable[..., Any] | None = None
     before_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     after_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
+    stream: bool = False
     output_log_file: bool | str | None = None
     retry: Retry | None = None
     budget: Budget | None = None
@@ -116,9 +118,12 @@ class Crew(BaseModel):
         so many seconds. `run_key`: the caller's name for this run; the same key with the same inputs goes on, or returns
         the recorded result, instead of starting again. `resume`: the id of a run to go on with. `from_checkpoint`: begins at a
         point of an earlier run, with that run's inputs and those given here. Raises what the run raises; the error's note
-        has the command that resumes it.
+        has the command that resumes it. With `stream=True` it returns at once, and what it returns is a
+        `CrewStreamingOutput`.
         """
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
+            if self.stream:
+                return self._streamed(runtime, kickoff)
             return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
@@ -133,6 +138,8 @@ class Crew(BaseModel):
     ) -> CrewOutput:
         """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
+            if self.stream:
+                return self._streamed(runtime, kickoff)
             return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -328,6 +335,10 @@ class Crew(BaseModel):
         recorded, replay = replay_of(found, "crew", self.name)
         given = {**recorded, **check_inputs(inputs)}
         return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
+
+    def _streamed(self, runtime: Runtime, kickoff: Kickoff) -> CrewOutput:
+        # Said to be what a kickoff returns: a type that depended on `stream` would be a union at every other kickoff.
+        return cast("CrewOutput", CrewStreamingOutput(runtime, kickoff, self.tasks, self._presented))
 
     def _presented(self, outcome: Outcome) -> CrewOutput:
         output = CrewOutput.of(outcome)

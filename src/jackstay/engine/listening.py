@@ -4,24 +4,61 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jackstay.core.messages import Answer
+from jackstay.core.pieces import Piece, PieceKind
+
 if TYPE_CHECKING:
+    from jackstay.engine.asker import Ask
+    from jackstay.engine.scope import Scope
     from jackstay.models.provider import Delta, Listener
 
 
 class Listening:
-    """A listener of one call, over all its attempts."""
+    """The listener of one call, over all its attempts: whoever asks (`Ask.on_delta`), and whoever listens to the scope."""
 
-    def __init__(self, tell: Listener) -> None:
-        self._tell = tell
+    def __init__(self, scope: Scope, path: str, tell: Listener | None) -> None:
+        self._scope, self._path, self._tell = scope, path, tell
         self.heard = False
 
     def __call__(self, delta: Delta) -> None:
         self.heard = True
-        self._tell(delta)
+        if self._tell is not None:
+            self._tell(delta)
+        if delta.kind != "thinking":
+            _pass_on(self._scope, self._path, delta.kind, delta.text, delta.tool_index, delta.tool_name)
 
     def restart(self) -> None:
         """The answer comes anew (engine rule 19)."""
         if self.heard:
             from jackstay.models.provider import Delta  # with it come the types of the wire
 
-            self._tell(Delta("restart", ""))
+            self(Delta("restart", ""))
+
+
+def listening(scope: Scope, path: str, ask: Ask) -> Listening | None:
+    """None: nobody listens, and the answer need not be streamed."""
+    return None if ask.on_delta is None and scope.listener is None else Listening(scope, path, ask.on_delta)
+
+
+def tell_whole(scope: Scope, path: str, answer: Answer, *, replayed: bool) -> None:
+    """An answer that does not come piece by piece: out of the record, or of a model that does not stream."""
+    if scope.listener is None:
+        return
+    if answer.text:
+        _pass_on(scope, path, "text", answer.text, replayed=replayed)
+    for index, call in enumerate(answer.tool_calls):
+        _pass_on(scope, path, "tool_call", call.arguments, index, call.name, replayed=replayed)
+
+
+def _pass_on(
+    scope: Scope,
+    path: str,
+    kind: PieceKind,
+    text: str,
+    tool_index: int = 0,
+    tool_name: str = "",
+    *,
+    replayed: bool = False,
+) -> None:
+    if scope.listener is not None:
+        scope.listener(Piece(path, scope.agent or "", kind, text, tool_index, tool_name, replayed))

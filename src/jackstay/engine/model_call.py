@@ -22,7 +22,7 @@ from jackstay.engine.budgets import BudgetScope, Sizing, exceeded, holding, refu
 from jackstay.engine.call_record import CallRecord
 from jackstay.engine.chain import Chain, Member, why_each
 from jackstay.engine.limiter import Turn
-from jackstay.engine.listening import Listening
+from jackstay.engine.listening import listening, tell_whole
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
 from jackstay.errors import NOT_SENT, BudgetExceeded, DeadlineExceeded, ModelError, ModelTimeout
@@ -44,10 +44,14 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
     args_hash = ask.question.hash(settings)
     row = run.find(path, args_hash)
     if row is not None:
-        return _recorded(run, row)
+        answer = _recorded(run, row)
+        tell_whole(scope, path, answer, replayed=True)
+        return answer
     record = CallRecord(scope, ask, path, args_hash, settings)
     if ask.config.cache_ttl_s is not None and (cached := await _cached(run, ask, args_hash)) is not None:
-        return _answer_in(record.reused(cached))
+        answer = _answer_in(record.reused(cached))
+        tell_whole(scope, path, answer, replayed=True)
+        return answer
     try:
         return await _Call(scope, ask, record).perform()
     except BaseException as error:
@@ -89,7 +93,7 @@ class _Call:
         self.scope, self.run, self.ask, self.record = scope, scope.run, ask, record
         self.chain = Chain(scope, ask, record.tried)
         self.policy = ask.config.retry or scope.retry or self.run.runtime.retry
-        self.listening = Listening(ask.on_delta) if ask.on_delta is not None else None
+        self.listening = listening(scope, record.path, ask)
         self.deadline_at = scope.deadline_at
         if ask.config.deadline_s is not None:
             own = record.began.monotonic_s + ask.config.deadline_s
@@ -320,6 +324,8 @@ class _Call:
             duration_s=row.duration_us / 1e6,
             attempts=row.attempts,
         )
+        if not self._heard:
+            tell_whole(self.scope, self.record.path, answer, replayed=False)
         return answer
 
     async def _fail(self, error: Exception, *, status: StepStatus = "failed") -> None:

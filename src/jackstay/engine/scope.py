@@ -12,6 +12,7 @@ from jackstay.core import paths
 
 if TYPE_CHECKING:
     from jackstay.core.limits import Limit
+    from jackstay.core.pieces import PieceListener
     from jackstay.core.retry import Retry
     from jackstay.engine.budgets import BudgetScope
     from jackstay.engine.home import Home
@@ -22,7 +23,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "path", "retried", "retry", "run",
+        "_counts", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "path", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -48,6 +49,8 @@ class Scope:
         """Set when the code that this scope was lent to has been abandoned: it starts nothing more."""
         self.retry = retry
         """The nearest policy around this scope; None: the runtime's."""
+        self.listener: PieceListener | None = None
+        """Who hears what models say inside this scope, piece by piece."""
         self.retried = 0
         """How often the agent of this task was asked again after an exception of its model."""
         self.limits = limits
@@ -82,6 +85,7 @@ class Scope:
             budgets=self.budgets,
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
+        inner.listener = self.listener
         if after is not None:
             inner._counts = after._counts
         return inner

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from jackstay.core import prompts
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import Failure
+from jackstay.core.messages import Answer
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import TaskResult, output_hash, task_from_json, task_to_json
@@ -24,6 +25,7 @@ from jackstay.engine.deadlines import watched
 from jackstay.engine.decision import Decision
 from jackstay.engine.delegation import Coworkers
 from jackstay.engine.guardrails import pass_guardrails
+from jackstay.engine.listening import tell_whole
 from jackstay.engine.scope import Scope
 from jackstay.engine.task_failures import failed_with, go_on_from, retried
 from jackstay.engine.user_code import call_user
@@ -77,7 +79,9 @@ class _TaskStep:
         # A failure is looked into again: which of its steps is repeated, its own rows say.
         if row is not None and row.status == "succeeded":
             self.run.tell("reused", self.path, kind="task", task=self.scope.task)
-            return self._recorded(row)
+            result = self._recorded(row)
+            tell_whole(self.scope, self.path, Answer(result.raw), replayed=True)
+            return result
         self.began = self.run.began()
         self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
         await self._log("started")
