@@ -125,7 +125,14 @@ class Running:
         return dataclasses.replace(self.prepared(runtime, given, None, None, budget, deadline_s), replay=replay)
 
     def ended(self, outcome: Outcome) -> Any:
-        self._original._state, self._original._outcome = self.flow._state, outcome
+        """The result. The object has the state of what ended last; while a kickoff runs on it, its state is that one's."""
+        original = self._original
+        if self._owns or original._busy.acquire(blocking=False):
+            try:
+                original._state, original._outcome = self.flow._state, outcome
+            finally:
+                if not self._owns:
+                    original._busy.release()
         return outcome.result
 
 

@@ -116,6 +116,35 @@ def test_one_flow_object_runs_many_times_at_once() -> None:
     assert len({state_id for _, _, state_id in results}) == 5
 
 
+class Waiting(Flow):
+    """The first kickoff waits inside until it is let go."""
+
+    inside: threading.Event
+    go: threading.Event
+
+    @start()
+    def begin(self) -> Any:
+        if self.state["n"] == 0:
+            self.inside.set()
+            self.go.wait(20)
+        return self.state["n"]
+
+
+def test_a_kickoff_that_ends_does_not_change_the_state_of_one_that_is_running() -> None:
+    flow = Waiting()
+    flow.inside, flow.go = threading.Event(), threading.Event()
+
+    async def one_after_the_other() -> list[Any]:
+        first = asyncio.create_task(flow.akickoff(inputs={"n": 0}))
+        await asyncio.to_thread(flow.inside.wait, 20)
+        second = await flow.akickoff(inputs={"n": 1})
+        flow.go.set()
+        return [await first, second]
+
+    assert asyncio.run(one_after_the_other()) == [0, 1]
+    assert flow.state["n"] == 0  # it ended last
+
+
 # --- usage --------------------------------------------------------------------------------------------------------
 
 
