@@ -207,7 +207,7 @@ def heard(runtime: Any, *models: Any) -> tuple[list[str], BaseException | None]:
     pieces: list[str] = []
 
     async def body(scope: Any) -> Any:
-        question = Question(scope.run.asked_for(config), Conversation.of([Message("user", "Write 40 words")]))
+        question = Question(scope.run.models.asked_for(config), Conversation.of([Message("user", "Write 40 words")]))
         ask = Ask(config, question, lambda delta: pieces.append(delta.kind if delta.kind == "restart" else delta.text))
         return await call_model(scope, ask, path=scope.numbered("llm"))
 

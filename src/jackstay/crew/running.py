@@ -92,8 +92,8 @@ def _body(crew: Crew, given: Mapping[str, Any], forms: Sequence[OutputSpec | Non
 
         def present(now: CrewResult) -> CrewOutput:
             run, seconds = scope.run, scope.run.runtime.clock.monotonic() - began_s
-            reused = run.reused(scope.path)
-            return CrewOutput.of(Outcome(now, run.id, scope.path, run.bill(scope.path), seconds, reused=reused))
+            reused = run.bills.reused(scope.path)
+            return CrewOutput.of(Outcome(now, run.id, scope.path, run.bills.own(scope.path), seconds, reused=reused))
 
         port = OutputPort(present, lambda name, said: _read(name, said, models), lambda body: _rebuilt(body, forms))
         return await call_after(scope, after, result, port)

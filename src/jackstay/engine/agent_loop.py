@@ -59,10 +59,10 @@ class _Loop:
         after: Conversation | None,
     ) -> None:
         self.scope, self.agent, self.output = scope, agent, output
-        self.config: ModelConfig = scope.run.model_for(agent.model)
+        self.config: ModelConfig = scope.run.models.model_for(agent.model)
         self.tools = {tool.spec.name: tool for tool in tools}
-        self.native = scope.run.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
-        self.requested = scope.run.asked_for(agent.model)
+        self.native = scope.run.models.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
+        self.requested = scope.run.models.asked_for(agent.model)
         described = () if self.native else tuple(tool.spec for tool in tools)
         opening = prompts.opening(agent, user, described)
         self.conversation = Conversation.of(opening) if after is None else after.add(Message("user", user))

@@ -141,7 +141,7 @@ def _failed(error: Exception | RunCancelled, entered: list[Scope]) -> Failed:
     if not entered:  # it never began, or its failure was read from the record
         return Failed(error, getattr(error, "run_id", None) or "", "", NO_BILL)
     scope = entered[-1]
-    return Failed(error, scope.run.id, scope.path, scope.run.bill(scope.path))
+    return Failed(error, scope.run.id, scope.path, scope.run.bills.own(scope.path))
 
 
 def _log() -> logging.Logger:

@@ -104,7 +104,7 @@ class Chain:
     def _usable(self, config: ModelConfig, *, say: bool = False) -> Asker | None:
         """How the model is asked; None if it cannot be: no key, no SDK, or no tools where the question has some."""
         try:
-            asker = self._run.asker(config, owner=f"agent '{self._scope.agent}'" if self._scope.agent else "")
+            asker = self._run.models.asker(config, owner=f"agent '{self._scope.agent}'" if self._scope.agent else "")
             if self._ask.question.tools and not asker.native_tools:
                 raise ConfigurationError(
                     f"{config.model} does not take tools (native_tools=False), which this call needs"

@@ -63,7 +63,7 @@ async def end_failed(run: Run, error: BaseException) -> None:
 
 def tell_end(run: Run, error: BaseException | None = None) -> None:
     """Says how the run has ended, and what it has used."""
-    bill = run.bill()
+    bill = run.bills.own()
     news: dict[str, Any] = {
         "kind": run.row.kind,
         "name": run.row.name,

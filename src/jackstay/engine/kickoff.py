@@ -161,7 +161,13 @@ async def _in_place_of(run: Run, path: str, kickoff: Kickoff) -> RecordedKickoff
 
 def _outcome(run: Run, path: str, result: Any, duration_s: float) -> Outcome:
     return Outcome(
-        result, run.id, path, run.bill(path), duration_s, lost=0 if path else len(run.lost), reused=run.reused(path)
+        result,
+        run.id,
+        path,
+        run.bills.own(path),
+        duration_s,
+        lost=0 if path else len(run.lost),
+        reused=run.bills.reused(path),
     )
 
 
@@ -308,7 +314,7 @@ def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
     """What is wrong with a model or a limit is said before anything runs; and libraries are loaded before a task's clock
     starts."""
-    askers = [run.chain_asker(config, owner=owner) for config, owner in kickoff.models]
+    askers = [run.models.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()
 

@@ -67,7 +67,7 @@ async def _cached(run: Run, ask: Ask, args_hash: str) -> StepRow | None:
 
 def _cache_key(run: Run, ask: Ask, args_hash: str) -> str:
     """The question, and who is asked: the same name may stand for two models at two addresses."""
-    return digest([args_hash, run.chain_asker(ask.config).address])
+    return digest([args_hash, run.models.chain_asker(ask.config).address])
 
 
 def _recorded(run: Run, row: StepRow) -> Answer:

@@ -14,7 +14,6 @@ from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
-from jackstay.core.paths import parent_of
 from jackstay.core.records import (
     Intent,
     Lease,
@@ -28,16 +27,15 @@ from jackstay.core.records import (
     Takeover,
     Wait,
 )
-from jackstay.core.specs import ModelConfig, chain_of
 from jackstay.core.tool_failures import ToolFailureRecord
-from jackstay.core.usage import NO_BILL, Bill, Usage, from_pico
 from jackstay.engine.acts import Acts
 from jackstay.engine.recorded import Recorded
+from jackstay.engine.run_bills import RunBills
+from jackstay.engine.run_models import RunModels
 from jackstay.engine.run_writer import Blobs, RunWriter
 from jackstay.engine.tool_cache import ToolCache
 from jackstay.errors import (
     BudgetExceeded,
-    ConfigurationError,
     DeadlineExceeded,
     DefinitionChanged,
     RunSuspended,
@@ -45,7 +43,6 @@ from jackstay.errors import (
 )
 
 if TYPE_CHECKING:
-    from jackstay.engine.asker import Asker
     from jackstay.engine.budgets import BudgetScope
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
@@ -76,10 +73,8 @@ class Run:
         self.recorded = Recorded()
         self._attempts: dict[tuple[str, int], int] = {}
         self._reserved: dict[tuple[str, int], int] = {}
-        self._bills: dict[str, Bill] = {}
-        self._reused: dict[str, Bill] = {}
-        self._overridden: dict[int, tuple[ModelConfig, ModelConfig]] = {}
-        self._askers: dict[int, tuple[ModelConfig, Asker]] = {}
+        self.bills = RunBills()
+        self.models = RunModels(runtime, lambda: self.row.model_override)
         self.raised: dict[str, Any] = {}
         """What a person has allowed since a budget was reached, by the scope's path."""
         self.acts = Acts()
@@ -172,14 +167,6 @@ class Run:
         """The highest reservation number of this asking: those that were lost, or not sent, have used theirs up."""
         return self._reserved.get((path, rev), 0)
 
-    def bill(self, path: str = "") -> Bill:
-        """What the model calls inside a scope used and cost, from their rows; reused rows of other runs cost nothing."""
-        return self._bills.get(path, NO_BILL)
-
-    def reused(self, path: str = "") -> Bill:
-        """The same of the calls that were answered from another run's record: what they cost there."""
-        return self._reused.get(path, NO_BILL)
-
     def began(self) -> Began:
         return Began(self.now(), self.runtime.clock.monotonic())
 
@@ -251,56 +238,10 @@ class Run:
         self.stop = self.stop or error
 
     def note(self, row: StepRow) -> None:
-        """The bill of a model call counts for all scopes around it; what another run has paid for is told apart."""
+        """A row of the run's, its own or an earlier process's, counts."""
+        self.bills.note(row)
         if row.kind == "tool":
             self.tool_cache.note(row)
-        if row.kind != "llm" or row.origin_run_id == row.run_id:  # moved inside the run: it counts where it was paid
-            return
-        bills = self._bills if row.origin_run_id is None else self._reused
-        bill, path = bill_of(row), row.path
-        while path:
-            path = parent_of(path)
-            bills[path] = bills.get(path, NO_BILL) + bill
-
-    # --- models ------------------------------------------------------------------------------------------------------
-
-    def model_for(self, config: ModelConfig) -> ModelConfig:
-        """The model that this run asks: its override, if it has one, instead of the whole chain."""
-        override = self.row.model_override
-        if override is None or config.model == override:
-            return config
-        known = self._overridden.get(id(config))
-        if known is None:
-            mine = config.named(override)
-            # The original is kept too: its id must not be given to another object.
-            known = self._overridden[id(config)] = (config, mine)
-        return known[1]
-
-    def chain_asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
-        """The first model of the chain that can be asked. Raises what is wrong with the first of them."""
-        problem: ConfigurationError | None = None
-        for member in chain_of(self.model_for(config)):
-            try:
-                return self.asker(member, owner=owner)
-            except ConfigurationError as error:
-                problem = problem or error
-        assert problem is not None
-        raise problem
-
-    def asked_for(self, config: ModelConfig) -> tuple[str, ...]:
-        """The names of the chain's models, as they stand in the question."""
-        config = self.model_for(config)
-        if not config.fallbacks:
-            return (self.asker(config).requested,)
-        return tuple(member.model or self.asker(member).requested for member in chain_of(config))
-
-    def asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
-        """How this very model is asked (see `model_for`); raises what is wrong with it (`UnknownModelError`,
-        `MissingKeyError`, …)."""
-        known = self._askers.get(id(config))
-        if known is None:
-            known = self._askers[id(config)] = (config, self.runtime.asker(config, owner=owner))
-        return known[1]
 
     # --- stopping ----------------------------------------------------------------------------------------------------
 
@@ -359,19 +300,3 @@ class Run:
 
     def now(self) -> datetime:
         return self.runtime.clock.now()
-
-
-def bill_of(row: StepRow) -> Bill:
-    """The bill of one model-call row."""
-    usage = Usage(
-        row.input_tokens,
-        row.cached_tokens,
-        row.cache_write_tokens,
-        row.output_tokens,
-        row.reasoning_tokens,
-        estimated="estimated" in (row.flags or "").split(","),
-    )
-    answered = row.status == "succeeded"
-    paid = answered or usage.total_tokens > 0
-    # An answer out of the cache was no request.
-    return Bill(usage, int(answered and row.attempts > 0), from_pico(row.cost_pico) if paid else from_pico(0))

@@ -119,7 +119,7 @@ class _TaskStep:
         if result.error is not None:
             return result, "missing"
         async with watched(self.scope):
-            result = replace(result, bill=self.run.bill(self.path), duration_s=self._took_s())
+            result = replace(result, bill=self.run.bills.own(self.path), duration_s=self._took_s())
             await self._hand_out(result)
             # A callback may have swallowed a stop.
             self.run.check(self.scope)
@@ -195,7 +195,7 @@ class _TaskStep:
             form="raw" if output is None else output.form,
             value=value,
             data=None if output is None else output.dump(value),
-            bill=self.run.bill(self.path),
+            bill=self.run.bills.own(self.path),
             duration_s=self._took_s(),
             path=self.path,
             tool_failures=tuple(f for f in self.run.tool_failures if f.path.startswith(f"{self.path}/")),

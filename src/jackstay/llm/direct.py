@@ -35,9 +35,9 @@ async def _ask(runtime: Runtime, home: Home, llm: LLM, question: Question) -> An
     scope = current_scope()
 
     async def in_scope(scope: Scope) -> Answer:
-        mine = scope.run.model_for(config)
-        scope.run.chain_asker(config, owner="LLM.call")
-        asked = Question(scope.run.asked_for(config), *_rest(question))
+        mine = scope.run.models.model_for(config)
+        scope.run.models.chain_asker(config, owner="LLM.call")
+        asked = Question(scope.run.models.asked_for(config), *_rest(question))
         path = scope.hashed("llm", asked.hash())
         answer = await call_model(scope, Ask(mine, asked), path=path)
         # The answer goes to user code, which may act on it at once.
