@@ -19,7 +19,7 @@ from jackstay.core.records import StepRow
 from jackstay.journal import open_journal
 from jackstay.journal.location import from_url
 from jackstay.testing import Fault, Stub, StubRequest
-from tests.chaos.kills import Killing, Moment
+from tests.chaos.kills import Killing, Moment, wait_until_all_is_seen
 from tests.chaos.processes import Child, Warm
 from tests.programs.generated import REVISE
 
@@ -139,7 +139,7 @@ def fail_and_resume(warm: Warm, seed: int, commit: int, folder: Path, database_u
 
 
 def resumed(warm: Warm, stub: Stub, seed: int, point: int, folder: Path, database_url: str, *, met: bool) -> Crash:
-    stub.wait_for(lambda s: s.in_flight == 0)
+    wait_until_all_is_seen(stub)
     before, at_crash = len(stub.requests), books(database_url)
     again = started(warm, stub, seed, folder / "resumed", database_url, {})
     assert again.wait() == 0, f"PROGRAM_SEED={seed} SIGNAL_AT={point}\n{again.output}"

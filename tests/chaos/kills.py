@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from jackstay.journal import open_journal
 from jackstay.journal.location import from_url
-from jackstay.testing import Stub, StubRequest
+from jackstay.testing import RemoteStub, Stub, StubRequest
 from tests.chaos.processes import Child, Warm
 
 Kind = Literal["asked", "answering", "after the turn", "after the tool", "in the tool"]
@@ -160,7 +160,7 @@ def kill_and_resume(
         child = _started(warm, program, stub, killing, folder / "killed", environ, key)
         assert child.wait() == -signal.SIGKILL, f"{moment} was not met:\n{child.output}"
         killed_s = killing.killed_s or child.last_hit_s
-        stub.wait_for(lambda s: s.in_flight == 0)
+        wait_until_all_is_seen(stub)
         before = stub.requests
         open_calls = [r for r in before if r.client_left or (r.finished_s or 0) > killed_s - JUST_ANSWERED_S]
         again = _started(warm, program, stub, Killing(None), folder / "resumed", {**environ, "FAULT_POINTS": ""}, key)
@@ -179,6 +179,13 @@ def kill_and_resume(
         result=again.result,
         usage_at_stub=sum(r.usage.total_tokens for r in requests if r.usage is not None),
     )
+
+
+def wait_until_all_is_seen(stub: Stub) -> None:
+    """Until the stub has read, and is done with, whatever processes that are dead now had sent. It takes connections in
+    their order, so one that comes after theirs is accepted after them, and a second one after their data was read."""
+    for _ in range(2):
+        RemoteStub(stub.url).wait_for(lambda s: s.in_flight == 0)
 
 
 def _started(

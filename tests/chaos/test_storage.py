@@ -17,6 +17,7 @@ import pytest
 
 from jackstay.testing import Stub, StubRequest
 from tests.chaos.crashes import Books, books, question
+from tests.chaos.kills import wait_until_all_is_seen
 from tests.chaos.processes import Child, Warm, child_environment
 from tests.chaos.troubles import POSTGRES, SQLITE, NoRoom, ServerStopped, Trouble
 from tests.postgres import ensure_postgres, own_server
@@ -101,7 +102,7 @@ def check(warm: Warm, normal: Normal, trouble: Trouble, folder: Path, at: int) -
         child = started(warm, stub, folder / "stopped", trouble.url, trouble.environ)
         breaking.child.set_result(child)
         assert child.wait() == 0, child.output
-        stub.wait_for(lambda s: s.in_flight == 0)
+        wait_until_all_is_seen(stub)
         stopped, before = child.result, len(stub.requests)
         trouble.repair()
         at_repair = books(trouble.url, KEY)

@@ -26,7 +26,7 @@ from jackstay.journal.location import from_url
 from jackstay.testing import Stub, StubRequest
 from tests.chaos import crashes
 from tests.chaos.crashes import Normal, check, comparable, resumed, undisturbed
-from tests.chaos.kills import seeded
+from tests.chaos.kills import seeded, wait_until_all_is_seen
 from tests.chaos.processes import Child, Warm
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
@@ -137,7 +137,7 @@ def stop_and_wake(warm: Warm, normal: Normal, moment: Moment, url: str, folder: 
         finally:
             zombie.wake()
         status = zombie.wait()
-        stub.wait_for(lambda s: s.in_flight == 0)
+        wait_until_all_is_seen(stub)
         asked_by_zombie = len(stub.requests) - asked
     ended_well(zombie, status, normal, anywhere=not moment.among)
     assert everything(url) == recorded
