@@ -50,32 +50,60 @@ class _FlowRun:
         self.scope, self.flow, self.run = scope, flow, scope.run
         self.progress = FlowProgress(flow.graph)
         self.live: dict[asyncio.Task[Any], Call] = {}
+        self.ended: list[asyncio.Task[Any]] = []
+        """In the order in which they have, which is that of their rows."""
+        self.losers: set[asyncio.Task[Any]] = set()
+        """Of races that others have won: cancelled, and awaited before the flow ends."""
         self.last: Any = None
 
     async def perform(self) -> Any:
-        calls = self._feed_recorded(self.progress.begin())
+        calls = self._feed_recorded()
         try:
             while calls or self.live:
                 self.run.check(self.scope)
                 for call in calls:
-                    self.live[asyncio.ensure_future(self._execute(call))] = call
-                done, _ = await asyncio.wait(self.live, return_when=asyncio.FIRST_COMPLETED)
-                calls = []
-                for task in sorted(done, key=lambda t: list(self.live).index(t)):
-                    call = self.live.pop(task)
-                    self.last = task.result()
-                    calls += self.progress.complete(call.method, call.number, self.last)
+                    task = asyncio.ensure_future(self._execute(call))
+                    task.add_done_callback(self.ended.append)
+                    self.live[task] = call
+                await asyncio.wait(self.live, return_when=asyncio.FIRST_COMPLETED)
+                ended = self.ended.copy()
+                self.ended.clear()  # the list that the tasks know
+                calls = [call for task in ended if task in self.live for call in self._after(task)]
         finally:
-            await self._stop_siblings()
+            await self._stop_the_rest()
         return self.last
 
-    def _feed_recorded(self, ready: list[Call]) -> list[Call]:
+    def _after(self, task: asyncio.Task[Any]) -> list[Call]:
+        """The calls that may start now that this one has ended. Raises its exception, unless others still run its race."""
+        call = self.live.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and self._is_out(call):
+            text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
+            self.run.tell("warning", numbered(self.scope.path, call.method, call.number), text=text)
+            return []
+        self.last = task.result()
+        calls = self.progress.complete(call.method, call.number, self.last)
+        for other in [other for other, its in self.live.items() if not self.progress.is_running(its)]:
+            del self.live[other]
+            other.cancel()
+            self.losers.add(other)
+        return calls
+
+    def _is_out(self, call: Call) -> bool:
+        return self.run.stopped(self.scope) is None and self.progress.is_out(call.method, call.number)
+
+    def _feed_recorded(self) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
-        waiting = {(call.method, call.number): call for call in ready}
+        waiting = {(call.method, call.number): call for call in self.progress.begin()}
         for row in self.run.recorded.under(self.scope.path, "method"):
             name, _, number = row.path.rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
-            if call is None or self.run.find(row.path, _question(call)) is None or row.status != "succeeded":
+            if (
+                call is None
+                or not self.progress.is_running(call)
+                or self.run.find(row.path, _question(call)) is None
+                or row.status != "succeeded"
+            ):
                 continue
             try:
                 body = json.loads(row.result or "{}")
@@ -89,7 +117,7 @@ class _FlowRun:
             del waiting[(name, int(number))]
             self.last = value
             waiting |= {(c.method, c.number): c for c in self.progress.complete(name, int(number), value)}
-        return list(waiting.values())
+        return [call for call in waiting.values() if self.progress.is_running(call)]
 
     async def _execute(self, call: Call) -> Any:
         method = self.flow.graph.methods[call.method]
@@ -142,12 +170,13 @@ class _FlowRun:
         removed = canonical_json([name for name in mine if name not in after])
         return "succeeded", _object({"removed": removed, "state": changed, "value": value})
 
-    async def _stop_siblings(self) -> None:
+    async def _stop_the_rest(self) -> None:
+        rest = {*self.live, *self.losers}
         for task in self.live:
             task.cancel()
-        if self.live:
-            await asyncio.wait(self.live)
-            for task in self.live:
+        if rest:
+            await asyncio.wait(rest)
+            for task in rest:
                 if not task.cancelled():
                     task.exception()
 
