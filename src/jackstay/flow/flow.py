@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import webbrowser
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from jackstay.core.budget import Budget
@@ -20,6 +23,7 @@ from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.runtime import current_runtime
 from jackstay.errors import DefinitionError
 from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.plotting import Format, states_in, text_of, write
 from jackstay.flow.running import Running, copied, id_of
 from jackstay.flow.state import FlowState, fresh_state, with_inputs
 
@@ -201,6 +205,23 @@ class Flow(Generic[T]):
         made = copied(self)
         made._begins_at = origin
         return made
+
+    def plot(self, filename: str | Path = "flow", show: bool = True, *, format: Format = "html") -> str:
+        """Writes a picture of the flow and returns its path: which method follows which, and how they fared in this
+        object's last finished run.
+
+        "html" is one file that needs no network: pan, zoom, a method's source on a click; `show` opens it in the browser
+        (only from a terminal). "svg" and "mermaid" are for documents. Raises `ConfigurationError` where it cannot be
+        written.
+        """
+        graph, last = self._graph(), self._outcome
+        rows = current_runtime().journal.steps(last.run_id) if last else ()
+        states = states_in(rows, graph, last.path if last else "")
+        text = text_of(self._name, graph, format, states, last.run_id if last else None)
+        path = write(text, filename, format)
+        if show and format == "html" and sys.stdout.isatty():
+            webbrowser.open(path.as_uri())
+        return str(path)
 
     @property
     def fingerprint(self) -> str:
