@@ -24,7 +24,7 @@ demo: env-core  ## a crew and a flow, then a run that is killed and resumed
 	@$(BIN)/python -m jackstay demo
 
 test: env  ## the tests, ten minutes at most
-	$(BIN)/python -m pytest -n $(JOBS) --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=10 $(ARGS)
 
 check: env  ## style, types, layers, and the size report
 	$(BIN)/ruff check
