@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackstay.core.retry import Retry
 from jackstay.errors import MaxMethodCallsExceeded
 
 
@@ -57,6 +58,8 @@ class MethodSpec:
     emits: tuple[str, ...] | None = None
     """A router's labels where they are known (from `emit=` or the return annotation)."""
     takes_argument: bool = False
+    retry: Retry | None = None
+    """How often, and when, it is called again when it has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +104,61 @@ def problems(graph: FlowGraph) -> list[str]:
     return found
 
 
+def rivals(graph: FlowGraph) -> dict[str, str]:
+    """The methods that only an `or_` of several is waiting for, and the listener that has it: started by one event, two of
+    them race."""
+    found: dict[str, list[str]] = {}
+    for method in graph.methods.values():
+        parts = method.condition.conditions if isinstance(method.condition, AnyOf) and _fires_once(method) else ()
+        direct = [part.name for part in parts if isinstance(part, Trigger)]
+        for name in names_in(method.condition) if method.condition else ():
+            # Twice in one condition, or inside an `and_`, is no rival of the others.
+            found.setdefault(name, []).extend([method.name] if direct.count(name) == 1 else ["", ""])
+    return {name: waiting[0] for name, waiting in found.items() if name in graph.methods and len(waiting) == 1}
+
+
+def _fires_once(method: MethodSpec) -> bool:
+    """Of several branches the first one counts, until the `or_` is armed again."""
+    return isinstance(method.condition, AnyOf) and len(method.condition.conditions) > 1 and not method.router
+
+
 _Process = Generator["list[_Node]", list[Any], Any]
+_LOST = object()
+"""The result of a call that another one has made needless."""
 
 
 class _Node:
     """A call (leaf) or a process that waits for its children."""
 
-    __slots__ = ("argument", "method", "parent", "pending", "process", "results")
+    __slots__ = ("argument", "method", "number", "parent", "pending", "process", "race", "results")
 
-    def __init__(self, *, process: _Process | None = None, method: str = "", argument: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        process: _Process | None = None,
+        method: str = "",
+        argument: Any = None,
+        race: list[_Node] | None = None,
+    ) -> None:
         self.process, self.method, self.argument = process, method, argument
+        self.race = race
+        """The calls that it races with, itself among them, as long as they run."""
+        self.number = 0
         self.parent: tuple[_Node, int] | None = None
         self.pending = 0
         self.results: list[Any] = []
 
 
 class FlowProgress:
-    """Where a run of a flow is. `begin()` and each `complete()` return the calls that may start now."""
+    """Where a run of a flow is. `begin()` and each `complete()` return the calls that may start now.
+
+    Listeners that one event starts and that only the same `or_` waits for race: the first one to complete wins, the others
+    are no longer `is_running` then. One that fails is out of the race; the last one's failure is the flow's.
+    """
 
     def __init__(self, graph: FlowGraph) -> None:
         self._graph = graph
+        self._rivals = rivals(graph)
         self._running: dict[tuple[str, int], _Node] = {}
         self._counts: dict[str, int] = {}
         self._completed: set[str] = set()
@@ -137,6 +175,9 @@ class FlowProgress:
     def running(self) -> list[Call]:
         return [Call(method, number, node.argument) for (method, number), node in self._running.items()]
 
+    def is_running(self, call: Call) -> bool:
+        return (call.method, call.number) in self._running
+
     def begin(self) -> list[Call]:
         methods = self._graph.methods.values()
         starts = [m.name for m in methods if m.start and m.condition is None]
@@ -152,15 +193,32 @@ class FlowProgress:
             # Something ran a second time: a cycle, so every `or_` may fire again.
             self._fired.clear()
         self._completed.add(method)
+        for loser in node.race or ():
+            if loser is not node:
+                del self._running[loser.method, loser.number]
+                self._done(loser, _LOST)
         self._done(node, result)
         return self._work()
+
+    def is_out(self, method: str, number: int) -> bool:
+        """The call has failed: whether it is out of a race that others still run, so that the flow goes on."""
+        node = self._running[method, number]
+        if node.race is None or len(node.race) == 1:
+            return False
+        node.race.remove(node)
+        del self._running[method, number]
+        self._done(node, _LOST)
+        self._work()  # nothing starts: its place in the tree is closed
+        return True
 
     def _all(self, processes: list[_Process]) -> _Process:
         yield [_Node(process=process) for process in processes]
 
-    def _subtree(self, method: str, argument: Any) -> _Process:
+    def _subtree(self, method: str, argument: Any, race: list[_Node] | None = None) -> _Process:
         """A method and everything that follows from it."""
-        (result,) = yield [_Node(method=method, argument=argument)]
+        (result,) = yield [_Node(method=method, argument=argument, race=race)]
+        if result is _LOST:
+            return
         fired_before = set(self._fired)
         yield [_Node(process=self._dispatch(method, result))]
         label = label_of(result) if self._graph.methods[method].router else None
@@ -185,7 +243,14 @@ class FlowProgress:
         for name, value in triggers:
             listeners = self._fired_by(name, routers=False)
             if listeners:
-                yield [_Node(process=self._subtree(listener, value)) for listener in listeners]
+                races = self._races(listeners)
+                yield [_Node(process=self._subtree(each, value, races.get(each))) for each in listeners]
+
+    def _races(self, listeners: list[str]) -> dict[str, list[_Node]]:
+        """For each of these listeners that races with others of them, the list that their calls share."""
+        prizes = [self._rivals[name] for name in listeners if name in self._rivals]
+        shared: dict[str, list[_Node]] = {prize: [] for prize in prizes if prizes.count(prize) > 1}
+        return {name: shared[prize] for name in listeners if (prize := self._rivals.get(name, "")) in shared}
 
     def _fired_by(self, trigger: str, *, routers: bool) -> list[str]:
         """The methods whose condition this event completes, in the order of their definition."""
@@ -195,7 +260,7 @@ class FlowProgress:
                 continue
             if not self._satisfied(method.name, method.condition, trigger, ()):
                 continue
-            once = isinstance(method.condition, AnyOf) and len(method.condition.conditions) > 1 and not routers
+            once = _fires_once(method)
             if once and method.name in self._fired:
                 continue
             if once:
@@ -254,7 +319,10 @@ class FlowProgress:
                 f"{node.method} was to be called for the {count}th time in one run; max_method_calls is {limit}: "
                 "end the cycle, or give the flow a higher max_method_calls"
             )
+        node.number = count
         self._running[(node.method, count)] = node
+        if node.race is not None:
+            node.race.append(node)
         self._ready.append(Call(node.method, count, node.argument))
 
     def _done(self, node: _Node, result: Any) -> None:

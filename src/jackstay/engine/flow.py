@@ -50,32 +50,60 @@ class _FlowRun:
         self.scope, self.flow, self.run = scope, flow, scope.run
         self.progress = FlowProgress(flow.graph)
         self.live: dict[asyncio.Task[Any], Call] = {}
+        self.ended: list[asyncio.Task[Any]] = []
+        """In the order in which they have, which is that of their rows."""
+        self.losers: set[asyncio.Task[Any]] = set()
+        """Of races that others have won: cancelled, and awaited before the flow ends."""
         self.last: Any = None
 
     async def perform(self) -> Any:
-        calls = self._feed_recorded(self.progress.begin())
+        calls = self._feed_recorded()
         try:
             while calls or self.live:
                 self.run.check(self.scope)
                 for call in calls:
-                    self.live[asyncio.ensure_future(self._execute(call))] = call
-                done, _ = await asyncio.wait(self.live, return_when=asyncio.FIRST_COMPLETED)
-                calls = []
-                for task in sorted(done, key=lambda t: list(self.live).index(t)):
-                    call = self.live.pop(task)
-                    self.last = task.result()
-                    calls += self.progress.complete(call.method, call.number, self.last)
+                    task = asyncio.ensure_future(self._execute(call))
+                    task.add_done_callback(self.ended.append)
+                    self.live[task] = call
+                await asyncio.wait(self.live, return_when=asyncio.FIRST_COMPLETED)
+                ended = self.ended.copy()
+                self.ended.clear()  # the list that the tasks know
+                calls = [call for task in ended if task in self.live for call in self._after(task)]
         finally:
-            await self._stop_siblings()
+            await self._stop_the_rest()
         return self.last
 
-    def _feed_recorded(self, ready: list[Call]) -> list[Call]:
+    def _after(self, task: asyncio.Task[Any]) -> list[Call]:
+        """The calls that may start now that this one has ended. Raises its exception, unless others still run its race."""
+        call = self.live.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and self._is_out(call):
+            text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
+            self.run.tell("warning", numbered(self.scope.path, call.method, call.number), text=text)
+            return []
+        self.last = task.result()
+        calls = self.progress.complete(call.method, call.number, self.last)
+        for other in [other for other, its in self.live.items() if not self.progress.is_running(its)]:
+            del self.live[other]
+            other.cancel()
+            self.losers.add(other)
+        return calls
+
+    def _is_out(self, call: Call) -> bool:
+        return self.run.stopped(self.scope) is None and self.progress.is_out(call.method, call.number)
+
+    def _feed_recorded(self) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
-        waiting = {(call.method, call.number): call for call in ready}
+        waiting = {(call.method, call.number): call for call in self.progress.begin()}
         for row in self.run.recorded.under(self.scope.path, "method"):
             name, _, number = row.path.rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
-            if call is None or self.run.find(row.path, _question(call)) is None or row.status != "succeeded":
+            if (
+                call is None
+                or not self.progress.is_running(call)
+                or self.run.find(row.path, _question(call)) is None
+                or row.status != "succeeded"
+            ):
                 continue
             try:
                 body = json.loads(row.result or "{}")
@@ -89,32 +117,55 @@ class _FlowRun:
             del waiting[(name, int(number))]
             self.last = value
             waiting |= {(c.method, c.number): c for c in self.progress.complete(name, int(number), value)}
-        return list(waiting.values())
+        return [call for call in waiting.values() if self.progress.is_running(call)]
 
     async def _execute(self, call: Call) -> Any:
-        method = self.flow.graph.methods[call.method]
-        scope = self.scope.child(numbered(self.scope.path, call.method, call.number))
-        scope.touched = set()
+        path = numbered(self.scope.path, call.method, call.number)
         began = self.run.began()
-        self.run.tell("method_started", scope.path, method=call.method)
+        self.run.tell("method_started", path, method=call.method)
         before, alone = self._fields(), len(self.live) == 1
-        try:
-            result = await _call(scope, method, call)
-            # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
-            self.run.check(scope)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            self.run.tell("method_failed", scope.path, method=call.method, error=str(error))
-            if error is not self.run.stop:
-                failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-                await self.run.commit(self._row(scope, call, "failed", began, error=failure))
-            raise
+        attempt = 0
+        while True:
+            attempt += 1
+            scope = self.scope.child(path)
+            scope.touched = set()
+            try:
+                result = await _call(scope, self.flow.graph.methods[call.method], call)
+                # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
+                self.run.check(scope)
+                break
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if not await self._may_try_again(scope, call, attempt, error):
+                    await self._failed(scope, call, began, error)
+                    raise
+                self._put_back(before, self._changed_in(scope, before, alone=alone and len(self.live) == 1))
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
         await self.run.commit(self._row(scope, call, status, began, result=text))
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
-        self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s)
+        self.run.tell("method_finished", path, method=call.method, duration_s=duration_s)
         return result
+
+    async def _may_try_again(self, scope: Scope, call: Call, attempt: int, error: Exception) -> bool:
+        """Waits until it may. The user has asked for these retries by name: they come on top of those of each model call
+        (engine rule 18)."""
+        policy, clock = self.flow.graph.methods[call.method].retry, self.run.runtime.clock
+        if policy is None or attempt >= policy.max_attempts or self.run.stopped(scope) is not None:
+            return False
+        wait_s = round(policy.wait_s(attempt, clock.draw()), 3)
+        self.run.tell("retry", scope.path, attempt=attempt, wait_s=wait_s, error=str(error), model=call.method)
+        await clock.sleep(wait_s)
+        if self.run.stopped(self.scope) is not None:
+            return False
+        await self.run.recall(scope.path)
+        return True
+
+    async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
+        self.run.tell("method_failed", scope.path, method=call.method, error=str(error))
+        if error is not self.run.stop:
+            failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+            await self.run.commit(self._row(scope, call, "failed", began, error=failure))
 
     def _fields(self) -> dict[str, str]:
         try:
@@ -134,20 +185,29 @@ class _FlowRun:
         except NotStorable as error:
             self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
             return "opaque", "{}"
-        touched = self.flow.state.touched_by(scope.touched)
-        mine = [
-            name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
-        ]
+        mine = self._changed_in(scope, before, alone=alone)
         changed = _object({name: after[name] for name in mine if name in after})
         removed = canonical_json([name for name in mine if name not in after])
         return "succeeded", _object({"removed": removed, "state": changed, "value": value})
 
-    async def _stop_siblings(self) -> None:
+    def _changed_in(self, scope: Scope, before: dict[str, str], *, alone: bool) -> list[str]:
+        """The top-level fields that the method has used and changed."""
+        after, touched = self._fields(), self.flow.state.touched_by(scope.touched)
+        return [
+            name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
+        ]
+
+    def _put_back(self, before: dict[str, str], names: list[str]) -> None:
+        known = {name: json.loads(before[name]) for name in names if name in before}
+        self.flow.state.apply(known, [name for name in names if name not in before])
+
+    async def _stop_the_rest(self) -> None:
+        rest = {*self.live, *self.losers}
         for task in self.live:
             task.cancel()
-        if self.live:
-            await asyncio.wait(self.live)
-            for task in self.live:
+        if rest:
+            await asyncio.wait(rest)
+            for task in rest:
                 if not task.cancelled():
                     task.exception()
 

@@ -18,6 +18,9 @@ class TooManyCalls(Exception):
     pass
 
 
+LOST = object()
+
+
 class Reference:
     """`started` are the calls that wait for their result, by method and number."""
 
@@ -28,6 +31,7 @@ class Reference:
         self.completed: set[str] = set()
         self.fired: set[str] = set()
         self.joins: dict[str, set[str]] = {}
+        self.races: dict[tuple[str, int], list[tuple[str, int]]] = {}
         self.error: BaseException | None = None
         self.whole: asyncio.Future[Any] | None = None
 
@@ -41,6 +45,19 @@ class Reference:
         _, future = self.started.pop((method, number))
         future.set_result(result)
         await self._until_still()
+
+    async def fail(self, method: str, number: int) -> bool:
+        """Whether the flow goes on: the call was one of several that raced."""
+        race = self.races.get((method, number), [])
+        race = [call for call in race if call in self.started and call != (method, number)]
+        if race:
+            self._drop((method, number))
+            await self._until_still()
+        return bool(race)
+
+    def _drop(self, call: tuple[str, int]) -> None:
+        _, future = self.started.pop(call)
+        future.set_result(LOST)
 
     async def end(self) -> None:
         if self.whole is not None:
@@ -64,8 +81,12 @@ class Reference:
         entry_points = unconditional or [m for m in self._methods() if m.start]
         await asyncio.gather(*(self._method_and_what_follows(m, None) for m in entry_points))
 
-    async def _method_and_what_follows(self, method: MethodSpec, argument: Any) -> None:
-        result = await self._run(method, argument)
+    async def _method_and_what_follows(
+        self, method: MethodSpec, argument: Any, race: list[tuple[str, int]] | None = None
+    ) -> None:
+        result = await self._run(method, argument, race)
+        if result is LOST:
+            return
         label = label_of(result) if method.router else None
         await self._listeners_of(method.name, result, own_label=label)
 
@@ -90,17 +111,41 @@ class Reference:
                     to_route.append(label)
         # … then the listeners of every trigger: concurrently for one, one trigger after the other.
         for name, value in triggers:
+            listeners = self._triggered(name, routers=False)
+            # 10. Those that exclusively feed the same or_ race.
+            prizes = [self._prize(m) for m in listeners]
+            lists: dict[str, list[tuple[str, int]]] = {p: [] for p in prizes if p and prizes.count(p) > 1}
             await asyncio.gather(
-                *[self._method_and_what_follows(m, value) for m in self._triggered(name, routers=False)]
+                *(
+                    self._method_and_what_follows(m, value, lists.get(prize or ""))
+                    for m, prize in zip(listeners, prizes, strict=True)
+                )
             )
 
-    async def _run(self, method: MethodSpec, argument: Any) -> Any:
+    def _prize(self, racer: MethodSpec) -> str | None:
+        """The listener on an `or_` of several that alone waits for this method, and for nothing but that it ends."""
+        listeners = [m for m in self._methods() if m.condition and racer.name in names_in(m.condition)]
+        if len(listeners) != 1 or listeners[0].router or not isinstance(listeners[0].condition, AnyOf):
+            return None
+        parts = listeners[0].condition.conditions
+        mentions = [name for part in parts for name in names_in(part)].count(racer.name)
+        return listeners[0].name if len(parts) > 1 and mentions == 1 and Trigger(racer.name) in parts else None
+
+    async def _run(self, method: MethodSpec, argument: Any, race: list[tuple[str, int]] | None = None) -> Any:
         number = self.numbers[method.name] = self.numbers.get(method.name, 0) + 1
         if not method.start and number > self.graph.max_method_calls:  # 12.
             raise TooManyCalls(method.name)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.started[method.name, number] = (argument, future)
+        if race is not None:
+            race.append((method.name, number))
+            self.races[method.name, number] = race
         result = await future
+        if result is LOST:
+            return LOST
+        for loser in race or ():
+            if loser in self.started:
+                self._drop(loser)
         if method.name in self.completed:  # 9. ran again: every or_ may fire again
             self.fired.clear()
         self.completed.add(method.name)
