@@ -1,7 +1,7 @@
 """OpenAI's client, relieved of one thing: its walk over every message before a request.
 
 The SDK compares each message and tool with some seventy types, to rename fields and to read files into base64. The wire
-library hands over finished JSON, in which there is nothing to rename or read; the walk took a sixth of a kickoff's CPU
+library hands over finished JSON, in which there is nothing to rename or read; the walk took a seventh of a kickoff's CPU
 (`bench/bench_crews.py`), and grows with the conversation. What the SDK calls `extra_body` it sends as it is.
 """
 
