@@ -32,6 +32,7 @@ from jackstay.engine.definitions import (
 )
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
+from jackstay.engine.kickoff_hooks import about_kickoff
 from jackstay.engine.replaying import Replay, plan_of
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -112,6 +113,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
         result = kickoff.decode(row.result or "null")
         return _outcome(run, scope.path, result, row.duration_us / 1e6)
     scope.bound(deadline_s=kickoff.deadline_s, retry=kickoff.retry, budgets=budgets_of(run, kickoff, scope.path))
+    scope.about = about_kickoff(kickoff)
     await _prepare_models(run, kickoff)
     began = run.began()
     record_kickoff(run, scope.path, kickoff, earlier.path if earlier is not None else None)
@@ -268,6 +270,7 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     runtime, started = run.runtime, run.runtime.clock.monotonic()
     scope = Scope(run, "", home).bound(deadline_s=kickoff.deadline_s, since_s=asked_s)
     scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
+    scope.about = about_kickoff(kickoff)
     runtime.leases.keep(run, current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
