@@ -124,7 +124,7 @@ class _FlowRun:
         scope = self.scope.child(numbered(self.scope.path, call.method, call.number))
         scope.touched = set()
         began = self.run.began()
-        self.run.tell("method_started", scope.path, method=call.method)
+        self.run.tell("method_started", scope.path, method=call.method, about=(scope, self.flow.state, call.argument))
         before, alone = self._fields(), len(self.live) == 1
         try:
             result = await _call(scope, method, call)
@@ -133,7 +133,7 @@ class _FlowRun:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            self.run.tell("method_failed", scope.path, method=call.method, error=str(error))
+            self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
             if error is not self.run.stop:
                 failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
                 await self.run.commit(self._row(scope, call, "failed", began, error=failure))
@@ -141,7 +141,13 @@ class _FlowRun:
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
         await self.run.commit(self._row(scope, call, status, began, result=text))
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
-        self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s)
+        self.run.tell(
+            "method_finished",
+            scope.path,
+            method=call.method,
+            duration_s=duration_s,
+            about=(scope, self.flow.state, result),
+        )
         return result
 
     def _fields(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from jackstay.core.paths import numbered
 from jackstay.engine.decision import Decision
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
-from jackstay.errors import DefinitionError, HookAborted
+from jackstay.errors import DefinitionError, HookAborted, RunSignal
 
 HookFunction = Callable[[Any], Any]
 
@@ -191,7 +191,7 @@ async def notify(scope: Scope, point: InterceptionPoint, context: Any) -> None:
     for hook in looking(point, agent=scope.agent):
         try:
             await call_user(scope, hook, context)
-        except Exception as error:  # noqa: BLE001 - as above
+        except (Exception, RunSignal) as error:  # noqa: BLE001 - as above; a stop is raised again by the next step
             told = f"the {point.value} hook {_name_of(hook)} failed: {type(error).__name__}: {error}"
             scope.run.tell("warning", scope.path, text=told)
 

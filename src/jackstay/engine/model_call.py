@@ -116,7 +116,13 @@ class _Call:
 
     async def perform(self) -> Answer:
         asked_for = self.ask.question.models[0]
-        self.run.tell("model_call_started", self.record.path, model=asked_for, agent=self.scope.agent)
+        self.run.tell(
+            "model_call_started",
+            self.record.path,
+            model=asked_for,
+            agent=self.scope.agent,
+            about=(self.scope, self.ask),
+        )
         while True:
             member = await self.chain.next()
             try:
@@ -338,6 +344,7 @@ class _Call:
             cost_usd=from_pico(row.cost_pico),
             duration_s=row.duration_us / 1e6,
             attempts=row.attempts,
+            about=(self.scope, self.ask, answer),
         )
         if not self._heard:
             tell_whole(self.scope, self.record.path, answer, replayed=False)
@@ -351,4 +358,5 @@ class _Call:
             model=self.ask.question.models[0],
             error=str(error),
             attempts=row.attempts,
+            about=(self.scope, self.ask),
         )

@@ -84,7 +84,9 @@ class _TaskStep:
             tell_whole(self.scope, self.path, Answer(result.raw), replayed=True)
             return result
         self.began = self.run.began()
-        self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
+        self.run.tell(
+            "task_started", self.path, task=self.scope.task, agent=self.scope.agent, about=(self.scope, self.context)
+        )
         await self._log("started")
         self._bound_in_time()
         try:
@@ -208,15 +210,19 @@ class _TaskStep:
     def _tell_end(self, result: TaskResult, how: str | None) -> None:
         named = {"task": self.scope.task, "agent": self.scope.agent}
         if how is not None:
-            self.run.tell("task_skipped", self.path, **named, error=result.error)
+            self.run.tell("task_skipped", self.path, **named, error=result.error, about=(self.scope, self.task, result))
             return
         figures = {"tokens": result.bill.usage.total_tokens, "cost_usd": result.bill.cost_usd}
         self.run.tell(
-            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s
-        )
+            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s,
+            about=(self.scope, self.task, result),
+        )  # fmt: skip
 
     async def _failed(self, error: Exception) -> None:
-        self.run.tell("task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error))
+        about = (self.scope, error)
+        self.run.tell(
+            "task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error), about=about
+        )
         await self._log("failed", output=f"{type(error).__name__}: {error}")
         if error is self.run.stop:
             return

@@ -19,6 +19,7 @@ from jackstay.core.specs import ToolDef
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.engine.acting import Act
 from jackstay.engine.call_record import LOOKED_AT
+from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
 from jackstay.engine.tool_cache import CACHED, KEPT, key_of
 from jackstay.engine.tool_context import ToolCallContext, calling
@@ -114,7 +115,7 @@ class _ToolStep:
     # --- the call ----------------------------------------------------------------------------------------------------
 
     async def _called(self) -> tuple[Message, bool]:
-        self.run.tell("tool_started", self.path, tool=self.call.name, arguments=self.call.arguments)
+        self.run.tell("tool_started", self.path, tool=self.call.name, arguments=self.call.arguments, about=self._about)
         try:
             text = await self._execute(self.tool)
         except asyncio.CancelledError:
@@ -184,7 +185,7 @@ class _ToolStep:
 
     async def _succeeded(self, text: str) -> tuple[Message, bool]:
         await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
-        self.run.tell("tool_finished", self.path, tool=self.call.name, result=text)
+        self.run.tell("tool_finished", self.path, tool=self.call.name, result=text, about=self._about)
         return await self._told(text)
 
     async def _told(self, text: str) -> tuple[Message, bool]:
@@ -211,12 +212,18 @@ class _ToolStep:
         lines = "".join(traceback.format_exception(error))
         failure = failure_of(error, traceback=lines)
         await self.run.commit(self._row("failed", error=failure))
-        self.run.tell("tool_failed", self.path, tool=self.call.name, error=str(error), error_type=failure.type)
+        told = {"tool": self.call.name, "error": str(error), "error_type": failure.type}
+        self.run.tell("tool_failed", self.path, **told, about=self._about)
         settle(self.scope, self._record(failure), failure, self.policy)
         return self._message(observation(failure)), False
 
     def _record(self, failure: Failure) -> Any:
         return record_of(failure, self.call, self.scope)
+
+    @property
+    def _about(self) -> tuple[Scope, ToolCall, Began]:
+        """For listeners."""
+        return self.scope, self.call, self.began
 
     @property
     def _is_answer(self) -> bool:

@@ -57,6 +57,7 @@ def settle(scope: Scope, record: ToolFailureRecord, failure: Failure, policy: To
         run.tool_failures.append(record)
     if not stated:
         return
+    run.news("tool_failure", scope.path, (scope, record, policy))
     if policy is ToolFailurePolicy.RAISE:
         raise ToolExecutionFailedError(f"the tool '{record.tool_name}' failed: {record.message}", record)
     if policy is ToolFailurePolicy.WARN:
