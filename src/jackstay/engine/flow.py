@@ -10,12 +10,14 @@ from typing import Any
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import failure_of
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
+from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
+from jackstay.engine.step_hooks import around_method
 from jackstay.engine.user_code import call_user
 from jackstay.errors import InputsError
 
@@ -127,7 +129,9 @@ class _FlowRun:
         self.run.tell("method_started", scope.path, method=call.method, about=(scope, self.flow.state, call.argument))
         before, alone = self._fields(), len(self.live) == 1
         try:
+            await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
             result = await _call(scope, method, call)
+            await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
             # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
             self.run.check(scope)
         except asyncio.CancelledError:

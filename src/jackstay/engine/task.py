@@ -27,6 +27,7 @@ from jackstay.engine.delegation import Coworkers
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.listening import tell_whole
 from jackstay.engine.scope import Scope
+from jackstay.engine.step_hooks import after_task, before_task
 from jackstay.engine.task_failures import failed_with, go_on_from, retried
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
@@ -112,6 +113,7 @@ class _TaskStep:
         async with watched(self.scope):
             if not await self._is_wanted():
                 return self._result("", None), "skipped"
+            self.context = await before_task(self.scope, self.task, self.context)
         try:
             async with watched(self.scope):
                 result = await retried(self.scope, self.task.on_error, self._answered)
@@ -122,6 +124,7 @@ class _TaskStep:
         if result.error is not None:
             return result, "missing"
         async with watched(self.scope):
+            result = await after_task(self.scope, self.task, result)
             result = replace(result, bill=self.run.bills.own(self.path), duration_s=self._took_s())
             await self._hand_out(result)
             # A callback may have swallowed a stop.
