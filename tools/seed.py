@@ -26,7 +26,7 @@ from tests.seed.rows import ROWS, Issue, Row  # noqa: E402
 RESOLVED: dict[Issue, bool] = {
     "Foundation": True,
     "Model calls": True,
-    "Replay": False,
+    "Replay": True,
     "Crews": False,
     "Flows": False,
     "Observability": False,

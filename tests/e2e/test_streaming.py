@@ -280,3 +280,43 @@ def test_asynchronous_callbacks_of_a_stream_run_on_the_callers_loop() -> None:
         return asyncio.get_running_loop()
 
     assert {asyncio.run(main())} == set(loops)
+
+
+@FORMS
+def test_items_of_a_batch_come_in_one_stream_each_piece_with_its_item(stub: Stub, asynchronous: bool) -> None:
+    stub.rule(Fault.http(400), user="about rocks")
+    agent = Agent(role="Analyst", goal="g", backstory="b", llm="gpt-4o-mini")
+    task = Task(name="tides", description="Tides about {topic}", expected_output="t", agent=agent)
+    crew = Crew(agents=[agent], tasks=[task], stream=True)
+    items = [{"topic": "moons"}, {"topic": "rocks"}, {"topic": "boats"}]
+
+    async def iterated() -> Any:
+        streaming: Any = await crew.akickoff_for_each(items, concurrency=2)
+        return streaming, [chunk async for chunk in streaming]
+
+    if asynchronous:
+        streaming, chunks = asyncio.run(iterated())
+    else:
+        streaming = crew.kickoff_for_each(items, concurrency=2)
+        chunks = list(streaming)
+
+    assert {item: text_of([c for c in chunks if c.item == item], 0) for item in (0, 2)} == {0: TIDES, 2: TIDES}
+    assert [output.ok for output in streaming.results] == [True, False, True]
+    assert streaming.get_full_text() == TIDES * 2
+    assert crew.usage_metrics is not None
+    assert crew.usage_metrics.total_tokens == stub.total_usage().total_tokens
+    with pytest.raises(RuntimeError, match="3 items: they are in its results"):
+        _ = streaming.result
+
+
+def test_a_replay_streams_too(stub: Stub) -> None:
+    crew = crew_of()
+    list(kicked(crew))
+    asked = len(stub.requests)
+
+    streaming: Any = crew.replay("waves")
+    chunks = list(streaming)
+
+    assert text_of(chunks, 1) == streaming.result.raw == WAVES
+    assert {chunk.replayed for chunk in chunks if chunk.task_index == 0} == {True}
+    assert len(stub.requests) == asked + 1

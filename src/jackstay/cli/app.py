@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jackstay.cli.checkpoint import checkpoint
+from jackstay.cli.flow import flow
 from jackstay.cli.outcome import reporting
 from jackstay.cli.terminal import prepare_streams
 
@@ -299,6 +300,7 @@ def doctor(
 
 
 app.add_typer(checkpoint, name="checkpoint", rich_help_panel=FIRST)
+app.add_typer(flow, name="flow", rich_help_panel=FIRST)
 app.add_typer(database, name="db", rich_help_panel=UPKEEP)
 
 

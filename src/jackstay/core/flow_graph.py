@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackstay.core.retry import Retry
 from jackstay.errors import MaxMethodCallsExceeded
 
 
@@ -57,6 +58,8 @@ class MethodSpec:
     emits: tuple[str, ...] | None = None
     """A router's labels where they are known (from `emit=` or the return annotation)."""
     takes_argument: bool = False
+    retry: Retry | None = None
+    """How often, and when, it is called again when it has failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_
 from jackstay.engine.addressing import find_unit, replay_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.batch import Ended, start_batch
-from jackstay.engine.bridge import run_async, run_sync
+from jackstay.engine.bridge import Work, run_async, run_sync
 from jackstay.engine.checkpoints import Origin, beginning
 from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome, start
@@ -169,8 +169,10 @@ class Crew(BaseModel):
         first item's exception is raised. `deadline_s` is for each item."""
         guard_loading()
         runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
-        work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-        return self._presented_each(run_sync(runtime, work), on_error)
+        work = self._batch(runtime, concurrency)
+        if self.stream:
+            return self._streamed_each(runtime, kickoffs, work, on_error)
+        return self._presented_each(run_sync(runtime, work(kickoffs)), on_error)
 
     async def akickoff_for_each(
         self,
@@ -183,8 +185,10 @@ class Crew(BaseModel):
         """As `kickoff_for_each`, to be awaited."""
         guard_loading()
         runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
-        work = start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-        return self._presented_each(await run_async(runtime, work), on_error)
+        work = self._batch(runtime, concurrency)
+        if self.stream:
+            return self._streamed_each(runtime, kickoffs, work, on_error)
+        return self._presented_each(await run_async(runtime, work(kickoffs)), on_error)
 
     async def kickoff_for_each_async(
         self,
@@ -215,6 +219,8 @@ class Crew(BaseModel):
         guard_loading()
         runtime = current_runtime()
         kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
+        if self.stream:
+            return self._streamed(runtime, kickoff)
         return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def areplay(
@@ -229,6 +235,8 @@ class Crew(BaseModel):
         guard_loading()
         runtime = current_runtime()
         kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
+        if self.stream:
+            return self._streamed(runtime, kickoff)
         return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     @of_an_object
@@ -337,8 +345,27 @@ class Crew(BaseModel):
         return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
 
     def _streamed(self, runtime: Runtime, kickoff: Kickoff) -> CrewOutput:
+        def work(kickoffs: Sequence[Kickoff]) -> Work[Outcome]:
+            return lambda home: start(runtime, home, kickoffs[0])
+
+        made = CrewStreamingOutput(runtime, self.tasks, [kickoff], work, lambda outcome: [self._presented(outcome)])
         # Said to be what a kickoff returns: a type that depended on `stream` would be a union at every other kickoff.
-        return cast("CrewOutput", CrewStreamingOutput(runtime, kickoff, self.tasks, self._presented))
+        return cast("CrewOutput", made)
+
+    def _streamed_each(
+        self,
+        runtime: Runtime,
+        kickoffs: list[Kickoff],
+        work: Callable[[Sequence[Kickoff]], Work[Any]],
+        on_error: OnError,
+    ) -> CrewOutputs:
+        made = CrewStreamingOutput(
+            runtime, self.tasks, kickoffs, work, lambda ended: self._presented_each(ended, on_error)
+        )
+        return cast("CrewOutputs", made)
+
+    def _batch(self, runtime: Runtime, concurrency: int) -> Callable[[Sequence[Kickoff]], Work[list[Ended]]]:
+        return lambda kickoffs: start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
 
     def _presented(self, outcome: Outcome) -> CrewOutput:
         output = CrewOutput.of(outcome)

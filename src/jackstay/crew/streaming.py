@@ -7,7 +7,7 @@ import concurrent.futures
 import contextvars
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -20,9 +20,8 @@ from jackstay.core.tasks import task_keys
 from jackstay.crew.output import CrewOutput
 from jackstay.crew.task import Task
 from jackstay.engine.asked import Kickoff
-from jackstay.engine.bridge import STOP_WAIT_S, run_async, run_sync
+from jackstay.engine.bridge import STOP_WAIT_S, Work, run_async, run_sync
 from jackstay.engine.home import Home
-from jackstay.engine.kickoff import Outcome, start
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 
@@ -56,6 +55,8 @@ class StreamChunk(BaseModel):
     restart: bool = False
     call: str = ""
     """The step that says it: its path in the run."""
+    item: int = 0
+    """Of `kickoff_for_each`: which of the inputs, from 0."""
 
 
 class CrewStreamingOutput:
@@ -65,46 +66,64 @@ class CrewStreamingOutput:
     with`) block does. A consumer that is slow gets more text at a time and slows nobody.
     """
 
-    def __init__(self, runtime: Runtime, kickoff: Kickoff, tasks: list[Task], present: Callable[[Outcome], CrewOutput]):
+    def __init__(
+        self,
+        runtime: Runtime,
+        tasks: list[Task],
+        kickoffs: Sequence[Kickoff],
+        work: Callable[[Sequence[Kickoff]], Work[Any]],
+        present: Callable[[Any], Sequence[CrewOutput]],
+    ) -> None:
+        """`work` is what a kickoff of these would do, `present` makes outputs of its result, one for each."""
         self._runtime, self._present = runtime, present
-        self._kickoff = replace(kickoff, body=self._listened(kickoff.body))
-        self._names = _Names(tasks)
+        self._names = [_Names(tasks, item) for item in range(len(kickoffs))]
+        pairs = zip(self._names, kickoffs, strict=True)
+        self._listened_work = work([replace(each, body=self._listened(names, each.body)) for names, each in pairs])
         self._waiting = deque[StreamChunk]()
         self._changed = threading.Condition()
         self._wake: Callable[[], None] | None = None
         self._begun = self._ended = self._closed = False
         self._work: asyncio.Task[Any] | None = None
         self._driver: asyncio.Task[Any] | None = None
-        self._result: CrewOutput | None = None
+        self._results: Sequence[CrewOutput] | None = None
         self._error: BaseException | None = None
         self.chunks: list[StreamChunk] = []
         """Those that the iteration has given out."""
 
     @property
     def result(self) -> CrewOutput:
-        """The crew's output. `RuntimeError` before the iteration has ended; what the run raised, if it did."""
+        """The crew's output. `RuntimeError` before the iteration has ended, and of several items; what the run raised, if
+        it did."""
+        if len(self._names) != 1:
+            raise RuntimeError(f"the stream is of {len(self._names)} items: they are in its results")
+        return self.results[0]
+
+    @property
+    def results(self) -> Sequence[CrewOutput]:
+        """The outputs: one, or of `kickoff_for_each` its `CrewOutputs`. Raises as `result` does."""
         if self._error is not None:
             raise self._error
-        if self._result is None or not self._ended:
+        if self._results is None or not self._ended:
             why = "it was closed" if self._closed else "it has not been iterated to its end"
             raise RuntimeError(f"the stream has no result: {why}")
-        return self._result
+        return self._results
 
     @property
     def is_completed(self) -> bool:
-        return self._result is not None
+        return self._results is not None
 
     def get_full_text(self) -> str:
-        """All text that was given out, without what was restarted."""
-        return "".join(text for _, text in self._texts())
+        """All text that was given out, item by item, without what was restarted."""
+        return "".join(text for _, _, text in sorted(self._texts(), key=lambda each: each[0]))
 
-    def _texts(self) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
+    def _texts(self) -> list[tuple[int, str, str]]:
+        """With the item and the call that said it."""
+        found: list[tuple[int, str, str]] = []
         for chunk in self.chunks:
             if chunk.restart:
-                found = [each for each in found if each[0] != chunk.call]
+                found = [each for each in found if each[:2] != (chunk.item, chunk.call)]
             elif chunk.chunk_type is StreamChunkType.TEXT:
-                found.append((chunk.call, chunk.content))
+                found.append((chunk.item, chunk.call, chunk.content))
         return found
 
     # --- iterating ---------------------------------------------------------------------------------------------------
@@ -214,38 +233,41 @@ class CrewStreamingOutput:
         self._driver = asyncio.create_task(run_async(self._runtime, self._drive))
         self._driver.add_done_callback(lambda driver: self._finish(driver.result))
 
-    async def _drive(self, home: Home) -> Outcome:
+    async def _drive(self, home: Home) -> Any:
         with self._changed:
             self._work = asyncio.current_task()
             closed = self._closed
         if closed:
             raise asyncio.CancelledError
-        return await start(self._runtime, home, self._kickoff)
+        return await self._listened_work(home)
 
-    def _finish(self, outcome: Callable[[], Outcome]) -> None:
-        result: CrewOutput | None = None
+    def _finish(self, outcome: Callable[[], Any]) -> None:
+        results: Sequence[CrewOutput] | None = None
         error: BaseException | None = None
         try:
-            result = self._present(outcome())
+            results = self._present(outcome())
         except (asyncio.CancelledError, concurrent.futures.CancelledError) as stopped:
             error = None if self._closed else stopped
         except BaseException as raised:  # noqa: BLE001 - raised again where the stream is iterated
             error = None if self._closed else raised
-        if result is not None and not self.chunks and not self._waiting:
-            # Nothing was done: the whole run is a record.
-            self._waiting.extend(self._names.replayed(result))
+        # Where nothing was done the whole run is a record.
+        told = [
+            chunk for names, output in zip(self._names, results or (), strict=False) for chunk in names.replayed(output)
+        ]
         with self._changed:
-            self._result, self._error, self._ended = result, error, True
+            self._waiting.extend(told)
+            self._results, self._error, self._ended = results, error, True
             self._changed.notify_all()
         if self._wake is not None:
             self._wake()
 
-    def _listened(self, body: Callable[[Scope], Any]) -> Callable[[Scope], Any]:
+    def _listened(self, names: _Names, body: Callable[[Scope], Any]) -> Callable[[Scope], Any]:
         async def listened(scope: Scope) -> Any:
-            outer, self._names.scope = scope.listener, scope.path
+            outer, names.scope = scope.listener, scope.path
 
             def heard(piece: Piece) -> None:
-                self._push(self._names.chunk(piece))
+                names.heard = True
+                self._push(names.chunk(piece))
                 if outer is not None:
                     outer(piece)
 
@@ -267,9 +289,10 @@ class CrewStreamingOutput:
 
 
 class _Names:
-    """Which task and agent a piece belongs to, by its path."""
+    """Which item, task and agent a piece belongs to, by its path."""
 
-    def __init__(self, tasks: list[Task]) -> None:
+    def __init__(self, tasks: list[Task], item: int) -> None:
+        self.item, self.heard = item, False
         self.scope = ""
         """The crew's own path in the run."""
         keys = task_keys([task.key for task in tasks])
@@ -298,17 +321,23 @@ class _Names:
             replayed=piece.replayed,
             restart=piece.kind == "restart",
             call=piece.path,
+            item=self.item,
         )
 
     def replayed(self, output: CrewOutput) -> Iterator[StreamChunk]:
-        for path, said in zip(self._tasks, output.tasks_output, strict=True):
+        """What stands in the record, if nobody has said anything."""
+        for path, said in zip(self._tasks, () if self.heard else output.tasks_output, strict=False):
             if said.raw:
                 yield self.chunk(Piece(f"{self.scope}/{path}".lstrip("/"), said.agent, "text", said.raw, replayed=True))
 
 
 def _is_one_text(last: StreamChunk, chunk: StreamChunk) -> bool:
     texts = last.chunk_type is chunk.chunk_type is StreamChunkType.TEXT
-    return texts and last.call == chunk.call and not (last.restart or chunk.restart or last.replayed or chunk.replayed)
+    return (
+        texts
+        and (last.item, last.call) == (chunk.item, chunk.call)
+        and not (last.restart or chunk.restart or last.replayed or chunk.replayed)
+    )
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:

@@ -122,37 +122,56 @@ class _FlowRun:
         return [call for call in waiting.values() if self.progress.is_running(call)]
 
     async def _execute(self, call: Call) -> Any:
-        method = self.flow.graph.methods[call.method]
-        scope = self.scope.child(numbered(self.scope.path, call.method, call.number))
-        scope.touched = set()
+        path = numbered(self.scope.path, call.method, call.number)
         began = self.run.began()
-        self.run.tell("method_started", scope.path, method=call.method, about=(scope, self.flow.state, call.argument))
+        about = (self.scope, self.flow.state, call.argument)
+        self.run.tell("method_started", path, method=call.method, about=about)
         before, alone = self._fields(), len(self.live) == 1
-        try:
-            await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
-            result = await _call(scope, method, call)
-            await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
-            # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
-            self.run.check(scope)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
-            if error is not self.run.stop:
-                failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-                await self.run.commit(self._row(scope, call, "failed", began, error=failure))
-            raise
+        attempt = 0
+        while True:
+            attempt += 1
+            scope = self.scope.child(path)
+            scope.touched = set()
+            try:
+                await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
+                result = await _call(scope, self.flow.graph.methods[call.method], call)
+                await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
+                # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
+                self.run.check(scope)
+                break
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if not await self._may_try_again(scope, call, attempt, error):
+                    await self._failed(scope, call, began, error)
+                    raise
+                self._put_back(before, self._changed_in(scope, before, alone=alone and len(self.live) == 1))
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
         await self.run.commit(self._row(scope, call, status, began, result=text))
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
-        self.run.tell(
-            "method_finished",
-            scope.path,
-            method=call.method,
-            duration_s=duration_s,
-            about=(scope, self.flow.state, result),
-        )
+        about = (scope, self.flow.state, result)
+        self.run.tell("method_finished", path, method=call.method, duration_s=duration_s, about=about)
         return result
+
+    async def _may_try_again(self, scope: Scope, call: Call, attempt: int, error: Exception) -> bool:
+        """Waits until it may. The user has asked for these retries by name: they come on top of those of each model call
+        (engine rule 18)."""
+        policy, clock = self.flow.graph.methods[call.method].retry, self.run.runtime.clock
+        if policy is None or attempt >= policy.max_attempts or self.run.stopped(scope) is not None:
+            return False
+        wait_s = round(policy.wait_s(attempt, clock.draw()), 3)
+        self.run.tell("retry", scope.path, attempt=attempt, wait_s=wait_s, error=str(error), model=call.method)
+        await clock.sleep(wait_s)
+        if self.run.stopped(self.scope) is not None:
+            return False
+        await self.run.recall(scope.path)
+        return True
+
+    async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
+        self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
+        if error is not self.run.stop:
+            failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
+            await self.run.commit(self._row(scope, call, "failed", began, error=failure))
 
     def _fields(self) -> dict[str, str]:
         try:
@@ -172,13 +191,21 @@ class _FlowRun:
         except NotStorable as error:
             self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
             return "opaque", "{}"
-        touched = self.flow.state.touched_by(scope.touched)
-        mine = [
-            name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
-        ]
+        mine = self._changed_in(scope, before, alone=alone)
         changed = _object({name: after[name] for name in mine if name in after})
         removed = canonical_json([name for name in mine if name not in after])
         return "succeeded", _object({"removed": removed, "state": changed, "value": value})
+
+    def _changed_in(self, scope: Scope, before: dict[str, str], *, alone: bool) -> list[str]:
+        """The top-level fields that the method has used and changed."""
+        after, touched = self._fields(), self.flow.state.touched_by(scope.touched)
+        return [
+            name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
+        ]
+
+    def _put_back(self, before: dict[str, str], names: list[str]) -> None:
+        known = {name: json.loads(before[name]) for name in names if name in before}
+        self.flow.state.apply(known, [name for name in names if name not in before])
 
     async def _stop_the_rest(self) -> None:
         rest = {*self.live, *self.losers}

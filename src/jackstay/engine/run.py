@@ -120,6 +120,17 @@ class Run:
         self._waited = len(takeover.waits)
         self.acts.load(takeover.intents, takeover.waits)
 
+    async def recall(self, path: str) -> None:
+        """Takes in what this process has recorded inside a step that is about to be done again: it answers, as in a run
+        that is resumed."""
+        journal = self.runtime.journal
+        await self.writer.flush()
+        rows = await self.runtime.off_loop(journal.steps, self.id)
+        for row in rows:
+            if row.path.startswith(f"{path}/"):
+                self.recorded.add(row)
+        self.acts.load(await self.runtime.off_loop(journal.intents, self.id), ())
+
     def inherit(self, rows: Sequence[StepRow]) -> None:
         """Begins with rows of another run: they answer here, and were paid there."""
         mine = [replace(row, run_id=self.id) for row in rows]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, MethodSpec, Trigger
+from jackstay.core.retry import Retry
 from jackstay.errors import DefinitionError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,40 +26,45 @@ class Mark:
     condition: Condition | None = None
     router: bool = False
     emits: tuple[str, ...] | None = None
+    retry: Retry | None = None
 
 
-def start(condition: Given | None = None) -> Callable[[F], F]:
-    """The method runs when the flow starts; with a condition, also when that is met."""
+def start(condition: Given | None = None, *, retry: Retry | None = None) -> Callable[[F], F]:
+    """The method runs when the flow starts; with a condition, also when that is met. `retry`: as of `listen`."""
 
     def decorate(method: F) -> F:
         parsed = None if condition is None else parse(condition, "start")
-        return _marked(method, start=True, condition=parsed)
+        return _marked(method, start=True, condition=parsed, **_again(retry))
 
     if callable(condition) and not hasattr(condition, _MARK):
         raise DefinitionError(f"@start is written with parentheses: @start() above {condition.__name__}")
     return decorate
 
 
-def listen(condition: Given) -> Callable[[F], F]:
+def listen(condition: Given, *, retry: Retry | None = None) -> Callable[[F], F]:
     """The method runs when what it listens to has completed: a method, a router's label, `or_(…)`, `and_(…)`.
 
-    A method with a parameter is given what completed last returned.
+    A method with a parameter is given what completed last returned. `retry`: how often, and when, it is called again when
+    it has raised an exception. It begins with the state that it found the first time, and what was recorded in it
+    (kickoffs, model calls, steps) is not done again.
     """
     parsed = parse(condition, "listen")
-    return lambda method: _marked(method, condition=parsed)
+    return lambda method: _marked(method, condition=parsed, **_again(retry))
 
 
-def router(condition: Given | None = None, *, emit: Sequence[str] | None = None) -> Callable[[F], F]:
+def router(
+    condition: Given | None = None, *, emit: Sequence[str] | None = None, retry: Retry | None = None
+) -> Callable[[F], F]:
     """As `listen`; what the method returns is a label that others listen to. May stand on top of `@start()`.
 
-    `emit`, or a `Literal` or Enum as return annotation, says which labels there are.
+    `emit`, or a `Literal` or Enum as return annotation, says which labels there are. `retry`: as of `listen`.
     """
 
     def decorate(method: F) -> F:
         labels = tuple(emit) if emit is not None else _labels_of(method)
         if condition is None:
-            return _marked(method, router=True, emits=labels)
-        return _marked(method, condition=parse(condition, "router"), router=True, emits=labels)
+            return _marked(method, router=True, emits=labels, **_again(retry))
+        return _marked(method, condition=parse(condition, "router"), router=True, emits=labels, **_again(retry))
 
     if callable(condition) and not hasattr(condition, _MARK) and emit is None and not _is_method(condition):
         raise DefinitionError("@router is written with parentheses: @router(method)")
@@ -95,12 +101,17 @@ def method_spec(name: str, method: Callable[..., Any], mark: Mark) -> MethodSpec
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     takes = bool(parameters) and mark.condition is not None
-    return MethodSpec(name, method, mark.start, mark.condition, mark.router, mark.emits, takes)
+    return MethodSpec(name, method, mark.start, mark.condition, mark.router, mark.emits, takes, mark.retry)
 
 
 def mark_of(function: Any) -> Mark | None:
     mark = getattr(function, _MARK, None)
     return mark if isinstance(mark, Mark) else None
+
+
+def _again(retry: Retry | None) -> dict[str, Any]:
+    """Decorators are stacked: one that says nothing of retries takes none away."""
+    return {} if retry is None else {"retry": retry}
 
 
 def _marked(method: F, **changes: Any) -> F:

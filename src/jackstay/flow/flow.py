@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Mapping
+import webbrowser
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from jackstay.core.budget import Budget
@@ -17,9 +20,11 @@ from jackstay.engine.checkpoints import Origin
 from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome
 from jackstay.engine.kickoff import start as start_run
+from jackstay.engine.own_step import refuse_in_a_loop, run_step
 from jackstay.engine.runtime import current_runtime
 from jackstay.errors import DefinitionError
 from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.plotting import Format, states_in, text_of, write
 from jackstay.flow.running import Running, copied, id_of
 from jackstay.flow.state import FlowState, fresh_state, with_inputs
 
@@ -27,6 +32,7 @@ from jackstay.flow.state import FlowState, fresh_state, with_inputs
 __all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Flow(Generic[T]):
@@ -201,6 +207,41 @@ class Flow(Generic[T]):
         made = copied(self)
         made._begins_at = origin
         return made
+
+    def step(self, name: str, function: Callable[..., S], /, *args: Any, key: str | None = None, **kwargs: Any) -> S:
+        """Calls the function in a method of the running flow, and records its result: a run that is resumed has it
+        from there, and does not call the function again.
+
+        A step is told by its name and arguments (or by `key`), equal ones by their order. The function may be `def` or
+        `async def`; what it returns is stored as a method's result is. Raises what it raises; `InputsError` for
+        arguments that cannot be stored; `DefinitionError` outside a run. In `async def` methods: `astep`.
+        """
+        refuse_in_a_loop(name)
+        result: S = run_sync(current_runtime(), lambda _: run_step(name, function, args, kwargs, key))
+        return result
+
+    async def astep(
+        self, name: str, function: Callable[..., Any], /, *args: Any, key: str | None = None, **kwargs: Any
+    ) -> Any:
+        """As `step`, to be awaited: for `async def` methods."""
+        return await run_async(current_runtime(), lambda _: run_step(name, function, args, kwargs, key))
+
+    def plot(self, filename: str | Path = "flow", show: bool = True, *, format: Format = "html") -> str:
+        """Writes a picture of the flow and returns its path: which method follows which, and how they fared in this
+        object's last finished run.
+
+        "html" is one file that needs no network: pan, zoom, a method's source on a click; `show` opens it in the browser
+        (only from a terminal). "svg" and "mermaid" are for documents. Raises `ConfigurationError` where it cannot be
+        written.
+        """
+        graph, last = self._graph(), self._outcome
+        rows = current_runtime().journal.steps(last.run_id) if last else ()
+        states = states_in(rows, graph, last.path if last else "")
+        text = text_of(self._name, graph, format, states, last.run_id if last else None)
+        path = write(text, filename, format)
+        if show and format == "html" and sys.stdout.isatty():
+            webbrowser.open(path.as_uri())
+        return str(path)
 
     @property
     def fingerprint(self) -> str:

@@ -198,3 +198,30 @@ def test_limits_that_cannot_be_used_are_said(folder):
 
     assert result.exit_code == 1
     assert "limits.opnai cannot be used" in result.stderr
+
+
+def test_a_flow_is_drawn_with_its_latest_run_and_nothing_is_run(with_runs):
+    with_runs.write("flows.py", "from jackstay.flow import Flow, listen, start\n", DRAWN)
+
+    text = with_runs.here("flow", "plot", "flows.py", "--format", "mermaid", "-o", "-")
+    assert text.exit_code == 0
+    assert text.stdout == 'flowchart TD\n    M1(["only"])\n    M2["more"]\n    M1 --> M2\n    style M1 fill:#dcfce7\n'
+    drawn = with_runs.here("flow", "plot", "flows.py:Small", "--output", "small.svg")
+    assert drawn.exit_code == 0
+    assert "only" in (with_runs.path / "small.svg").read_text(encoding="utf-8")
+    crew = with_runs.here("flow", "plot", "flows.py:Nothing")
+    assert crew.exit_code != 0
+    assert "flows.py:Nothing is no flow; name one, as flows.py:MyFlow" in crew.stderr
+
+
+DRAWN = """
+class Small(Flow):
+    @start()
+    def only(self):
+        raise AssertionError("nothing is run")
+
+    @listen(only)
+    def more(self): ...
+
+Nothing = 1
+"""

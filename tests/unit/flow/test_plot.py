@@ -1,0 +1,86 @@
+"""`Flow.plot` and `jackstay flow plot`: what is in the files."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from jackstay import Flow, listen, router, start
+from jackstay.errors import ConfigurationError, DefinitionError
+
+
+class Writing(Flow):
+    @start("again")
+    def write(self) -> None:
+        self.state["n"] = self.state.get("n", 0) + 1
+
+    @router(write)
+    def judge(self) -> str:
+        return "again" if self.state["n"] < 2 else "good"
+
+    @listen("good")
+    def publish(self) -> str:
+        """Ends with </script><b>."""
+        return "</script>"
+
+    @listen("never")
+    def rest(self) -> None: ...
+
+
+def page_of(flow: Flow, folder: Path) -> str:
+    return Path(flow.plot(folder / "flow", show=False)).read_text(encoding="utf-8")
+
+
+def test_the_page_needs_no_network_and_has_the_sources(tmp_path: Path) -> None:
+    text = page_of(Writing(), tmp_path)
+
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
+    assert set(re.findall(r"https?://[^\"]*", text)) == {"http://www.w3.org/2000/svg"}
+    assert "default-src 'none'" in text
+    (data,) = re.findall(r'<script type="application/json" id="methods">(.*?)</script>', text)
+    methods = json.loads(data)
+    assert methods["publish"]["source"].startswith('@listen("good")\ndef publish(self)')
+    assert methods["publish"]["about"] == "listener\nlistens to good\nEnds with </script><b>."
+    assert text.count("</script>") == 2
+
+
+def test_the_states_of_the_last_run_lie_over_it(tmp_path: Path) -> None:
+    flow = Writing()
+    assert 'class="node start succeeded"' not in page_of(flow, tmp_path)
+    flow.kickoff()
+    text = page_of(flow, tmp_path)
+
+    classes = dict(re.findall(r'<g class="node ([^"]*)" data-method="(\w+)"', text))
+    assert {name: states for states, name in classes.items()} == {
+        "write": "start succeeded", "judge": "router succeeded", "publish": "listener succeeded", "rest": "listener",
+    }  # fmt: skip
+    assert re.search(r"start · 2× \d\.\d\d s", text)
+    assert str(flow.run_id)[:13] in text
+
+
+def test_svg_is_well_formed_and_mermaid_is_text(tmp_path: Path) -> None:
+    flow = Writing()
+    drawn = Path(flow.plot(tmp_path / "deep" / "flow", format="svg"))
+    text = Path(flow.plot(tmp_path / "flow.txt", format="mermaid")).read_text(encoding="utf-8")
+
+    boxes = [
+        each.get("data-method")
+        for each in ET.fromstring(drawn.read_text(encoding="utf-8")).iter()
+        if each.get("data-method")
+    ]
+    assert drawn.suffix == ".svg"
+    assert boxes == ["write", "judge", "publish", "rest"]
+    assert text.startswith('flowchart TD\n    M1(["write"])\n    M2{"judge"}\n')
+    assert '    M2 -->|"again"| M1\n' in text
+
+
+def test_what_cannot_be_drawn_or_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="format is one of html, svg, mermaid, not 'png'"):
+        Writing().plot(tmp_path / "flow", format="png")  # type: ignore[arg-type]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot be written to"):
+        Writing().plot(tmp_path / "file" / "flow", show=False)
