@@ -151,16 +151,52 @@ def test_a_resumed_run_reads_what_hooks_have_said_and_does_not_call_them_again()
     assert "first!" in model.calls[2].last_user
 
 
-def test_hooks_that_are_registered_later_do_not_look_at_recorded_answers() -> None:
-    worker = agent(ScriptedModel(["first", RuntimeError("down"), "second"]))
-    made = crew(task(worker, "One"), task(worker, "Two"))
+def test_hooks_that_are_registered_later_do_not_look_at_what_is_recorded() -> None:
+    seen: list[Any] = []
+    made = searching([tool_call("search", query="tides"), RuntimeError("down"), "done"])
     with pytest.raises(RuntimeError, match="down"):
         made.kickoff(run_key="k")
-    after_llm_call(lambda context: f"{context.response}!")
+    after_llm_call(lambda context: seen.append(context.response))
+    after_tool_call(lambda context: seen.append(context.tool_result))
 
-    result = made.kickoff(run_key="k")
+    made.kickoff(run_key="k")
 
-    assert [output.raw for output in result.tasks_output] == ["first", "second!"]
+    assert seen == ["done"]
+
+
+def test_an_answer_that_its_hook_has_not_been_through_with_is_shown_to_it_by_the_resume() -> None:
+    model = ScriptedModel(["draft"])
+    allowed: list[bool] = []
+
+    @after_llm_call
+    def checked(context: LLMCallHookContext) -> str:
+        if not allowed:
+            raise HookAborted("nobody has allowed it")
+        return f"{context.response}, checked"
+
+    made = one_task(model)
+    with pytest.raises(HookAborted, match="nobody has allowed it"):
+        made.kickoff(run_key="k")
+    allowed.append(True)
+
+    assert made.kickoff(run_key="k").raw == "draft, checked"
+    assert len(model.calls) == 1
+
+
+def test_a_replay_reads_what_hooks_have_said_of_the_tasks_before_it(runtime: Runtime) -> None:
+    called: list[str] = []
+    worker = agent(ScriptedModel(["first", "second", "third"]))
+    made = crew(task(worker, "One", name="one"), task(worker, "Two", name="two"))
+
+    @after_llm_call
+    def after(context: LLMCallHookContext) -> str:
+        called.append(str(context.response))
+        return f"{context.response}!"
+
+    made.kickoff()
+    made.replay("two")
+
+    assert called == ["first", "second", "third"]
 
 
 def test_the_bill_of_a_run_with_hooks_is_that_of_its_model_calls() -> None:
