@@ -46,7 +46,6 @@ from jackstay.errors import (
 
 if TYPE_CHECKING:
     from jackstay.engine.budgets import BudgetScope
-    from jackstay.engine.home import Home
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
 
@@ -67,8 +66,6 @@ class Run:
     def __init__(self, runtime: Runtime, row: RunRow, *, lease: Lease, is_new: bool) -> None:
         self.runtime, self.row, self.lease = runtime, row, lease
         self.pid = os.getpid()
-        self.home: Home | None = None
-        """Where its asynchronous user code runs, while it is driven."""
         self.stop: BaseException | None = None
         """Once set, every later step raises it again (engine rule 21)."""
         self.abandoned: list[str] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -29,13 +30,26 @@ listeners: list[Listener] = []
 """Of the process: empty unless a handler is registered."""
 
 
+_home: ContextVar[Home | None] = ContextVar("jackstay_listeners_home", default=None)
+
+
+def listeners_home() -> Home | None:
+    """Where asynchronous handlers of what is told here run: the home of the outermost kickoff around it."""
+    return _home.get()
+
+
+def no_home() -> None:
+    """In this context: what a handler kicks off is not inside of what it was told of."""
+    _home.set(None)
+
+
 @asynccontextmanager
 async def heard(run: Run, home: Home) -> AsyncIterator[None]:
     """Around a kickoff: what it has told was handed on before it returns, while its home is still there."""
-    outer, run.home = run.home, run.home or home
+    token = _home.set(_home.get() or home)
     try:
         yield
     finally:
         for listener in tuple(listeners):
             await listener.caught_up(run)
-        run.home = outer
+        _home.reset(token)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jackstay.engine.deadlines import GRACE_S
 from jackstay.engine.loop import Job
 from jackstay.engine.scope import Scope, entered
+from jackstay.engine.telling import no_home
 from jackstay.errors import RunCancelled, RunSignal
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ async def tell_user(runtime: Runtime, home: Home, function: Callable[..., Any], 
     """Calls an observer: outside of every run, so that nothing that it does is part of one. What it raises is raised."""
     context = contextvars.copy_context()
     context.run(entered, None)
+    context.run(no_home)
     if inspect.iscoroutinefunction(function):
         await asyncio.wrap_future(home.run(lambda: _guarded_async(lambda: function(*args)), context).future)
         return

@@ -21,7 +21,7 @@ from jackstay.engine.home import CallerHome, Home
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.engine.scope import current_scope
-from jackstay.engine.telling import listeners
+from jackstay.engine.telling import listeners, listeners_home
 from jackstay.engine.user_code import UserExit, tell_user
 from jackstay.events.base_events import BaseEvent
 from jackstay.events.line import Line, Told
@@ -117,7 +117,7 @@ class EventBus:
         line = self._lines.get(run.id)
         if line is None:
             line = self._lines[run.id] = Line()
-        line.add(Told(source, event, run.home, done))
+        line.add(Told(source, event, listeners_home(), done))
         if line.task is None:
             line.task = asyncio.ensure_future(self._hand_on(run, line))
 

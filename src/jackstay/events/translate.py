@@ -20,7 +20,7 @@ class Source:
     run_id: str
     path: str
     name: str
-    """Of the crew, flow or agent that was kicked off."""
+    """Of the run: its crew, flow or script."""
 
 
 def translate(

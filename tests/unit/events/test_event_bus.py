@@ -305,6 +305,28 @@ def test_async_handlers_of_a_synchronous_kickoff_run_on_the_calling_thread() -> 
     assert threads == [threading.current_thread()]
 
 
+def test_kickoffs_side_by_side_inside_a_run_have_their_handlers_called(runtime: Runtime) -> None:
+    completed: list[str] = []
+
+    @event_bus.on(CrewKickoffCompletedEvent)
+    async def note(source: Any, event: CrewKickoffCompletedEvent) -> None:
+        completed.append(event.output.raw)
+
+    async def both() -> None:
+        made = [one_task(ScriptedModel([text])) for text in ("a", "b")]
+        await asyncio.gather(*(each.akickoff() for each in made))
+
+    class Script(Flow[dict[str, Any]]):
+        @start()
+        def work(self) -> None:
+            asyncio.run(both())
+            one_task(ScriptedModel(["c"])).kickoff()
+
+    Script().kickoff()
+
+    assert sorted(completed) == ["a", "b", "c"]
+
+
 def test_what_a_handler_kicks_off_is_a_run_of_its_own(runtime: Runtime) -> None:
     inner = crew(task(agent(ScriptedModel(["inner"]))), name="inner")
 
