@@ -44,18 +44,24 @@ async def _judge(
         verdict = Verdict(**known)
         return verdict, _applied(task, guardrail, verdict, result)
     run, path = scope.run, decision.scope.path
-    run.tell("guardrail_started", path, guardrail=guardrail.name)
+    run.tell("guardrail_started", path, guardrail=guardrail.name, about=(decision.scope, None))
     with decision.recording_failure():
         verdict = guardrail.read(await decision.ask(guardrail.call, task.presented(result)))
         if not verdict.passed:
-            run.tell("guardrail_rejected", path, guardrail=guardrail.name, error=verdict.error)
+            run.tell(
+                "guardrail_rejected",
+                path,
+                guardrail=guardrail.name,
+                error=verdict.error,
+                about=(decision.scope, result),
+            )
         if last and not verdict.passed:
             # A failure of the step, not a decision: `resume` asks this guardrail again, which may be mended by then.
             raise GuardrailFailed(_gave_up(task, guardrail, place, verdict.error))
         applied = _applied(task, guardrail, verdict, result)
     decision.record(asdict(verdict), flags=None if verdict.passed else "rejected")
     if verdict.passed:
-        run.tell("guardrail_passed", path, guardrail=guardrail.name)
+        run.tell("guardrail_passed", path, guardrail=guardrail.name, about=(decision.scope, applied))
     return verdict, applied
 
 

@@ -27,6 +27,7 @@ from jackstay.engine.delegation import Coworkers
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.listening import tell_whole
 from jackstay.engine.scope import Scope
+from jackstay.engine.step_hooks import after_task, before_task
 from jackstay.engine.task_failures import failed_with, go_on_from, retried
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
@@ -71,6 +72,7 @@ class _TaskStep:
         self.agent = agent
         self.scope = self.crew.child(self.path, agent=agent.role, task=self.task.name or self.task.key, after=after)
         self.scope.bound(retry=agent.retry, limits=(agent.limit,) if agent.limit else ())
+        self.scope.about = replace(self.crew.about, agent=agent, task=self.task)
         self.tools: Sequence[ToolDef] = self.coworkers.added_to(self.task.tools or agent.tools, (agent,))
 
     async def perform(self) -> TaskResult:
@@ -83,7 +85,9 @@ class _TaskStep:
             tell_whole(self.scope, self.path, Answer(result.raw), replayed=True)
             return result
         self.began = self.run.began()
-        self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
+        self.run.tell(
+            "task_started", self.path, task=self.scope.task, agent=self.scope.agent, about=(self.scope, self.context)
+        )
         await self._log("started")
         self._bound_in_time()
         try:
@@ -109,6 +113,7 @@ class _TaskStep:
         async with watched(self.scope):
             if not await self._is_wanted():
                 return self._result("", None), "skipped"
+            self.context = await before_task(self.scope, self.task, self.context)
         try:
             async with watched(self.scope):
                 result = await retried(self.scope, self.task.on_error, self._answered)
@@ -119,6 +124,7 @@ class _TaskStep:
         if result.error is not None:
             return result, "missing"
         async with watched(self.scope):
+            result = await after_task(self.scope, self.task, result)
             result = replace(result, bill=self.run.bills.own(self.path), duration_s=self._took_s())
             await self._hand_out(result)
             # A callback may have swallowed a stop.
@@ -207,15 +213,19 @@ class _TaskStep:
     def _tell_end(self, result: TaskResult, how: str | None) -> None:
         named = {"task": self.scope.task, "agent": self.scope.agent}
         if how is not None:
-            self.run.tell("task_skipped", self.path, **named, error=result.error)
+            self.run.tell("task_skipped", self.path, **named, error=result.error, about=(self.scope, self.task, result))
             return
         figures = {"tokens": result.bill.usage.total_tokens, "cost_usd": result.bill.cost_usd}
         self.run.tell(
-            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s
-        )
+            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s,
+            about=(self.scope, self.task, result),
+        )  # fmt: skip
 
     async def _failed(self, error: Exception) -> None:
-        self.run.tell("task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error))
+        about = (self.scope, error)
+        self.run.tell(
+            "task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error), about=about
+        )
         await self._log("failed", output=f"{type(error).__name__}: {error}")
         if error is self.run.stop:
             return

@@ -9,7 +9,7 @@ from jackstay.core.messages import ToolCall
 from jackstay.core.tool_failures import ToolFailurePolicy, ToolFailureRecord
 from jackstay.core.values import class_name
 from jackstay.engine.scope import Scope
-from jackstay.errors import JackstayError, ToolExecutionFailedError, ToolFailure
+from jackstay.errors import HookAborted, JackstayError, ToolExecutionFailedError, ToolFailure
 
 
 class ToolMisuse(JackstayError, ValueError):
@@ -28,7 +28,7 @@ class ToolMisuse(JackstayError, ValueError):
 
 def observation(failure: Failure) -> str:
     """What the model is told of a failed call; the same text whether it has just failed or was recorded."""
-    if failure.code == ToolMisuse.code or _is_stated(failure):
+    if failure.code in (ToolMisuse.code, HookAborted.code) or _is_stated(failure):
         return f"Error: {failure.message}"
     return f"Error: the tool failed with {failure.type.rpartition(':')[2]}: {failure.message}"
 
@@ -57,6 +57,7 @@ def settle(scope: Scope, record: ToolFailureRecord, failure: Failure, policy: To
         run.tool_failures.append(record)
     if not stated:
         return
+    run.news("tool_failure", scope.path, (scope, record, policy))
     if policy is ToolFailurePolicy.RAISE:
         raise ToolExecutionFailedError(f"the tool '{record.tool_name}' failed: {record.message}", record)
     if policy is ToolFailurePolicy.WARN:
