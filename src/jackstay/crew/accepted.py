@@ -50,7 +50,6 @@ AGENT = frozenset(
         "executor_class",
         "response_template",
         "verbose",
-        "config",
     }
 )
 TASK = frozenset(
@@ -58,11 +57,9 @@ TASK = frozenset(
         "checkpoint",
         "human_input",
         "converter_cls",
-        "response_model",
         "input_files",
         "security_config",
         "allow_crewai_trigger_context",
-        "config",
     }
 )
 CREW = frozenset(

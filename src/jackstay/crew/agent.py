@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
+from jackstay.crew.configured import agent_arguments
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.llm.llm import as_config
 from jackstay.tools.base_tool import as_tool_def, tool_defs
@@ -54,6 +56,7 @@ class Agent(BaseModel):
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Agent"):
+            given = agent_arguments(given, {*type(self).model_fields, *accepted.AGENT})
             super().__init__(**accepted.split("Agent", accepted.AGENT, given))
         # Looked at when the agent is made, so that a wrong object is reported where it was written.
         self._config: ModelConfig = as_config(self.llm, self._owner)
@@ -72,6 +75,16 @@ class Agent(BaseModel):
     @property
     def _owner(self) -> str:
         return f"agent '{self.role}'"
+
+    @property
+    def key(self) -> str:
+        """CrewAI's name for what is the same agent in every process: the MD5 of role, goal and backstory."""
+        said = "|".join((self.role, self.goal, self.backstory))
+        return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
+
+    def copy(self) -> Agent:  # type: ignore[override]
+        """An agent of its own, with the same model and tools."""
+        return self.model_copy(update={"id": uuid.uuid4(), "tools": list(self.tools)})
 
     @property
     def texts(self) -> tuple[str, ...]:
