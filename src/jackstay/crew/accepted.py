@@ -44,8 +44,6 @@ AGENT = frozenset(
         "max_reasoning_attempts",
         "embedder",
         "from_repository",
-        "guardrail",
-        "guardrail_max_retries",
         "a2a",
         "executor_class",
         "response_template",
