@@ -158,6 +158,17 @@ class OutputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """What a model judges an output by, in words."""
+
+    description: str
+    output: OutputSpec
+    """The form of its judgement."""
+    model: ModelConfig | None = None
+    """None: that of the agent whose output it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class GuardrailDef:
     """A check of a task's output that may send it back to the agent."""
 
@@ -166,6 +177,13 @@ class GuardrailDef:
     """The user's function, called with the public output object; `def` or `async def`."""
     read: Callable[[Any], Verdict]
     """What it returned, understood; raises `DefinitionError` for what cannot be."""
+    judge: Judge | None = None
+    """A model judges: `call` is not called, and `read` is given what the model said."""
+
+    @property
+    def question(self) -> str:
+        """What of it belongs to a task's question."""
+        return self.name if self.judge is None else f"{self.name}: {self.judge.description}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _warned_blocking = threading.Event()
 
 def run_sync(runtime: Runtime, work: Work[T]) -> T:
     """Runs engine work for a caller who blocks. On a thread whose loop is running, a helper thread is the home."""
-    home, blocks_a_loop = PrivateHome(), _loop_is_running()
+    home, blocks_a_loop = PrivateHome(), loop_is_running()
     if blocks_a_loop:
         _warn_once()
     job = runtime.engine_loop.submit(lambda: work(home))
@@ -115,7 +115,7 @@ def _serve_on_helper(home: PrivateHome, job: Job[Any]) -> None:
             raise asyncio.CancelledError
 
 
-def _loop_is_running() -> bool:
+def loop_is_running() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 
-from jackstay.core.results import TaskResult, Verdict, output_hash
+from jackstay.core.results import TaskResult, Verdict
 from jackstay.core.specs import GuardrailDef, TaskSpec
 from jackstay.engine.decision import Decision
+from jackstay.engine.judging import guardrail_question, judged
 from jackstay.engine.scope import Scope
 from jackstay.errors import GuardrailFailed, OutputError
 
@@ -37,7 +38,9 @@ async def pass_guardrails(scope: Scope, task: TaskSpec, result: TaskResult, ask_
 async def _judge(
     scope: Scope, task: TaskSpec, guardrail: GuardrailDef, place: int, result: TaskResult, *, last: bool
 ) -> tuple[Verdict, TaskResult]:
-    decision = Decision(scope, f"guardrail:{guardrail.name}", "guardrail", guardrail.name, output_hash(result))
+    decision = Decision(
+        scope, f"guardrail:{guardrail.name}", "guardrail", guardrail.name, guardrail_question(guardrail, result)
+    )
     known = decision.recorded()
     # A resumed run may have fewer retries than it had: then this one has given up, and is asked again as below.
     if known is not None and (known["passed"] or not last):
@@ -46,7 +49,11 @@ async def _judge(
     run, path = scope.run, decision.scope.path
     run.tell("guardrail_started", path, guardrail=guardrail.name, about=(decision.scope, None))
     with decision.recording_failure():
-        verdict = guardrail.read(await decision.ask(guardrail.call, task.presented(result)))
+        if guardrail.judge is None:
+            said = await decision.ask(guardrail.call, task.presented(result))
+        else:
+            said = await judged(decision.scope, guardrail.judge, task.agent, result)
+        verdict = guardrail.read(said)
         if not verdict.passed:
             run.tell(
                 "guardrail_rejected",

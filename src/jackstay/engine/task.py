@@ -272,7 +272,7 @@ def _question(
     schema: Any = task.output.schema.to_json() if task.output else None
     said = [task.description, task.expected_output, agent.role, agent.goal, agent.backstory, context]
     # Only where there are any: the questions of all other tasks are what they were.
-    guarded = [["guardrails", *(guardrail.name for guardrail in task.guardrails)]] if task.guardrails else []
+    guarded = [["guardrails", *(guardrail.question for guardrail in task.guardrails)]] if task.guardrails else []
     conditional = [["condition", output_hash(previous)]] if previous is not None else []
     delegating = [["coworkers", task.meant_for, *coworkers]] if coworkers else []
     return digest([said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional, *delegating])
