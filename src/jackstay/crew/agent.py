@@ -16,6 +16,7 @@ from jackstay.crew import accepted
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.llm.llm import as_config
 from jackstay.tools.base_tool import as_tool_def, tool_defs
+from jackstay.tools.mcp.servers import servers_outline, tool_servers
 
 
 class Agent(BaseModel):
@@ -28,6 +29,7 @@ class Agent(BaseModel):
     of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per
     minute agents of this definition make, in whatever runs and processes. `allow_delegation`: it may give work to the
     crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
+    `mcps`: MCP servers whose tools it has as well, at each task.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -51,12 +53,14 @@ class Agent(BaseModel):
     date_format: str = "%Y-%m-%d"
     allow_delegation: bool = False
     tool_failure_policy: ToolFailurePolicy | None = None
+    mcps: list[Any] | None = None
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Agent"):
             super().__init__(**accepted.split("Agent", accepted.AGENT, given))
         # Looked at when the agent is made, so that a wrong object is reported where it was written.
         self._config: ModelConfig = as_config(self.llm, self._owner)
+        tool_servers(self.mcps or (), self._owner)
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
 
@@ -113,6 +117,7 @@ class Agent(BaseModel):
             date_format=self.date_format,
             allow_delegation=self.allow_delegation,
             tool_failure_policy=self.tool_failure_policy,
+            servers=tool_servers(self.mcps or (), self._owner),
         )
 
     def outline(self) -> dict[str, Any]:
@@ -130,4 +135,5 @@ class Agent(BaseModel):
             "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
             "date": self.date_format if self.inject_date else None,
             **({"delegates": True} if self.allow_delegation else {}),
+            **servers_outline(self.mcps or (), self._owner),
         }

@@ -71,7 +71,7 @@ class _TaskStep:
         self.agent = agent
         self.scope = self.crew.child(self.path, agent=agent.role, task=self.task.name or self.task.key, after=after)
         self.scope.bound(retry=agent.retry, limits=(agent.limit,) if agent.limit else ())
-        self.tools: Sequence[ToolDef] = self.coworkers.added_to(self.task.tools or agent.tools, (agent,))
+        self.tools: Sequence[ToolDef] = self.coworkers.added_to(agent.tools_for(self.task.tools), (agent,))
 
     async def perform(self) -> TaskResult:
         self.run.check(self.scope)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, overload
@@ -15,9 +14,7 @@ from jackstay.core.specs import ToolDef
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.errors import DefinitionError
 from jackstay.tools.marks import warn_if_unmarked
-
-_NOT_ALLOWED = re.compile(r"[^a-z0-9_]+")
-MAX_NAME = 64
+from jackstay.tools.naming import tool_name
 
 
 class BaseTool(BaseModel):
@@ -199,11 +196,6 @@ def tool_defs(given: Iterable[Any], owner: str) -> tuple[ToolDef, ...]:
         if known[0] is not one:
             raise DefinitionError(f"{owner} has two tools that models see as {made.spec.name!r}; rename one of them")
     return tuple(made for _, made in named.values())
-
-
-def tool_name(name: str) -> str:
-    """The name as models accept it: `[a-z0-9_]`, at most 64 characters."""
-    return _NOT_ALLOWED.sub("_", name.strip().lower()).strip("_")[:MAX_NAME] or "tool"
 
 
 def _parameters_of(

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from jackstay.errors import DefinitionError, JackstayError
 from jackstay.tools import BaseTool, tool
-from jackstay.tools.base_tool import MAX_NAME, as_tool_def, tool_defs, tool_name
+from jackstay.tools.base_tool import as_tool_def, tool_defs
+from jackstay.tools.naming import MAX_NAME, tool_name
 
 
 @tool
