@@ -28,6 +28,7 @@ from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.listening import tell_whole
 from jackstay.engine.scope import Scope
 from jackstay.engine.task_failures import failed_with, go_on_from, retried
+from jackstay.engine.tool_failure import with_traceback
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
 
@@ -238,7 +239,9 @@ class _TaskStep:
         result = task_from_json(body, load(body["data"]) if load else None)
         # What another run has paid for is no cost of this one.
         paid_here = row.origin_run_id in (None, self.run.id)
-        return replace(result, path=self.path, bill=result.bill if paid_here else NO_BILL)
+        failures = tuple(with_traceback(failure, self.run) for failure in result.tool_failures)
+        bill = result.bill if paid_here else NO_BILL
+        return replace(result, path=self.path, bill=bill, tool_failures=failures)
 
     def _row(self, status: StepStatus, *, error: Failure | None = None, **fields: Any) -> StepRow:
         return self.run.step_row(
