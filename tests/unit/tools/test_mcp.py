@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from jackstay import Runtime
+from jackstay import Crew, Process, Runtime, Task
 from jackstay.core.records import RunFilter, StepRow
 from jackstay.errors import DefinitionError, MissingExtraError, ToolExecutionFailedError, ToolServerUnavailable
 from jackstay.testing import ScriptedModel, tool_call
@@ -436,6 +436,27 @@ def test_a_server_at_a_url_is_asked_with_its_headers(at_url: tuple[Any, Recordin
     assert told(model) == "Brest at 9: 3.2 m"
     assert seen.headers
     assert all(each[b"authorization"] == b"Bearer t" for each in seen.headers)
+
+
+def test_a_manager_has_no_servers() -> None:
+    boss = agent(ScriptedModel(), "Boss", mcps=["https://example.org/mcp"])
+
+    with pytest.raises(DefinitionError, match="the manager 'Boss' has tools"):
+        Crew(
+            agents=[agent(ScriptedModel())],
+            tasks=[Task(description="x", expected_output="y")],
+            process=Process.hierarchical,
+            manager_agent=boss,
+        )
+
+
+def test_a_copy_has_a_list_of_servers_of_its_own() -> None:
+    made = using(ScriptedModel(), "https://example.org/mcp")
+
+    made.copy().agents[0].mcps.append("https://example.org/other")
+
+    assert made.agents[0].mcps == ["https://example.org/mcp"]
+    assert made.copy().fingerprint == made.fingerprint
 
 
 def test_an_address_is_a_server_and_may_name_one_tool() -> None:

@@ -105,9 +105,10 @@ class McpConnection:
 
     async def _asked(self, answer: Any, timeout_s: float) -> Any:
         """What the server answers. A connection that is gone is closed, so that the next call opens a new one."""
-        from mcp import MCPError
-        from mcp_types import CONNECTION_CLOSED
+        from mcp import MCPError  # an optional extra
+        from mcp_types import CONNECTION_CLOSED  # an optional extra
 
+        serving = self._serving
         try:
             async with asyncio.timeout(timeout_s):
                 return await answer
@@ -116,7 +117,8 @@ class McpConnection:
         except MCPError as error:
             if error.error.code != CONNECTION_CLOSED:
                 raise ToolFailure(error.error.message, reason="protocol", code=str(error.error.code)) from error
-            await self.close()
+            if self._serving is serving:  # else another call has opened a new one meanwhile
+                await self.close()
             raise self._unavailable("the connection broke") from error
 
     # --- the connection --------------------------------------------------------------------------------------------------
@@ -165,7 +167,7 @@ class McpConnection:
 
 def _sdk_client(transport: Callable[[], Any]) -> Any:
     try:
-        from mcp import Client
+        from mcp import Client  # an optional extra
     except ImportError as error:
         raise MissingExtraError("mcps= needs the SDK of the protocol: pip install 'jackstay[mcp]'") from error
     return Client(transport(), cache=None)

@@ -89,7 +89,7 @@ class MCPServerStdio(MCPServer):
         return digest([self.command, self.args])
 
     def transport(self) -> Any:
-        from mcp import StdioServerParameters
+        from mcp import StdioServerParameters  # an optional extra
 
         return StdioServerParameters(command=self.command, args=self.args, env=self.env, cwd=self.cwd)
 
@@ -113,7 +113,7 @@ class MCPServerHTTP(_AtUrl):
     streamable: bool = True
 
     def transport(self) -> Any:
-        from jackstay.tools.mcp.transports import sse, streamable_http
+        from jackstay.tools.mcp.transports import sse, streamable_http  # imports an optional extra
 
         return (streamable_http if self.streamable else sse)(
             self.url, self.headers, self.timeout_s, self.call_timeout_s
@@ -124,7 +124,7 @@ class MCPServerSSE(_AtUrl):
     """A server at a URL, spoken to over the older HTTP transport: server-sent events."""
 
     def transport(self) -> Any:
-        from jackstay.tools.mcp.transports import sse
+        from jackstay.tools.mcp.transports import sse  # imports an optional extra
 
         return sse(self.url, self.headers, self.timeout_s, self.call_timeout_s)
 
