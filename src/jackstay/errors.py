@@ -317,6 +317,13 @@ class ToolFailure(JackstayError, RuntimeError):
         return {"reason": self.reason, "retryable": self.retryable, "details": self.given}
 
 
+class ToolServerUnavailable(JackstayError, ConnectionError):
+    """A server of tools (MCP) could not be started or reached, or does not answer."""
+
+    code = "tool_server"
+    retryable = True
+
+
 class ToolExecutionFailedError(JackstayError, RuntimeError):
     """A tool has stated that it failed (`ToolFailure`), and its `tool_failure_policy` is to end the run then."""
 

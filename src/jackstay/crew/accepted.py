@@ -30,7 +30,6 @@ AGENT = frozenset(
         "checkpoint",
         "callbacks",
         "apps",
-        "mcps",
         "memory",
         "skills",
         "function_calling_llm",

@@ -25,6 +25,7 @@ from jackstay.engine.kickoff import start
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.llm.llm import as_config
 from jackstay.tools.base_tool import as_tool_def, tool_defs
+from jackstay.tools.mcp.servers import servers_outline, tool_servers
 
 
 class Agent(BaseModel):
@@ -37,6 +38,7 @@ class Agent(BaseModel):
     of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per
     minute agents of this definition make, in whatever runs and processes. `allow_delegation`: it may give work to the
     crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
+    `mcps`: MCP servers whose tools it has as well, at each task.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -62,6 +64,7 @@ class Agent(BaseModel):
     tool_failure_policy: ToolFailurePolicy | None = None
     guardrail: Any = None
     guardrail_max_retries: int = Field(default=3, ge=0)
+    mcps: list[Any] | None = None
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Agent"):
@@ -69,6 +72,7 @@ class Agent(BaseModel):
             super().__init__(**accepted.split("Agent", accepted.AGENT, given))
         # Looked at when the agent is made, so that a wrong object is reported where it was written.
         self._config: ModelConfig = as_config(self.llm, self._owner)
+        tool_servers(self.mcps or (), self._owner)
 
     def kickoff(
         self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
@@ -172,6 +176,7 @@ class Agent(BaseModel):
             date_format=self.date_format,
             allow_delegation=self.allow_delegation,
             tool_failure_policy=self.tool_failure_policy,
+            servers=tool_servers(self.mcps or (), self._owner),
         )
 
     def outline(self) -> dict[str, Any]:
@@ -189,4 +194,5 @@ class Agent(BaseModel):
             "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
             "date": self.date_format if self.inject_date else None,
             **({"delegates": True} if self.allow_delegation else {}),
+            **servers_outline(self.mcps or (), self._owner),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackstay.core import prompts
@@ -14,6 +14,7 @@ from jackstay.engine.agent_loop import AgentResult, run_agent
 from jackstay.engine.dates import todays_date
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.scope import Scope
+from jackstay.engine.tool_servers import equipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,17 @@ class AgentAnswer:
 async def run_alone(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> AgentAnswer:
     """The agent's answer to the task's description, after the `earlier` messages, when every guardrail has passed it.
     Raises what the agent loop and the guardrails raise."""
+    async with equipped(scope, [task.agent]) as [agent]:
+        return await _answered(scope, replace(task, agent=agent), earlier)
+
+
+async def _answered(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> AgentAnswer:
     agent, began_s = task.agent, scope.run.runtime.clock.monotonic()
     scope.agent = agent.role
     limits = (agent.limit,) if agent.limit else ()
     scope.bound(retry=agent.retry, limits=limits, deadline_s=agent.max_execution_time_s)
     answer = await run_agent(
-        scope, agent, _user(scope, task), agent.tools, task.output, after=_after(scope, task, earlier)
+        scope, agent, _user(scope, task), agent.tools_for(), task.output, after=_after(scope, task, earlier)
     )
 
     def made(answer: AgentResult) -> TaskResult:
@@ -57,7 +63,7 @@ async def run_alone(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) ->
     async def ask_again(result: TaskResult, problem: str) -> TaskResult:
         nonlocal answer
         complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
-        answer = await run_agent(scope, agent, complaint, agent.tools, task.output, after=answer.conversation)
+        answer = await run_agent(scope, agent, complaint, agent.tools_for(), task.output, after=answer.conversation)
         return made(answer)
 
     result = await pass_guardrails(scope, task, made(answer), ask_again)
@@ -80,5 +86,5 @@ def _after(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> Conversa
         return None
     agent = task.agent
     native = scope.run.models.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
-    system = prompts.system_text(agent, () if native else tuple(tool.spec for tool in agent.tools))
+    system = prompts.system_text(agent, () if native else tuple(tool.spec for tool in agent.tools_for()))
     return Conversation.of([Message("system" if agent.use_system_prompt else "user", system), *earlier])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jackstay.engine.home import CLOSE_WAIT_S, CallerHome, Home, PrivateHome
 from jackstay.engine.loop import Job
@@ -78,6 +79,24 @@ async def run_async(runtime: Runtime, work: Work[T]) -> T:
         raise
     except UserExit as error:
         raise error.original from None
+
+
+def in_the_end(awaitable: Awaitable[T]) -> T | Awaitable[T]:
+    """What user code's own awaitable comes to, for a caller who blocks, outside any run. Where a loop is running, which
+    would stand still, the awaitable itself: the caller awaits it."""
+    if loop_is_running():
+        return awaitable
+    home = PrivateHome()
+    try:
+        job = home.run(lambda: _awaited(awaitable), contextvars.copy_context())
+        home.serve(job.future)
+        return cast("T", job.future.result())
+    finally:
+        home.close()
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 def _warn_once() -> None:

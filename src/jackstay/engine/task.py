@@ -29,6 +29,7 @@ from jackstay.engine.listening import tell_whole
 from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import after_task, before_task
 from jackstay.engine.task_failures import failed_with, go_on_from, retried
+from jackstay.engine.tool_failure import with_traceback
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
 
@@ -73,7 +74,7 @@ class _TaskStep:
         self.scope = self.crew.child(self.path, agent=agent.role, task=self.task.name or self.task.key, after=after)
         self.scope.bound(retry=agent.retry, limits=(agent.limit,) if agent.limit else ())
         self.scope.about = replace(self.crew.about, agent=agent, task=self.task)
-        self.tools: Sequence[ToolDef] = self.coworkers.added_to(self.task.tools or agent.tools, (agent,))
+        self.tools: Sequence[ToolDef] = self.coworkers.added_to(agent.tools_for(self.task.tools), (agent,))
 
     async def perform(self) -> TaskResult:
         self.run.check(self.scope)
@@ -248,7 +249,9 @@ class _TaskStep:
         result = task_from_json(body, load(body["data"]) if load else None)
         # What another run has paid for is no cost of this one.
         paid_here = row.origin_run_id in (None, self.run.id)
-        return replace(result, path=self.path, bill=result.bill if paid_here else NO_BILL)
+        failures = tuple(with_traceback(failure, self.run) for failure in result.tool_failures)
+        bill = result.bill if paid_here else NO_BILL
+        return replace(result, path=self.path, bill=bill, tool_failures=failures)
 
     def _row(self, status: StepStatus, *, error: Failure | None = None, **fields: Any) -> StepRow:
         return self.run.step_row(

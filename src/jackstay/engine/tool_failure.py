@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from jackstay.core.failures import Failure
 from jackstay.core.messages import ToolCall
 from jackstay.core.tool_failures import ToolFailurePolicy, ToolFailureRecord
 from jackstay.core.values import class_name
+from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
 from jackstay.errors import HookAborted, JackstayError, ToolExecutionFailedError, ToolFailure
 
@@ -47,7 +49,16 @@ def record_of(failure: Failure, call: ToolCall, scope: Scope) -> ToolFailureReco
         agent=scope.agent,
         task=scope.task,
         path=scope.path,
+        traceback=failure.traceback,
     )
+
+
+def with_traceback(record: ToolFailureRecord, run: Run) -> ToolFailureRecord:
+    """As the row of its call has it, if the run knows that row."""
+    row = run.recorded.newest(record.path)
+    if row is None or row.error is None:
+        return record
+    return replace(record, traceback=Failure.from_json(row.error).traceback)
 
 
 def settle(scope: Scope, record: ToolFailureRecord, failure: Failure, policy: ToolFailurePolicy) -> None:

@@ -35,7 +35,7 @@ class UserExit(RunSignal):
         self.original = original
 
 
-async def call_user(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def call_user(scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """The function's result; an awaitable result is awaited on the home loop. Exceptions come as they were raised.
 
     At the scope's deadline, and at a cancel, a coroutine is cancelled; a synchronous function cannot be, and is
@@ -51,7 +51,7 @@ async def call_user(scope: Scope, function: Callable[..., Any], *args: Any, **kw
         await _stop_left_over(lent, function)
 
 
-async def _call(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def _call(scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     context = contextvars.copy_context()
     context.run(entered, scope)
     name = _name_of(function)
