@@ -68,6 +68,7 @@ class Foreign:
         return q
 
 
+@pytest.mark.promise("tool.decorator")
 def test_a_function_becomes_a_tool() -> None:
     spec = add.to_def().spec
 
@@ -80,10 +81,12 @@ def test_a_function_becomes_a_tool() -> None:
     }
 
 
+@pytest.mark.promise("tool.run")
 def test_a_tool_of_a_function_is_still_that_function() -> None:
     assert add(1) == add.run(1) == add.run(a=1, b=2) == 3
 
 
+@pytest.mark.promise("tool.names")
 def test_names_are_made_fit_for_models() -> None:
     assert search.name == "Web Search!"
     assert search.to_def().spec.name == "web_search"
@@ -101,6 +104,7 @@ def test_options_of_the_decorator() -> None:
     assert asyncio.run(fetch.arun("u")) == "got u"
 
 
+@pytest.mark.promise("tool.base_tool")
 def test_a_class_with_a_schema_of_its_own() -> None:
     made = Weather(unit="F").to_def()
 
@@ -109,6 +113,7 @@ def test_a_class_with_a_schema_of_its_own() -> None:
     assert made.call(**made.validate({"city": "Rome", "days": "2"})) == "Rome: 20 F"
 
 
+@pytest.mark.promise("tool.base_tool", "tool.run")
 def test_a_class_that_only_has_an_asynchronous_method() -> None:
     made = AsyncTool().to_def()
 
@@ -116,6 +121,7 @@ def test_a_class_that_only_has_an_asynchronous_method() -> None:
     assert asyncio.run(AsyncTool().arun(1)) == 2
 
 
+@pytest.mark.promise("tool.arguments")
 def test_arguments_are_converted_and_checked() -> None:
     made = add.to_def()
 
@@ -139,6 +145,7 @@ def test_models_inside_arguments_are_built() -> None:
     assert checked == {"first": Arguments(city="Rome"), "rest": [Arguments(city="Oslo", days=2)]}
 
 
+@pytest.mark.promise("tool.max_usage_count")
 def test_a_usage_count_is_claimed_under_a_limit_and_can_be_reset() -> None:
     made = fetch.to_def()
     assert made.claim is not None
@@ -150,6 +157,7 @@ def test_a_usage_count_is_claimed_under_a_limit_and_can_be_reset() -> None:
     fetch.reset_usage_count()
 
 
+@pytest.mark.promise("agent.tools")
 def test_an_object_of_another_library_is_taken() -> None:
     made = as_tool_def(Foreign(), "agent 'A'")
 
@@ -157,6 +165,7 @@ def test_an_object_of_another_library_is_taken() -> None:
     assert made.call(**made.validate({"q": "x"})) == "x"
 
 
+@pytest.mark.promise("tool.decorator")
 def test_a_function_without_a_docstring_is_refused() -> None:
     with pytest.raises(DefinitionError, match="the tool function silent has no docstring; write what it does"):
 
