@@ -1,6 +1,6 @@
 # Every target sets up what it needs: `make demo` or `make test` is the only command in a fresh clone.
 #   make test PYTHON=/path/to/python3.13 VENV=.venv-3.13     another interpreter, beside the usual environment
-.PHONY: help demo test check prove seed bench docs lock env env-core clean
+.PHONY: help demo test check prove mutants seed bench docs lock env env-core clean
 .DEFAULT_GOAL := help
 
 PYTHON ?=
@@ -26,15 +26,19 @@ demo: env-core  ## a crew and a flow, then a run that is killed and resumed
 test: env  ## the tests, ten minutes at most
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=10 $(ARGS)
 
-check: env  ## style, types, layers, and the size report
+check: env  ## style, types, layers, the compatibility page, and the size report
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/checks.py
+	$(BIN)/python tools/compatibility.py --check
 
 prove: env  ## the full counts (kills, graphs, limits); writes a report under bench/proofs
 	$(BIN)/python tools/prove.py $(ARGS)
+
+mutants: env  ## switches off 30 promised behaviours, one at a time, and sees their tests fail (JACKSTAY_MUTANTS_SEED repeats)
+	$(BIN)/python tools/mutants.py $(ARGS)
 
 seed: env  ## one row per item of the seed: pass, or which issue will close it
 	@$(BIN)/python tools/seed.py

@@ -293,6 +293,7 @@ def test_a_flow_that_listens_to_nothing() -> None:
 # --- inputs -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("run.interpolation.missing")
 def test_a_missing_variable(stub: Stub) -> None:
     text = refused(MissingVariableError, stub, lambda: crew().kickoff(inputs={"other": 1}))
 
@@ -300,6 +301,7 @@ def test_a_missing_variable(stub: Stub) -> None:
     assert "kickoff(inputs={'topic': …})" in text
 
 
+@pytest.mark.promise("run.interpolation.missing")
 def test_a_missing_variable_of_an_agent(stub: Stub) -> None:
     text = refused(MissingVariableError, stub, lambda: crew(analyst(backstory="{where}")).kickoff(inputs=BEES))
 

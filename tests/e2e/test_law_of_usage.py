@@ -104,6 +104,7 @@ def test_failed_call_is_counted_with_every_request_that_it_cost(stub, runtime, f
     assert Ledger.of(runtime).runs[0].status == "failed"
 
 
+@pytest.mark.promise("run.usage.own")
 def test_failed_run_that_is_resumed_is_billed_for_both_lives(stub, runtime):
     stub.rule(Fault.parse("500"), user="part 1", times=4)
     with pytest.raises(ModelError):

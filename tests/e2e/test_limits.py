@@ -61,6 +61,7 @@ def test_max_rpm_is_kept_through_kickoff_for_each(stub, runtime, limited):
     assert len(stub.requests) == 30
 
 
+@pytest.mark.promise("agent.max_rpm")
 def test_max_rpm_is_kept_by_copies_and_equal_definitions_and_async_kickoffs(stub, runtime):
     async def all_at_once() -> None:
         shared = crew_of(max_rpm=FAST)
@@ -74,6 +75,7 @@ def test_max_rpm_is_kept_by_copies_and_equal_definitions_and_async_kickoffs(stub
     check_pace(arrivals(stub.requests), FAST)
 
 
+@pytest.mark.promise("crew.max_rpm")
 def test_agents_of_one_crew_share_the_crews_limit(stub, runtime):
     agents = [Agent(role=f"Writer {n}", goal="g", backstory="b", llm=MODEL) for n in range(3)]
     tasks = [

@@ -62,6 +62,7 @@ BEES = {"topic": "bees"}
 # --- what is sent -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("llm.openai")
 def test_prompts_are_sent_with_the_inputs_filled_in(stub: Stub) -> None:
     stub.script(["found", "written"])
     worker = analyst()
@@ -75,6 +76,7 @@ def test_prompts_are_sent_with_the_inputs_filled_in(stub: Stub) -> None:
     assert first.model == "gpt-4o-mini"
 
 
+@pytest.mark.promise("llm.sampling")
 def test_sampling_settings_are_sent(stub: Stub) -> None:
     llm = LLM("gpt-4o-mini", temperature=0.3, max_tokens=77, seed=5, stop=["END"])
 
@@ -140,6 +142,7 @@ def test_a_structured_answer_is_asked_for_again_until_it_fits(stub: Stub) -> Non
 # --- the bill -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("llm.usage", "crew.usage_metrics_object")
 def test_the_bills_of_tasks_add_up_to_the_crews_and_to_the_stubs_truth(stub: Stub) -> None:
     stub.fault_at(1, Fault.http(500))
     worker = analyst(tools=[add])
@@ -156,6 +159,7 @@ def test_the_bills_of_tasks_add_up_to_the_crews_and_to_the_stubs_truth(stub: Stu
     assert sum(part.duration_s for part in parts) <= output.duration_s + 0.01
 
 
+@pytest.mark.promise("run.usage.own", "llm.usage")
 def test_two_agents_that_share_an_llm_are_billed_once_each(stub: Stub) -> None:
     llm = LLM("gpt-4o-mini")
     made = Crew(
@@ -217,6 +221,7 @@ def test_a_lasting_fault_costs_four_requests_and_no_more(stub: Stub) -> None:
 # --- which model --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("agent.llm")
 @pytest.mark.parametrize(
     ("variables", "model"),
     [
@@ -260,6 +265,7 @@ def test_a_call_outside_a_run_is_a_run_of_its_own(stub: Stub, runtime: Runtime) 
     assert (run.kind, run.status) == ("llm", "succeeded")
 
 
+@pytest.mark.promise("llm.call")
 def test_a_call_takes_messages_tools_and_a_response_model(stub: Stub) -> None:
     stub.script(["said", tool_call("add", a=1), {"topic": "bees", "words": 1}])
     llm = LLM("gpt-4o-mini")
@@ -273,6 +279,7 @@ def test_a_call_takes_messages_tools_and_a_response_model(stub: Stub) -> None:
     assert stub.requests[0].system == "Be brief."
 
 
+@pytest.mark.promise("llm.call")
 def test_a_call_can_be_awaited(stub: Stub) -> None:
     stub.script(["pong"])
 

@@ -63,6 +63,7 @@ async def collected(crew: Crew) -> CrewStreamingOutput:
 FORMS = pytest.mark.parametrize("asynchronous", [False, True], ids=["for", "async for"])
 
 
+@pytest.mark.promise("crew.stream", "run.stream.chunks")
 @FORMS
 def test_the_pieces_are_the_answers_with_their_task_and_agent(asynchronous: bool) -> None:
     crew = crew_of()
@@ -110,6 +111,7 @@ def test_usage_is_that_of_the_same_kickoff_without_a_stream(stub: Stub) -> None:
     assert [request.stream for request in stub.requests] == [True, True, False, False]
 
 
+@pytest.mark.promise("run.stream.result")
 def test_before_its_end_a_stream_has_no_result_and_unless_it_is_iterated_nothing_is_asked(stub: Stub) -> None:
     streaming = kicked(crew_of())
 
@@ -144,6 +146,7 @@ def test_what_the_run_raises_is_raised_by_the_iteration(stub: Stub, asynchronous
             _ = streaming.result
 
 
+@pytest.mark.promise("run.stream.chunks")
 def test_tool_calls_come_as_pieces_too(stub: Stub) -> None:
     @tool
     def harbour(name: str) -> str:
@@ -220,6 +223,7 @@ async def aclosed(crew: Crew, stub: Stub) -> None:
         _ = streaming.result
 
 
+@pytest.mark.promise("crew.stream")
 @FORMS
 def test_closing_it_stops_the_run_and_its_spending_at_once(stub: Stub, runtime: Any, asynchronous: bool) -> None:
     stub.latency_s = lambda request: 600.0 if request.index == 1 else 0.0

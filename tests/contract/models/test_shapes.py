@@ -42,6 +42,7 @@ TEXTS: dict[str, tuple[str, str, Any, Usage]] = {
 }
 
 
+@pytest.mark.promise("llm.openai", "llm.anthropic", "llm.usage")
 @pytest.mark.parametrize("provider", TEXTS)
 def test_a_plain_answer_has_text_and_exact_usage_and_nothing_to_send_back(provider: str) -> None:
     model, path, body, usage = TEXTS[provider]
@@ -56,6 +57,7 @@ def test_a_plain_answer_has_text_and_exact_usage_and_nothing_to_send_back(provid
     assert len(server.asked) == 1
 
 
+@pytest.mark.promise("llm.anthropic", "llm.providers")
 def test_the_key_goes_where_the_provider_wants_it() -> None:
     with Loopback(Reply(shapes.chat())) as server:
         ask(server.url, "gpt-4o-mini", headers={"X-Team": "blue"})
@@ -108,6 +110,7 @@ def test_a_conversation_goes_out_in_order_with_its_call_ids() -> None:
     assert sent["tools"][0]["function"]["name"] == "add"
 
 
+@pytest.mark.promise("llm.sampling")
 def test_sampling_reaches_the_body() -> None:
     sampling = Sampling(
         temperature=0.2, top_p=0.9, max_tokens=77, stop=("END",), seed=5, presence_penalty=0.1, frequency_penalty=0.3,

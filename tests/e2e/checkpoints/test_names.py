@@ -71,6 +71,7 @@ class Counted(Flow):
 # --- definitions ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("agent.checkpoint", "crew.checkpoint")
 @pytest.mark.parametrize("value", [True, False, None, CheckpointConfig()])
 def test_definitions_take_checkpoint_without_a_word(value):
     with warnings.catch_warnings():
@@ -120,6 +121,7 @@ def test_a_runs_id_goes_on_with_the_run(stub, runtime):
     assert output.run_id == run_of(failed)
 
 
+@pytest.mark.promise("crew.checkpoint")
 @pytest.mark.parametrize("how", ["kickoff", "akickoff", "kickoff_async"])
 def test_a_tasks_id_begins_a_new_run_behind_it(stub, runtime, how):
     crew = crew_of()
@@ -194,6 +196,7 @@ def test_a_crew_of_a_flow_begins_behind_its_own_task(stub, runtime):
 # --- fork and from_checkpoint --------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("crew.from_checkpoint")
 def test_fork_is_a_copy_whose_kickoffs_are_new_runs(stub, runtime):
     crew = crew_of()
     whole = crew.kickoff({"topic": "boats"})
@@ -236,6 +239,7 @@ def test_flow_forks_with_the_state_of_then(runtime):
     assert runtime.journal.run(fork.run_id).forked_from == flow.run_id
 
 
+@pytest.mark.promise("crew.from_checkpoint")
 def test_from_checkpoint_is_a_copy_that_goes_on_with_the_run(stub, runtime):
     crew = crew_of()
     stub.rule(Fault.http(500), user="To draft", times=1)

@@ -49,6 +49,7 @@ def behind(folder: Folder, run: str, name: str) -> str:
     return str(next(each["id"] for each in listed["checkpoints"] if each["name"] == name))
 
 
+@pytest.mark.promise("cli.checkpoint.list")
 def test_list_has_the_run_and_what_has_completed_newest_first(folder, made):
     [listed] = json.loads(folder.here("checkpoint", "list", "--json").stdout)
     shown = folder.here("checkpoint", "list").stdout
@@ -59,6 +60,7 @@ def test_list_has_the_run_and_what_has_completed_newest_first(folder, made):
     assert "succeeded  script crew.py" in shown
 
 
+@pytest.mark.promise("cli.checkpoint.info")
 def test_info_says_what_is_there_and_what_would_run(folder, made):
     shown = folder.here("checkpoint", "info", behind(folder, made, "research")).stdout
     body = json.loads(folder.here("checkpoint", "info", behind(folder, made, "research"), "--json").stdout)
@@ -71,6 +73,7 @@ def test_info_says_what_is_there_and_what_would_run(folder, made):
     assert (whole["usage"]["calls"], whole["would_run"]) == (3, [])
 
 
+@pytest.mark.promise("cli.checkpoint.resume")
 def test_resume_behind_a_task_is_a_new_run_of_the_program(folder, made):
     before = behind(folder, made, "research")
 
@@ -152,6 +155,7 @@ def test_prune_keeps_what_has_just_ended(folder, made):
     assert rows(folder, "run") == 1
 
 
+@pytest.mark.promise("cli.checkpoint.prune")
 def test_prune_deletes_nothing_unless_told_which(folder, made):
     result = folder.here("checkpoint", "prune")
 
@@ -159,6 +163,7 @@ def test_prune_deletes_nothing_unless_told_which(folder, made):
     assert "--keep N" in result.stderr
 
 
+@pytest.mark.promise("cli.checkpoint.prune")
 def test_prune_keeps_the_newest_and_all_that_they_need(folder, made):
     folder.run("checkpoint", "resume", behind(folder, made, "research"))
     newer = latest(folder)

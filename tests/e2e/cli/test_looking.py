@@ -152,6 +152,7 @@ def test_doctor_online_asks_for_the_list_of_models_and_for_nothing_else(folder):
     assert {request.path for request in others} == {"/v1/models"}
 
 
+@pytest.mark.promise("cli.version")
 def test_help_and_version_load_neither_database_nor_models():
     code = (
         "import sys, contextlib\n"
@@ -200,6 +201,7 @@ def test_limits_that_cannot_be_used_are_said(folder):
     assert "limits.opnai cannot be used" in result.stderr
 
 
+@pytest.mark.promise("cli.flow.plot")
 def test_a_flow_is_drawn_with_its_latest_run_and_nothing_is_run(with_runs):
     with_runs.write("flows.py", "from jackstay.flow import Flow, listen, start\n", DRAWN)
 

@@ -48,6 +48,7 @@ def tasks(folder: Folder, *arguments: str) -> list[dict[str, str]]:
     return [task for run in listed for task in run["tasks"]]
 
 
+@pytest.mark.promise("cli.replay", "cli.log_tasks_outputs")
 @pytest.mark.parametrize("started", [("-m", "jackstay", "run", "crews.py"), ("crews.py",)], ids=["run", "python"])
 def test_third_of_four_tasks_fails_is_listed_and_replayed_twice(project, stub, started):
     stub.rule(Fault.http(500), user="To draft", times=1)

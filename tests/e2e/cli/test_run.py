@@ -11,6 +11,7 @@ from tests.e2e.cli.conftest import KICKOFF, PROGRAM
 ESCAPE = "\x1b"
 
 
+@pytest.mark.promise("cli.run")
 def test_script_runs_as_python_would_run_it_with_its_arguments_and_the_projects_dotenv(folder):
     del folder.environ["JACKSTAY_MODEL"]
     folder.write(".env", "JACKSTAY_MODEL=sim/demo\nGREETING=from the file\nHOME=/nowhere\n")
@@ -65,6 +66,7 @@ def test_kickoff_at_module_level_of_a_module_that_is_only_loaded_is_refused_befo
     assert json.loads(folder.here("show", "--json").stdout)["steps"] == []
 
 
+@pytest.mark.promise("cli.run")
 def test_project_folder_of_crewais_template_starts_what_its_scripts_name(folder):
     folder.write("p/pyproject.toml", '[project.scripts]\nrun_crew = "pack.main:run"\n[tool.crewai]\ntype = "crew"\n')
     folder.write("p/src/pack/__init__.py")

@@ -106,6 +106,7 @@ def test_hundred_concurrent_kickoffs_of_one_crew_from_threads_do_not_notice_one_
     _check_each_has_its_own(outputs, stub, runtime)
 
 
+@pytest.mark.promise("crew.akickoff")
 def test_hundred_concurrent_akickoffs_of_one_crew_do_not_notice_one_another(runtime, stub):
     crew = crew_of(_shout(), tasks=2)
 
@@ -117,6 +118,7 @@ def test_hundred_concurrent_akickoffs_of_one_crew_do_not_notice_one_another(runt
     _check_each_has_its_own(outputs, stub, runtime)
 
 
+@pytest.mark.promise("crew.akickoff")
 def test_hundred_akickoffs_on_one_loop_are_in_flight_together(runtime, stub):
     crew = crew_of()
 

@@ -95,6 +95,7 @@ def test_run_that_met_its_limit_goes_on_when_resumed(warm, stub):
     assert len(stub.requests) == 4
 
 
+@pytest.mark.promise("agent.max_execution_time")
 @pytest.mark.parametrize("where", ["crew", "task", "agent"])
 def test_limits_of_definitions_hold(warm, stub, where):
     stub.hold()
@@ -142,6 +143,7 @@ def test_streamed_answer_that_stalls_ends_at_the_limit(warm, stub):
     closed(stub)
 
 
+@pytest.mark.promise("agent.max_execution_time")
 @pytest.mark.parametrize("top", ["kickoff", "akickoff"])
 def test_sync_tool_that_blocks_is_abandoned_and_reported_with_its_stack(warm, stub, gate, top):
     told: list[str] = []

@@ -40,6 +40,7 @@ def asked(stub: Stub, since: int = 0) -> list[str]:
     return [next(word for word in text.split() if word in NAMES) for text in said]
 
 
+@pytest.mark.promise("crew.replay")
 def test_failed_task_is_replayed_with_what_depends_on_it_twice_in_a_row(stub, runtime):
     crew = crew_of()
     stub.rule(Fault.http(500), user="To draft", times=1)
@@ -85,6 +86,7 @@ def test_replay_of_a_replay_and_of_a_batchs_item(stub, runtime):
     assert all("kites" in request.messages[-1].content for request in stub.requests[before:])
 
 
+@pytest.mark.promise("run.replay.before")
 def test_tasks_that_do_not_depend_on_the_target_are_taken_from_the_record(stub, runtime):
     names = ("gather", "check", "draft", "polish")
     crew = crew_of(*names)
@@ -101,6 +103,7 @@ def test_tasks_that_do_not_depend_on_the_target_are_taken_from_the_record(stub, 
     assert asked(stub, before + 4) == ["check", "polish"]
 
 
+@pytest.mark.promise("run.replay.inputs")
 def test_other_inputs_ask_what_mentions_them_anew(stub, runtime):
     crew = crew_of(draft={"description": "To draft in {style}"})
     whole = crew.kickoff({"topic": "boats", "style": "verse"})
@@ -145,6 +148,7 @@ def test_crew_of_a_flow_is_replayed_as_a_run_of_its_own(stub, runtime):
     assert (source.kind, source.id) == ("flow", flow.run_id)
 
 
+@pytest.mark.promise("run.replay.unknown")
 @pytest.mark.parametrize(
     ("task", "said"),
     [
@@ -169,6 +173,7 @@ class Finding(BaseModel):
     sure: bool
 
 
+@pytest.mark.promise("run.replay.pydantic")
 def test_structured_outputs_come_back_as_they_were(stub, runtime):
     crew = crew_of("gather", "check", "draft", check={"output_pydantic": Finding}, draft={"output_json": Finding})
     whole = crew.kickoff({"topic": "boats"})

@@ -14,6 +14,7 @@ def filled(template: str, inputs: dict[str, object]) -> str:
     return interpolate(template, inputs, field="description", owner="task 'T'")
 
 
+@pytest.mark.promise("run.interpolation")
 @pytest.mark.parametrize(
     ("template", "expected"),
     [
@@ -62,6 +63,7 @@ def test_without_inputs_placeholders_stay() -> None:
     assert filled("about {topic}", {}) == "about {topic}"
 
 
+@pytest.mark.promise("run.interpolation.missing")
 def test_a_missing_variable_is_named_with_its_field_and_owner() -> None:
     with pytest.raises(MissingVariableError) as caught:
         interpolate("{topic} of {year}", {"topic": "T"}, field="goal", owner="agent 'Analyst'")
@@ -96,6 +98,7 @@ def test_a_template_of_all_variables_becomes_their_values(inputs: dict[str, str]
 # --- inputs -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("run.interpolation.values")
 def test_plain_inputs_pass_and_are_copied() -> None:
     given_inputs = {"a": 1, "b": [None, {"c": 2.5}], "d": True}
 
@@ -106,12 +109,14 @@ def test_plain_inputs_pass_and_are_copied() -> None:
     assert check_inputs(None) == {}
 
 
+@pytest.mark.promise("run.interpolation.values")
 @pytest.mark.parametrize("inputs", ["topic", 3, ["a"], object()])
 def test_inputs_that_are_no_mapping_are_a_type_error(inputs: object) -> None:
     with pytest.raises(TypeError, match="inputs must be a mapping"):
         check_inputs(inputs)
 
 
+@pytest.mark.promise("run.interpolation.values")
 @pytest.mark.parametrize(
     ("inputs", "named"),
     [

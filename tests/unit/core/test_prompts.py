@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from jackstay.core import prompts
 from jackstay.core.messages import OutputSchema, ToolSpec
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, TaskSpec
@@ -15,6 +17,7 @@ TOOL = ToolSpec("search", "Searches.", {"type": "object", "properties": {"q": {"
 SCHEMA = {"type": "object", "properties": {"ä": {"type": "integer"}}}
 
 
+@pytest.mark.promise("agent.role", "agent.goal", "agent.backstory")
 def test_the_identity_is_role_backstory_and_goal() -> None:
     assert prompts.system_text(AGENT) == "You are Analyst. An expert.\nYour personal goal is: Find {x}"
 
@@ -31,6 +34,7 @@ def test_without_context_nothing_is_said_of_one() -> None:
     assert "context" not in prompts.task_text(TASK, "")
 
 
+@pytest.mark.promise("task.markdown")
 def test_date_markdown_and_schema_are_said_when_wanted() -> None:
     output = OutputSpec(OutputSchema("Out", SCHEMA), json.loads, "json", dict, dict)
     text = prompts.task_text(replace(TASK, markdown=True, output=output), "", today="2026-11-22")
@@ -44,6 +48,7 @@ def test_opening_has_a_system_and_a_user_message() -> None:
     assert [message.role for message in prompts.opening(AGENT, "do it")] == ["system", "user"]
 
 
+@pytest.mark.promise("agent.use_system_prompt")
 def test_without_a_system_prompt_all_is_one_user_message() -> None:
     (only,) = prompts.opening(replace(AGENT, use_system_prompt=False), "do it")
 
@@ -51,6 +56,7 @@ def test_without_a_system_prompt_all_is_one_user_message() -> None:
     assert only.content == f"{prompts.system_text(AGENT)}\n\ndo it"
 
 
+@pytest.mark.promise("agent.system_template", "agent.prompt_template")
 def test_templates_surround_the_texts() -> None:
     agent = replace(AGENT, system_template="<s>{{ .System }}</s>", prompt_template="<u>{{.Prompt}}</u>")
     system, user = prompts.opening(agent, "do it")

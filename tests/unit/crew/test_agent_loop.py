@@ -52,6 +52,7 @@ class Upper(BaseTool):
         return text.upper()
 
 
+@pytest.mark.promise("agent.tools", "tool.arguments", "run.tool_errors")
 @pytest.mark.parametrize(
     ("used", "call", "said"),
     [
@@ -95,6 +96,7 @@ def test_a_models_turn_and_the_results_are_sent_back_in_their_order() -> None:
     assert [m["tool_call_id"] for m in model.calls[-1].messages if m["role"] == "tool"] == ids
 
 
+@pytest.mark.promise("task.tools")
 def test_the_tools_of_a_task_stand_in_for_the_agents() -> None:
     model = ScriptedModel(["final"])
     crew(task(agent(model, tools=[add]), tools=[double])).kickoff()
@@ -102,6 +104,7 @@ def test_the_tools_of_a_task_stand_in_for_the_agents() -> None:
     assert [one["function"]["name"] for one in model.calls[0].tools] == ["double"]
 
 
+@pytest.mark.promise("tool.result_as_answer")
 def test_a_result_as_answer_ends_the_task() -> None:
     @tool(result_as_answer=True)
     def final_word(text: str) -> str:
@@ -124,6 +127,7 @@ def test_a_failed_result_as_answer_is_no_answer() -> None:
     assert with_tools(model, final_word).kickoff().raw == "the model's own"
 
 
+@pytest.mark.promise("tool.max_usage_count")
 def test_a_tool_is_used_as_often_as_it_may_be() -> None:
     @tool(max_usage_count=1)
     def once() -> str:
@@ -137,6 +141,7 @@ def test_a_tool_is_used_as_often_as_it_may_be() -> None:
     assert once.current_usage_count == 1
 
 
+@pytest.mark.promise("agent.step_callback")
 def test_steps_are_told_to_the_step_callback() -> None:
     steps: list[Any] = []
     model = ScriptedModel([tool_call("add", a=1, b=1), "final"])
@@ -146,6 +151,7 @@ def test_steps_are_told_to_the_step_callback() -> None:
     assert len(steps) == 1
 
 
+@pytest.mark.promise("crew.step_callback")
 def test_the_crews_step_callback_serves_agents_without_one() -> None:
     steps: list[Any] = []
     model = ScriptedModel([tool_call("add", a=1, b=1), "final"])
@@ -158,6 +164,7 @@ def test_the_crews_step_callback_serves_agents_without_one() -> None:
 # --- the end ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("agent.max_iter")
 def test_max_iter_forces_a_final_answer_with_one_more_call() -> None:
     model = ScriptedModel(default=lambda call: tool_call("add", a=1, b=call.index) if call.index < 3 else "forced")
 
@@ -168,6 +175,7 @@ def test_max_iter_forces_a_final_answer_with_one_more_call() -> None:
     assert "Do not call any tool" in model.calls[-1].last_user
 
 
+@pytest.mark.promise("run.max_iter.debris")
 @pytest.mark.parametrize(
     "debris", [tool_call("add", a=1, b=1), 'Thought: more\nAction: add\nAction Input: {"a": 1}', ""]
 )
@@ -205,6 +213,7 @@ class TextModel(BaseLLM):
         return self.answers.pop(0)
 
 
+@pytest.mark.promise("llm.text_tools")
 def test_tools_are_described_in_text_for_a_model_without_them() -> None:
     call = 'Thought: add\nAction: add\nAction Input: {"a": 1, "b": 2}\nObservation: 99'
     model = TextModel(call, "Thought: I know the final answer\nFinal Answer: three")
@@ -216,6 +225,7 @@ def test_tools_are_described_in_text_for_a_model_without_them() -> None:
     assert model.asked[1][-1] == {"role": "user", "content": "Observation: 3"}
 
 
+@pytest.mark.promise("run.max_iter.debris")
 def test_debris_in_text_is_never_an_answer() -> None:
     model = TextModel("Thought: hm\nAction: add", "Action Input: {}", "Thought: still thinking")
 
@@ -232,6 +242,7 @@ class Fact(BaseModel):
     year: int = Field(ge=1900, alias="theYear")
 
 
+@pytest.mark.promise("task.output_pydantic", "run.output.correction", "tool.structured_output")
 def test_a_first_answer_that_does_not_fit_is_corrected() -> None:
     model = ScriptedModel(
         ["no json", {"topic": "bees", "theYear": 1800}, '```json\n{"topic": "bees", "theYear": 1950}\n```']
@@ -246,6 +257,7 @@ def test_a_first_answer_that_does_not_fit_is_corrected() -> None:
     assert "theYear: Input should be greater than or equal to 1900" in model.calls[2].last_user
 
 
+@pytest.mark.promise("task.output_json", "run.output.file_form", "crew.crew_output")
 def test_output_json_gives_a_dict() -> None:
     output = one_task(
         ScriptedModel([{"topic": "bees", "theYear": 1950}]), output_json=Fact, output_file="fact.json"
@@ -258,6 +270,7 @@ def test_output_json_gives_a_dict() -> None:
         assert json.load(file) == output.json_dict
 
 
+@pytest.mark.promise("run.output.lenient")
 def test_a_raw_line_break_inside_json_text_is_read() -> None:
     model = ScriptedModel(['{"topic": "line one\nline two", "theYear": 1950}'])
 
@@ -266,6 +279,7 @@ def test_a_raw_line_break_inside_json_text_is_read() -> None:
     assert output["topic"] == "line one\nline two"
 
 
+@pytest.mark.promise("run.output.correction")
 def test_an_answer_that_never_fits_is_an_output_error() -> None:
     model = ScriptedModel(default="still no json")
 

@@ -26,6 +26,7 @@ def raws(made: Crew, **given: Any) -> list[str]:
     return [one.raw for one in made.kickoff(**given).tasks_output]
 
 
+@pytest.mark.promise("task.conditional")
 @pytest.mark.parametrize(("holds", "expected"), [(True, ["one", "two", "three"]), (False, ["one", "", "two"])])
 def test_a_task_whose_condition_does_not_hold_is_skipped_with_an_empty_output(holds: bool, expected: list[str]) -> None:
     model = ScriptedModel(["one", "two", "three"])
@@ -63,6 +64,7 @@ def test_a_condition_sees_the_parsed_model_of_the_task_before() -> None:
     assert raws(crew(task(worker, output_pydantic=Count), when(few, worker)))[1] == ""
 
 
+@pytest.mark.promise("run.conditional.sees_last")
 def test_a_condition_waits_for_asynchronous_tasks_and_sees_the_last_of_them() -> None:
     seen: list[str] = []
     worker = agent(ScriptedModel(default=lambda call: call.last_user.partition("\n")[0].removeprefix("Current Task: ")))
@@ -88,6 +90,7 @@ def test_a_condition_after_a_skipped_task_sees_its_empty_output() -> None:
     assert seen == [""]
 
 
+@pytest.mark.promise("run.final_output")
 def test_an_empty_output_of_a_skipped_task_stands_in_the_context_and_is_not_the_crews() -> None:
     model = ScriptedModel(["one", "two"])
     worker = agent(model)
@@ -183,6 +186,7 @@ def test_a_recorded_decision_does_not_answer_for_another_output() -> None:
 # --- definitions --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("crew.validation.conditional")
 def test_a_crew_that_has_nothing_to_decide_by_is_refused() -> None:
     worker = agent(ScriptedModel())
     maybe, plain = when(lambda output: True, worker), task(worker)

@@ -21,6 +21,7 @@ def wired() -> Crew:
     return crew(first, second, third)
 
 
+@pytest.mark.promise("crew.copy")
 def test_a_copy_has_agents_and_tasks_of_its_own_that_know_one_another() -> None:
     made = wired()
 
@@ -35,6 +36,7 @@ def test_a_copy_has_agents_and_tasks_of_its_own_that_know_one_another() -> None:
     assert isinstance(copied.tasks[2], ConditionalTask)
 
 
+@pytest.mark.promise("crew.copy")
 def test_what_is_changed_in_a_copy_and_what_it_did_does_not_show_in_the_original() -> None:
     made = wired()
     copied = made.copy()
@@ -49,6 +51,7 @@ def test_what_is_changed_in_a_copy_and_what_it_did_does_not_show_in_the_original
     assert copied.copy().tasks[0].output is None
 
 
+@pytest.mark.promise("crew.fetch_inputs")
 def test_a_crews_inputs_are_the_variables_of_its_tasks_and_agents() -> None:
     made = wired()
     made.agents.append(agent("sim/demo", "Expert in {field}"))
@@ -63,6 +66,7 @@ def logged_crew(path: Any, *answers: Any) -> Crew:
     return crew(*tasks, output_log_file=path)
 
 
+@pytest.mark.promise("crew.output_log_file")
 def test_a_json_log_is_one_array_over_all_kickoffs() -> None:
     made = logged_crew("logs/tasks.json", "1", "2", "3", OSError("gone"))
 

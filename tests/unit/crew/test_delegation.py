@@ -54,6 +54,7 @@ def observed(call: ScriptedCall) -> str:
 # --- the conversation ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("crew.process", "crew.manager_llm", "run.hierarchical")
 def test_the_manager_does_every_task_and_the_coworkers_the_work() -> None:
     boss = ScriptedModel([delegate("Writer"), "managed", ask("Critic"), "managed too"])
     writer, critic = ScriptedModel(["written"]), ScriptedModel(["it is good"])
@@ -70,6 +71,7 @@ def test_the_manager_does_every_task_and_the_coworkers_the_work() -> None:
     assert "What is it?" in critic.calls[0].last_user
 
 
+@pytest.mark.promise("run.delegation.tools")
 def test_a_coworker_can_only_be_one_of_the_crew() -> None:
     boss = ScriptedModel(["done"])
 
@@ -82,6 +84,7 @@ def test_a_coworker_can_only_be_one_of_the_crew() -> None:
         assert found[name]["required"] == [work, "context", "coworker"]
 
 
+@pytest.mark.promise("run.hierarchical")
 def test_a_task_with_an_agent_of_its_own_names_it_and_everybody_can_be_given_work() -> None:
     boss = ScriptedModel(["done"])
     writer = agent(boss, "Writer")
@@ -101,6 +104,7 @@ def test_agents_of_one_role_are_told_apart() -> None:
     assert observed(boss.calls[1]) == "by the second"
 
 
+@pytest.mark.promise("run.delegation.names")
 @pytest.mark.parametrize("said", ["writer", "  WRITER ", '"Writer"', "'writer'"])
 def test_a_role_is_understood_in_any_case_with_spaces_and_quotes(said: str) -> None:
     boss = ScriptedModel([delegate(said), "done"])
@@ -110,6 +114,7 @@ def test_a_role_is_understood_in_any_case_with_spaces_and_quotes(said: str) -> N
     assert observed(boss.calls[1]) == "written"
 
 
+@pytest.mark.promise("run.delegation.names")
 @pytest.mark.parametrize("said", ["Painter", ["Writer"], 7])
 def test_an_unknown_coworker_is_an_observation_that_lists_the_options(said: Any) -> None:
     boss = ScriptedModel([delegate(said), "done"])
@@ -197,6 +202,7 @@ def test_a_coworker_that_runs_out_of_time_is_told_to_the_manager() -> None:
 # --- who may ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("agent.allow_delegation")
 def test_an_agent_that_may_delegate_has_the_tools_over_the_others() -> None:
     one = ScriptedModel([delegate("Critic"), "done"])
     critic = agent(ScriptedModel(["fine"]), "Critic")
@@ -210,6 +216,7 @@ def test_an_agent_that_may_delegate_has_the_tools_over_the_others() -> None:
     assert (output.raw, output.tasks_output[0].agent) == ("done", "Lead")
 
 
+@pytest.mark.promise("agent.allow_delegation")
 def test_an_agent_that_may_not_delegate_or_is_alone_has_no_such_tools() -> None:
     model = ScriptedModel(default="done")
     lead, hand = agent(model, "Lead", allow_delegation=True), agent(model, "Hand")
@@ -253,6 +260,7 @@ def code(error: pytest.ExceptionInfo[DefinitionError]) -> str:
     return cause.errors()[0]["type"]
 
 
+@pytest.mark.promise("crew.validation.manager")
 def test_a_hierarchical_crew_needs_a_manager() -> None:
     with pytest.raises(DefinitionError, match=r"manager_llm=… .* or manager_agent=") as caught:
         managed(None, [agent("sim/demo")])
@@ -260,6 +268,7 @@ def test_a_hierarchical_crew_needs_a_manager() -> None:
     assert code(caught) == "missing_manager_llm_or_manager_agent"
 
 
+@pytest.mark.promise("crew.validation.manager", "crew.manager_agent")
 def test_the_manager_is_none_of_the_agents() -> None:
     boss = agent("sim/demo", "Boss")
 
@@ -269,6 +278,7 @@ def test_the_manager_is_none_of_the_agents() -> None:
     assert code(caught) == "manager_agent_in_agents"
 
 
+@pytest.mark.promise("crew.manager_agent")
 def test_a_manager_with_tools_is_refused_when_it_is_defined_and_when_they_came_later() -> None:
     @tool
     def look_up(word: str) -> str:
@@ -292,6 +302,7 @@ def test_a_hierarchical_crew_needs_somebody_to_manage_and_a_model_that_is_one() 
         managed(7, [agent("sim/demo")])
 
 
+@pytest.mark.promise("crew.validation.missing_agent", "task.agent")
 def test_a_sequential_crew_still_needs_an_agent_for_each_task() -> None:
     with pytest.raises(DefinitionError, match="has no agent") as caught:
         Crew(agents=[agent("sim/demo")], tasks=[job()])
@@ -299,6 +310,7 @@ def test_a_sequential_crew_still_needs_an_agent_for_each_task() -> None:
     assert code(caught) == "missing_agent_in_task"
 
 
+@pytest.mark.promise("crew.manager_agent")
 def test_a_manager_agent_manages_with_its_own_words_model_and_turns() -> None:
     boss = ScriptedModel(["", "in the end"])
     lead = agent(boss, "Head of {topic}", max_iter=1)
@@ -484,6 +496,7 @@ def test_a_nested_crews_budget_that_a_coworker_reaches_is_no_observation(runtime
     assert [m["content"] for m in boss.calls[1].messages if m["role"] == "tool"] == ["written", "waited"]
 
 
+@pytest.mark.promise("crew.manager_llm")
 def test_a_manager_llm_is_any_model() -> None:
     crew = managed(LLM("sim/demo"), [agent("sim/demo", "Writer")])
 

@@ -24,6 +24,7 @@ def crew_of(model: ScriptedModel | None = None, **more: Any) -> Crew:
     return crew(task(worker, "prepare"), task(worker, "item {n}"), **more)
 
 
+@pytest.mark.promise("run.for_each.isolation")
 def test_the_failed_items_are_listed_and_the_first_error_can_be_raised() -> None:
     outputs = crew_of().kickoff_for_each(ITEMS)
 
@@ -52,6 +53,7 @@ def test_of_several_failures_the_error_that_is_raised_says_how_many_there_are() 
     assert "2 of 3 items failed" in "".join(caught.value.__notes__)
 
 
+@pytest.mark.promise("crew.akickoff_for_each")
 @pytest.mark.parametrize("name", ["akickoff_for_each", "kickoff_for_each_async"])
 def test_the_asynchronous_forms_give_back_the_same(name: str) -> None:
     outputs = asyncio.run(getattr(crew_of(), name)(ITEMS))
@@ -71,6 +73,7 @@ def test_what_a_failed_item_has_used_is_told_and_counts(runtime: Any) -> None:
     assert outputs[1].run_id not in ("", outputs[0].run_id)
 
 
+@pytest.mark.promise("crew.kickoff_for_each")
 def test_one_warning_counts_the_failures_and_says_how_they_are_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     outputs = crew_of().kickoff_for_each([{"n": 2}, {"n": 1}, {"n": 2}])
 

@@ -40,6 +40,7 @@ def said(model: ScriptedModel, call: int) -> str:
 # --- passing and rejecting ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("tool.guardrails")
 def test_an_answer_that_passes_is_the_output() -> None:
     model = ScriptedModel(["fine"])
 
@@ -47,6 +48,7 @@ def test_an_answer_that_passes_is_the_output() -> None:
     assert len(model.calls) == 1
 
 
+@pytest.mark.promise("task.guardrail", "run.guardrail.context", "tool.guardrails")
 def test_a_rejected_answer_is_asked_for_again_with_the_context_the_answer_and_the_error() -> None:
     model = ScriptedModel(["background", "two words", "one"])
     worker = agent(model)
@@ -85,6 +87,7 @@ def test_callbacks_are_told_of_the_answer_that_passed_only() -> None:
     assert told == ["one"]
 
 
+@pytest.mark.promise("task.guardrail_max_retries")
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_an_answer_that_never_passes_fails_the_run_after_the_retries(runtime: Runtime, retries: int) -> None:
     model = ScriptedModel(default="two words")
@@ -100,6 +103,7 @@ def test_an_answer_that_never_passes_fails_the_run_after_the_retries(runtime: Ru
     assert (run.status, run.reason) == ("failed", "guardrail")
 
 
+@pytest.mark.promise("task.guardrails")
 def test_each_guardrail_has_its_own_retries_and_the_next_sees_what_passed() -> None:
     def lower(output: TaskOutput) -> tuple[bool, Any]:
         return (output.raw.islower(), output if output.raw.islower() else "not lower case")
@@ -119,6 +123,7 @@ def test_the_guardrail_that_gave_up_is_named_by_its_place() -> None:
         ).kickoff()
 
 
+@pytest.mark.promise("task.guardrails")
 def test_guardrails_stand_in_for_a_single_one() -> None:
     made = task(agent(ScriptedModel()), guardrail=short, guardrails=[lambda output: (True, output)])
 
@@ -128,6 +133,7 @@ def test_guardrails_stand_in_for_a_single_one() -> None:
 # --- what it sees and what it puts in its place -------------------------------------------------------------------
 
 
+@pytest.mark.promise("task.guardrail")
 def test_a_guardrail_sees_the_parsed_model_from_its_first_call_on() -> None:
     seen: list[Any] = []
 
@@ -156,6 +162,7 @@ def test_a_guardrail_of_a_task_with_output_json_sees_the_dict() -> None:
     assert seen == [output.json_dict] == [{"topic": "bees", "year": 1950}]
 
 
+@pytest.mark.promise("run.guardrail.verdicts")
 def test_a_text_takes_the_answers_place() -> None:
     assert one_task(ScriptedModel(["x"]), guardrail=lambda output: (True, output.raw * 2)).kickoff().raw == "xx"
 
@@ -178,6 +185,7 @@ def test_a_text_that_does_not_fit_the_structured_output_is_the_guardrails_fault(
     assert len(model.calls) == 1
 
 
+@pytest.mark.promise("run.guardrail.verdicts")
 def test_an_output_takes_the_answers_place_with_all_it_has(jackstay_make_runtime: Any) -> None:
     def older(output: TaskOutput) -> tuple[bool, Any]:
         return True, output.model_copy(update={"raw": "older", "pydantic": Fact(topic="bees", year=1900)})
@@ -195,6 +203,7 @@ def test_any_other_value_leaves_the_output_as_it_is() -> None:
     assert one_task(ScriptedModel(["x"]), guardrail=lambda output: (True, {"checked": 1})).kickoff().raw == "x"
 
 
+@pytest.mark.promise("run.guardrail.verdicts")
 @pytest.mark.parametrize("returned", [(True, None), True, None, "fine", (1, 2, 3), ("yes", "x")])
 def test_what_is_no_verdict_is_refused(returned: Any) -> None:
     with pytest.raises(DefinitionError, match=r"the guardrail 'lambda' returned .*\(False, what is wrong\)"):
@@ -209,6 +218,7 @@ def test_a_guardrail_may_be_asynchronous() -> None:
     assert one_task(ScriptedModel(["two", "one"]), guardrail=slow).kickoff().raw == "one"
 
 
+@pytest.mark.promise("run.guardrail.raises")
 def test_what_a_guardrail_raises_reaches_the_caller_at_once(runtime: Runtime) -> None:
     def broken(output: TaskOutput) -> tuple[bool, Any]:
         raise LookupError("no reference")
@@ -336,6 +346,7 @@ def says_bool(output: TaskOutput) -> bool:
     return True
 
 
+@pytest.mark.promise("run.guardrail.signature")
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

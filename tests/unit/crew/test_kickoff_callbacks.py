@@ -24,6 +24,7 @@ def one_task(model: Any, description: str = "Do it", **more: Any) -> Crew:
     return crew(task(agent(model), description), **more)
 
 
+@pytest.mark.promise("run.callback_order", "tool.kickoff_callbacks")
 def test_callbacks_are_called_in_crewais_order() -> None:
     order: list[str] = []
     worker = agent(ScriptedModel(["done"]))
@@ -39,6 +40,7 @@ def test_callbacks_are_called_in_crewais_order() -> None:
     assert order == ["before 1", "before 2", "task", "crew task", "after 1", "after 2"]
 
 
+@pytest.mark.promise("crew.before_kickoff_callbacks", "tool.kickoff_callbacks")
 def test_what_callbacks_before_return_is_filled_in_one_after_the_other() -> None:
     model = echo()
     seen: list[Any] = []
@@ -95,6 +97,7 @@ def test_a_variable_that_no_callback_has_added_is_missing() -> None:
     assert caught.value.variable == "city"
 
 
+@pytest.mark.promise("crew.after_kickoff_callbacks", "tool.kickoff_callbacks")
 def test_callbacks_after_may_replace_the_output() -> None:
     def signed(output: CrewOutput) -> CrewOutput:
         output.raw += " (signed)"

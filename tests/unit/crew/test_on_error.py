@@ -307,6 +307,7 @@ def test_a_resumed_run_does_not_wait_again_for_a_retry_that_it_had_made(jackstay
     assert waits == [0.01]
 
 
+@pytest.mark.promise("agent.max_retry_limit", "run.errors.agent")
 def test_an_exception_of_a_custom_model_is_tried_again_as_often_as_the_agent_says() -> None:
     model = ScriptedModel([BROKEN, BROKEN, "done"])
 
@@ -316,6 +317,7 @@ def test_an_exception_of_a_custom_model_is_tried_again_as_often_as_the_agent_say
     assert output.token_usage.successful_requests == 1
 
 
+@pytest.mark.promise("agent.max_retry_limit")
 def test_max_retry_limit_counts_for_each_task() -> None:
     worker = agent(ScriptedModel([BROKEN, "one", BROKEN, "two", BROKEN, BROKEN]), max_retry_limit=1)
     made = crew(task(worker), task(worker), task(worker))
@@ -326,6 +328,7 @@ def test_max_retry_limit_counts_for_each_task() -> None:
     assert len(worker.llm.calls) == 6
 
 
+@pytest.mark.promise("agent.max_retry_limit")
 def test_max_retry_limit_is_two_as_in_crewai() -> None:
     model = ScriptedModel(default=BROKEN)
     worker = Agent(role="Analyst", goal="g", backstory="b", llm=model)
@@ -336,6 +339,7 @@ def test_max_retry_limit_is_two_as_in_crewai() -> None:
     assert len(model.calls) == 3
 
 
+@pytest.mark.promise("run.errors.agent")
 def test_a_time_out_of_a_custom_model_is_not_tried_again() -> None:
     model = ScriptedModel(default=TimeoutError("late"))
 

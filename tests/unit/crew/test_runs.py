@@ -128,6 +128,7 @@ def test_resuming_what_does_not_exist_says_so() -> None:
 # --- many at once -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("run.concurrent_kickoffs")
 def test_one_crew_object_runs_many_times_at_once() -> None:
     made = one_task(ScriptedModel(default=topic_of), "about {n}")
 
@@ -141,6 +142,7 @@ def test_one_crew_object_runs_many_times_at_once() -> None:
     assert {output.token_usage.successful_requests for output in outputs} == {1}
 
 
+@pytest.mark.promise("crew.kickoff_async")
 def test_kickoff_async_is_awaited_too() -> None:
     made = one_task(ScriptedModel(["a"]))
 
@@ -176,6 +178,7 @@ class Running:
         self.most = max(self.most, self.now)
 
 
+@pytest.mark.promise("crew.kickoff_for_each")
 def test_items_run_eight_at_a_time_and_come_back_in_order(runtime: Runtime) -> None:
     model = Eight(8)
     made = one_task(model, "item {n}")
@@ -194,6 +197,7 @@ def test_items_run_eight_at_a_time_and_come_back_in_order(runtime: Runtime) -> N
     assert batch.status == "succeeded"
 
 
+@pytest.mark.promise("run.for_each.isolation")
 def test_a_failed_item_stops_no_other(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     model = ScriptedModel(default=lambda call: ValueError("bad item") if "item 1" in call.last_user else "ok")
 
@@ -206,6 +210,7 @@ def test_a_failed_item_stops_no_other(runtime: Runtime, caplog: pytest.LogCaptur
     assert "1 of 3 items failed" in caplog.text
 
 
+@pytest.mark.promise("run.for_each.isolation")
 def test_on_error_raise_gives_the_items_exception() -> None:
     model = ScriptedModel(default=lambda call: LookupError("bad item") if "item 1" in call.last_user else "ok")
     made = one_task(model, "item {n}")
@@ -214,6 +219,7 @@ def test_on_error_raise_gives_the_items_exception() -> None:
         made.kickoff_for_each([{"n": n} for n in range(3)], on_error="raise")
 
 
+@pytest.mark.promise("crew.akickoff_for_each")
 def test_items_can_be_awaited() -> None:
     made = one_task(ScriptedModel(default=topic_of), "item {n}")
 

@@ -22,6 +22,15 @@ def contexts(model: ScriptedModel) -> list[str]:
     return [prompt.partition(MARKER)[2] for prompt in prompts(model)]
 
 
+@pytest.mark.promise(
+    "agent.role",
+    "agent.goal",
+    "agent.backstory",
+    "task.description",
+    "task.expected_output",
+    "run.interpolation",
+    "run.interpolation.again",
+)
 def test_inputs_fill_every_text_of_the_definition() -> None:
     model = ScriptedModel(["done"])
     worker = agent(model, role="{topic} analyst", goal="Know {topic}", backstory="Likes {topic}.")
@@ -39,6 +48,7 @@ def test_inputs_fill_every_text_of_the_definition() -> None:
     assert (made.tasks[0].description, worker.role) == ("About {topic}", "{topic} analyst")
 
 
+@pytest.mark.promise("run.interpolation.none")
 def test_without_inputs_placeholders_stay_and_a_warning_says_so(caplog: pytest.LogCaptureFixture) -> None:
     model = ScriptedModel(["done"])
 
@@ -48,6 +58,7 @@ def test_without_inputs_placeholders_stay_and_a_warning_says_so(caplog: pytest.L
     assert [r.message for r in caplog.records if "{topic}" in r.message and "inputs" in r.message]
 
 
+@pytest.mark.promise("task.context", "run.context.join", "crew.tasks", "crew.kickoff")
 def test_a_task_gets_the_outputs_of_all_earlier_ones() -> None:
     model = ScriptedModel(["one", "two", "three"])
     worker = agent(model)
@@ -59,6 +70,7 @@ def test_a_task_gets_the_outputs_of_all_earlier_ones() -> None:
     assert output.raw == str(output) == "three"
 
 
+@pytest.mark.promise("task.context")
 def test_named_context_is_what_a_task_gets() -> None:
     model = ScriptedModel(["one", "two", "three", "four", "five"])
     worker = agent(model)
@@ -82,6 +94,7 @@ def test_a_task_outside_the_crew_gives_the_output_that_it_has() -> None:
     assert contexts(model) == ["", "before"]
 
 
+@pytest.mark.promise("task.async_execution", "run.async.join", "run.context.async")
 def test_asynchronous_tasks_run_side_by_side_and_are_joined() -> None:
     both = threading.Barrier(2, timeout=20)
 
@@ -112,6 +125,7 @@ def test_asynchronous_tasks_run_side_by_side_and_are_joined() -> None:
     assert asked[-1].endswith(MARKER + JOIN.join(["first", "side one", "side two"]))
 
 
+@pytest.mark.promise("run.async.failure")
 def test_a_failing_asynchronous_task_is_raised() -> None:
     model = ScriptedModel(default=lambda call: ValueError("side broke") if "side" in call.last_user else "fine")
 
@@ -119,6 +133,7 @@ def test_a_failing_asynchronous_task_is_raised() -> None:
         crew(task(agent(model), "side", async_execution=True), task(agent(model), "last")).kickoff()
 
 
+@pytest.mark.promise("task.callback", "crew.task_callback", "run.callback_order")
 def test_callbacks_are_called_with_the_output_task_first_then_crew() -> None:
     told: list[tuple[str, str]] = []
 
@@ -135,6 +150,7 @@ def test_callbacks_are_called_with_the_output_task_first_then_crew() -> None:
     assert told == [("task", "one"), ("crew", "one"), ("crew", "two")]
 
 
+@pytest.mark.promise("crew.task_callback")
 def test_a_callback_given_twice_is_called_once() -> None:
     told: list[str] = []
 
@@ -154,6 +170,7 @@ def test_an_exception_of_a_callback_reaches_the_caller() -> None:
         crew(task(agent(ScriptedModel(["one"])), callback=callback)).kickoff()
 
 
+@pytest.mark.promise("task.output_file", "task.create_directory")
 def test_files_are_written_below_the_working_directory() -> None:
     made = one_task(ScriptedModel(["text ü"]), output_file="/deep/er/out.txt")
     made.kickoff()
@@ -161,6 +178,7 @@ def test_files_are_written_below_the_working_directory() -> None:
     assert Path("deep/er/out.txt").read_text(encoding="utf-8") == "text ü"
 
 
+@pytest.mark.promise("task.create_directory")
 def test_a_missing_directory_is_not_made_when_not_wanted() -> None:
     made = one_task(ScriptedModel(["text"]), output_file="deep/out.txt", create_directory=False)
 
@@ -169,6 +187,7 @@ def test_a_missing_directory_is_not_made_when_not_wanted() -> None:
     assert "jackstay resume" in "".join(caught.value.__notes__)
 
 
+@pytest.mark.promise("task.output", "crew.usage_metrics")
 def test_outputs_and_usage_are_left_on_the_objects() -> None:
     made = one_task(ScriptedModel(["said"]))
 
@@ -193,6 +212,7 @@ def test_the_summary_is_json() -> None:
     assert summary["total_tokens"] == output.token_usage.total_tokens > 0
 
 
+@pytest.mark.promise("task.task_output", "task.name")
 def test_a_task_output_says_what_it_is() -> None:
     output = one_task(ScriptedModel(["said"]), "one two three four five six seven eight nine ten eleven").kickoff()
 
@@ -207,6 +227,7 @@ def test_a_task_output_says_what_it_is() -> None:
         output["field"]
 
 
+@pytest.mark.promise("agent.inject_date", "agent.date_format")
 def test_the_date_enters_the_prompt_when_wanted() -> None:
     model = ScriptedModel(["said"])
 
@@ -246,6 +267,7 @@ def test_what_a_crew_cannot_be_is_refused_when_it_is_made() -> None:
             Crew(agents=[worker], tasks=tasks)
 
 
+@pytest.mark.promise("agent.id")
 def test_an_own_id_is_refused() -> None:
     with pytest.raises(ValueError, match="the id is given by Jackstay"):
         agent(ScriptedModel(), id="11111111-1111-4111-8111-111111111111")

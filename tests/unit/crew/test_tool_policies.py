@@ -71,6 +71,7 @@ def using(one: Any, *, times: int = 1, model: Any = None, **fields: Any) -> Any:
     return one_task(model or ScriptedModel([*calls, "done"]), agent_fields={"tools": [one]}, **fields)
 
 
+@pytest.mark.promise("tool.failures", "crew.crew_output")
 @pytest.mark.parametrize("one", [returns_failure, raises_failure])
 def test_a_failure_that_a_tool_states_is_told_to_the_model_and_listed_in_the_result(one: Any, runtime: Runtime) -> None:
     model = ScriptedModel([tool_call(one.name, place="Rome"), "done"])
@@ -87,6 +88,7 @@ def test_a_failure_that_a_tool_states_is_told_to_the_model_and_listed_in_the_res
     assert (row.status, row.path) == ("failed", failure.path)
 
 
+@pytest.mark.promise("run.tool_errors")
 @pytest.mark.parametrize(
     ("one", "times", "reason", "code"),
     [(breaks, 1, "exception", "LookupError"), (once, 2, "usage_limit", "tool_misuse")],
@@ -131,6 +133,7 @@ def test_failures_are_those_of_the_task_and_are_there_again_after_a_resume(runti
     assert output.tool_failures[0].reason == "exception"
 
 
+@pytest.mark.promise("tool.failures")
 def test_the_policy_raise_ends_the_run_with_a_typed_error(runtime: Runtime) -> None:
     with pytest.raises(ToolExecutionFailedError, match="'returns_failure' failed: no tide at Rome 0") as caught:
         using(returns_failure, tool_failure_policy="raise").kickoff()
@@ -158,6 +161,7 @@ def test_the_policy_warn_is_the_default_and_warns(policy: str, runtime: Runtime)
     assert [("no tide at Rome 0" in text) for text in heard] == ([True] if policy == "warn" else [])
 
 
+@pytest.mark.promise("agent.tool_failure_policy", "task.tool_failure_policy", "crew.tool_failure_policy")
 @pytest.mark.parametrize("nearest", ["tool", "task", "agent", "crew"])
 def test_the_nearest_policy_counts(nearest: str) -> None:
     order = ["tool", "task", "agent", "crew"]
@@ -202,6 +206,7 @@ def looking(*answers: Any, **options: Any) -> tuple[Any, list[str], ScriptedMode
 ROME, OSLO = tool_call("look", place="Rome"), tool_call("look", place="Oslo")
 
 
+@pytest.mark.promise("agent.cache", "crew.cache")
 def test_without_asking_for_it_nothing_is_cached(runtime: Runtime) -> None:
     made, called, _ = looking(ROME, ROME)
     made.kickoff()
@@ -210,6 +215,7 @@ def test_without_asking_for_it_nothing_is_cached(runtime: Runtime) -> None:
     assert flags(runtime) == [None, None]
 
 
+@pytest.mark.promise("run.tool_cache")
 def test_an_equal_call_of_the_run_is_answered_by_the_result_and_the_record_says_so(runtime: Runtime) -> None:
     made, called, model = looking(ROME, OSLO, ROME, cache_ttl_s=60)
     made.kickoff()
@@ -227,6 +233,7 @@ def test_another_run_calls_it_again() -> None:
     assert called == ["Rome", "Rome"]
 
 
+@pytest.mark.promise("run.tool_cache")
 def test_a_result_that_is_too_old_answers_nothing(jackstay_make_runtime: Any) -> None:
     clock = Later()
     jackstay_make_runtime(clock=clock)
@@ -269,6 +276,7 @@ def test_a_cache_function_that_breaks_costs_the_cache_only() -> None:
     assert called == ["Rome", "Rome"]
 
 
+@pytest.mark.promise("run.tool_cache")
 def test_a_failure_is_never_cached() -> None:
     calls: list[str] = []
 

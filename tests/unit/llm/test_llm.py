@@ -24,6 +24,7 @@ def crew_of(llm: Any) -> Crew:
     return Crew(agents=[worker], tasks=[Task(description="D", expected_output="E", agent=worker)])
 
 
+@pytest.mark.promise("llm.openai")
 def test_arguments_become_the_configuration() -> None:
     llm = LLM("gpt-4o-mini", 0.2, max_completion_tokens=9, stop="END", timeout=3, api_base="http://x/v1", top_k=5)
 
@@ -57,6 +58,7 @@ def test_an_argument_that_no_request_can_carry_is_refused(extra: dict[str, Any])
         LLM("m", **extra)
 
 
+@pytest.mark.promise("agent.llm")
 def test_what_is_passed_as_llm() -> None:
     assert as_config("gpt-4o", "x").model == "gpt-4o"
     assert as_config(None, "x").reads_environment
@@ -117,6 +119,7 @@ class Narrow(BaseLLM):
         return 42
 
 
+@pytest.mark.promise("llm.custom")
 def test_a_model_of_ones_own_is_called() -> None:
     output = crew_of(Plain("mine", temperature=0.5, special=1)).kickoff()
 
@@ -126,6 +129,7 @@ def test_a_model_of_ones_own_is_called() -> None:
     assert output.cost_usd is None
 
 
+@pytest.mark.promise("llm.custom")
 def test_an_asynchronous_method_is_preferred() -> None:
     assert crew_of(Awaited()).kickoff().raw == "awaited"
     assert asyncio.run(crew_of(Awaited()).akickoff()).raw == "awaited"
@@ -135,6 +139,7 @@ def test_a_call_is_given_only_what_it_takes() -> None:
     assert crew_of(Narrow()).kickoff().raw == "42"
 
 
+@pytest.mark.promise("llm.custom")
 def test_extra_arguments_are_kept() -> None:
     assert Plain("m", special=1).additional_params == {"special": 1}
     assert Plain("m", stop=["x"]).stop == ["x"]

@@ -59,6 +59,7 @@ class AsyncTool(BaseTool):
         return x + 1
 
 
+@pytest.mark.promise("tool.decorator")
 def test_a_function_becomes_a_tool() -> None:
     spec = add.to_def().spec
 
@@ -71,10 +72,12 @@ def test_a_function_becomes_a_tool() -> None:
     }
 
 
+@pytest.mark.promise("tool.run")
 def test_a_tool_of_a_function_is_still_that_function() -> None:
     assert add(1) == add.run(1) == add.run(a=1, b=2) == 3
 
 
+@pytest.mark.promise("tool.names")
 def test_names_are_made_fit_for_models() -> None:
     assert search.name == "Web Search!"
     assert search.to_def().spec.name == "web_search"
@@ -92,6 +95,7 @@ def test_options_of_the_decorator() -> None:
     assert asyncio.run(fetch.arun("u")) == "got u"
 
 
+@pytest.mark.promise("tool.base_tool")
 def test_a_class_with_a_schema_of_its_own() -> None:
     made = Weather(unit="F").to_def()
 
@@ -100,6 +104,7 @@ def test_a_class_with_a_schema_of_its_own() -> None:
     assert made.call(**made.validate({"city": "Rome", "days": "2"})) == "Rome: 20 F"
 
 
+@pytest.mark.promise("tool.base_tool", "tool.run")
 def test_a_class_that_only_has_an_asynchronous_method() -> None:
     made = AsyncTool().to_def()
 
@@ -107,6 +112,7 @@ def test_a_class_that_only_has_an_asynchronous_method() -> None:
     assert asyncio.run(AsyncTool().arun(1)) == 2
 
 
+@pytest.mark.promise("tool.arguments")
 def test_arguments_are_converted_and_checked() -> None:
     made = add.to_def()
 
@@ -130,6 +136,7 @@ def test_models_inside_arguments_are_built() -> None:
     assert checked == {"first": Arguments(city="Rome"), "rest": [Arguments(city="Oslo", days=2)]}
 
 
+@pytest.mark.promise("tool.max_usage_count")
 def test_a_usage_count_is_claimed_under_a_limit_and_can_be_reset() -> None:
     fetch.reset_usage_count()
     made = fetch.to_def()
@@ -142,6 +149,7 @@ def test_a_usage_count_is_claimed_under_a_limit_and_can_be_reset() -> None:
     fetch.reset_usage_count()
 
 
+@pytest.mark.promise("tool.decorator")
 def test_a_function_without_a_docstring_is_refused() -> None:
     with pytest.raises(DefinitionError, match="the tool function silent has no docstring; write what it does"):
 

@@ -1,0 +1,167 @@
+"""How each promised behaviour is switched off, for `make mutants`: a text of a file of src that stands there exactly once, and
+what stands there instead. The tests that prove the row have to fail then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    file: str
+    """Below src/jackstay."""
+    old: str
+    new: str
+
+
+LOOP, TASK, TOOL = "engine/agent_loop.py", "engine/task.py", "engine/tool_call.py"
+PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
+
+MUTATIONS = {
+    # --- agents ---
+    "agent.role": Mutation(PROMPTS, "You are {agent.role}. ", "You are somebody. "),
+    "agent.goal": Mutation(PROMPTS, "Your personal goal is: {agent.goal}", "You have a goal."),
+    "agent.backstory": Mutation(PROMPTS, ". {agent.backstory}\\n", ".\\n"),
+    "agent.id": Mutation(
+        "crew/accepted.py",
+        '    raise PydanticCustomError("may_not_set_field"',
+        '    return value\n    raise PydanticCustomError("may_not_set_field"',
+    ),
+    "agent.llm": Mutation("llm/llm.py", "if isinstance(llm, Mapping):", "if False:"),
+    "agent.tools": Mutation(LOOP, "self.tools = {tool.spec.name: tool for tool in tools}", "self.tools = {}"),
+    "agent.max_iter": Mutation(LOOP, "in range(self.agent.max_iter):", "in range(self.agent.max_iter + 1):"),
+    "agent.max_rpm": Mutation(
+        "crew/agent.py", 'limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm)', "limit=None"
+    ),
+    "agent.max_retry_limit": Mutation(LOOP, "if scope.retried > self.agent.max_retry_limit:", "if scope.retried > 0:"),
+    "agent.max_execution_time": Mutation(TASK, "self.scope.bound(deadline_s=self.agent.max_execution_time_s)", "pass"),
+    "agent.allow_delegation": Mutation(TEAM, "any(agent.allow_delegation for agent in agents)", "False"),
+    "agent.step_callback": Mutation(LOOP, "await call_user(self.scope, callback, step)", "pass"),
+    "agent.tool_failure_policy": Mutation(
+        "crew/agent.py", "tool_failure_policy=self.tool_failure_policy,", "tool_failure_policy=None,"
+    ),
+    "agent.use_system_prompt": Mutation(PROMPTS, "if not agent.use_system_prompt:", "if False:"),
+    "agent.system_template": Mutation(PROMPTS, "if agent.system_template:", "if False:"),
+    "agent.prompt_template": Mutation(
+        PROMPTS, "_fill_template(agent.prompt_template, user) if agent.prompt_template else user", "user"
+    ),
+    "agent.inject_date": Mutation("engine/dates.py", "if not agent.inject_date:", "if True:"),
+    "agent.date_format": Mutation("engine/dates.py", "began.at.strftime(form)", 'began.at.strftime("%Y-%m-%d")'),
+    # --- tasks ---
+    "task.description": Mutation(PROMPTS, "Current Task: {task.description}", "Current Task: do it"),
+    "task.expected_output": Mutation(PROMPTS, "criteria for your final answer: {task.expected_output}", "criteria."),
+    "task.name": Mutation("crew/output.py", "name=result.name or result.description,", "name=result.description,"),
+    "task.context": Mutation("core/tasks.py", "indexes = task.context\n", "indexes = sorted(outputs)\n"),
+    "task.tools": Mutation(TASK, "self.task.tools or agent.tools", "agent.tools"),
+    "task.async_execution": Mutation("core/tasks.py", "        if task.async_execution:\n", "        if False:\n"),
+    "task.output_pydantic": Mutation(
+        "crew/output.py", 'pydantic=final.value if final.form == "pydantic" else None', "pydantic=None"
+    ),
+    "task.output_json": Mutation("crew/task.py", "json_form=self.output_json is not None", "json_form=False"),
+    "task.output_file": Mutation(TASK, "if self.task.output_file:", "if False:"),
+    "task.create_directory": Mutation(TASK, "if task.create_directory:", "if True:"),
+    "task.callback": Mutation(
+        "crew/task.py", "for c in (self.callback, *extra_callbacks) if", "for c in extra_callbacks if"
+    ),
+    "task.guardrail": Mutation(
+        "crew/guardrails.py", "return Verdict(passed=False, error=", "return Verdict(passed=True, error="
+    ),
+    "task.guardrails": Mutation(
+        "engine/guardrails.py", "in enumerate(task.guardrails):", "in enumerate(task.guardrails[:1]):"
+    ),
+    "task.guardrail_max_retries": Mutation(
+        "engine/guardrails.py", "asked_again >= task.guardrail_max_retries", "asked_again >= 1"
+    ),
+    "task.output": Mutation(CREW, "task.output = TaskOutput.of(result)", "pass"),
+    "task.conditional": Mutation(TASK, "return bool(decided)", "return True"),
+    "task.markdown": Mutation(PROMPTS, "if task.markdown:", "if False:"),
+    "task.task_output": Mutation(
+        "crew/output.py", "output_format=OutputFormat(result.form)", "output_format=OutputFormat.RAW"
+    ),
+    "task.tool_failure_policy": Mutation(
+        "crew/task.py",
+        "replace(agent, tool_failure_policy=self.tool_failure_policy) if self.tool_failure_policy else agent",
+        "agent",
+    ),
+    # --- crews ---
+    "crew.process": Mutation(TEAM, 'return crew.process == "hierarchical"', "return False"),
+    "crew.manager_llm": Mutation(TEAM, "llm=crew.manager_llm,", 'llm="sim/demo",'),
+    "crew.manager_agent": Mutation(TEAM, "    return crew.manager_agent\n", "    return crew.agents[0]\n"),
+    "crew.name": Mutation(CREW, "return CrewSpec(self.name,", 'return CrewSpec("crew",'),
+    "crew.step_callback": Mutation(
+        TEAM, "if agent.step_callback is None and crew.step_callback is not None:", "if False:"
+    ),
+    "crew.task_callback": Mutation(
+        TEAM, "callbacks = (common,) if common is not None", "callbacks = () if common is not None"
+    ),
+    "crew.before_kickoff_callbacks": Mutation(
+        "engine/kickoff_callbacks.py", "        known = changed\n", "        pass\n"
+    ),
+    "crew.after_kickoff_callbacks": Mutation(
+        "engine/kickoff_callbacks.py", "result = replace(result, replaced=port.rebuild(left))", "pass"
+    ),
+    "crew.max_rpm": Mutation(CREW, 'max_rpm_limit("crew", self.name, self.outline, self.max_rpm)', "None"),
+    "crew.usage_metrics": Mutation(CREW, "self.usage_metrics = output.token_usage", "pass"),
+    "crew.copy": Mutation("crew/copying.py", "tasks.get(id(other), other) for other", "other for other"),
+    "crew.fetch_inputs": Mutation(
+        CREW, "return {name for text in texts for name in placeholders(text)}", "return set()"
+    ),
+    "crew.output_log_file": Mutation(CREW, 'path = "logs.txt" if', 'return None\n        path = "logs.txt" if'),
+    "crew.crew_output": Mutation(
+        "crew/output.py", "if self.pydantic is not None and hasattr(self.pydantic, key):", "if False:"
+    ),
+    "crew.usage_metrics_object": Mutation(
+        "crew/output.py", "getattr(self, name) + getattr(other, name)", "getattr(self, name)"
+    ),
+    "crew.validation.missing_agent": Mutation(TEAM, "            if task.agent is None:", "            if False:"),
+    "crew.validation.manager": Mutation(
+        TEAM, "if any(agent is crew.manager_agent for agent in crew.agents):", "if False:"
+    ),
+    "crew.validation.async_end": Mutation(
+        "crew/task.py", "if len(tasks) > 1 and tasks[-1].async_execution and", "if False and"
+    ),
+    "crew.validation.async_context": Mutation(
+        "crew/task.py", "if at >= 0 and task.async_execution and", "if False and"
+    ),
+    "crew.validation.future_context": Mutation("crew/task.py", "            if at >= index:", "            if False:"),
+    "crew.validation.conditional": Mutation("crew/task.py", "    if tasks[0].conditional:", "    if False:"),
+    # --- what happens in a run ---
+    "run.interpolation": Mutation("core/interpolation.py", r"\{([A-Za-z_]", r"\{\s*([A-Za-z_]"),
+    "run.interpolation.values": Mutation("core/interpolation.py", "if not isinstance(inputs, Mapping):", "if False:"),
+    "run.interpolation.missing": Mutation("core/interpolation.py", "if found[1] not in inputs:", "if False:"),
+    "run.context.join": Mutation(
+        "core/tasks.py", "sorted(i for i in outputs if i < index)", "sorted(i for i in outputs if i < index)[-1:]"
+    ),
+    "run.context.async": Mutation("core/tasks.py", "() if task.async_execution else sorted(", "sorted("),
+    "run.final_output": Mutation(
+        "core/tasks.py", "for index, raw in outputs.items() if raw]", "for index, raw in outputs.items()]"
+    ),
+    "run.callback_order": Mutation(
+        "crew/task.py", "c in (self.callback, *extra_callbacks)", "c in (*extra_callbacks, self.callback)"
+    ),
+    "run.output.correction": Mutation(LOOP, "if self.unfit > OUTPUT_TRIES:", "if True:"),
+    "run.output.lenient": Mutation("crew/task.py", "return json.dumps(lenient, ensure_ascii=False)", "continue"),
+    "run.output.file_form": Mutation(TASK, "result.raw if result.data is None else", "result.raw if True else"),
+    "run.guardrail.verdicts": Mutation(
+        "crew/guardrails.py", "case (True, said) if said is not None:", "case (True, said):"
+    ),
+    "run.guardrail.signature": Mutation(
+        "crew/guardrails.py", "if len(required) > 1 or not takes_output", "if False and not takes_output"
+    ),
+    "run.errors.agent": Mutation(
+        LOOP, "isinstance(error, JackstayError | TimeoutError)", "isinstance(error, JackstayError)"
+    ),
+    "run.max_iter.debris": Mutation(LOOP, "if answer.tool_calls or react.is_debris(text):", "if False:"),
+    "run.delegation.names": Mutation("core/delegation.py", ".casefold()", ""),
+    "run.delegation.tools": Mutation("core/delegation.py", '"enum": list(others), ', ""),
+    "run.tool_errors": Mutation("engine/tool_failure.py", "run.tool_failures.append(record)", "pass"),
+    "run.tool_cache": Mutation("engine/tool_cache.py", "if row is None or (now", "if True or (now"),
+    "run.for_each.isolation": Mutation("engine/batch.py", "return _failed(error, entered)", "raise"),
+    # --- tools and models ---
+    "tool.result_as_answer": Mutation(TOOL, "self.tool is not None and self.tool.result_as_answer", "False"),
+    "tool.max_usage_count": Mutation(TOOL, "if tool.claim is not None and not tool.claim():", "if False:"),
+    "tool.failures": Mutation("engine/tool_failure.py", "if policy is ToolFailurePolicy.RAISE:", "if False:"),
+    "llm.text_tools": Mutation(LOOP, "described = () if self.native else", "described = () if True else"),
+    "llm.sampling": Mutation("llm/llm.py", "temperature=temperature,\n", "temperature=None,\n"),
+    "llm.custom": Mutation("llm/base_llm.py", "if type(self).acall is not BaseLLM.acall", "if False"),
+}
