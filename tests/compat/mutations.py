@@ -52,7 +52,7 @@ MUTATIONS = {
     "task.expected_output": Mutation(PROMPTS, "criteria for your final answer: {task.expected_output}", "criteria."),
     "task.name": Mutation("crew/output.py", "name=result.name or result.description,", "name=result.description,"),
     "task.context": Mutation("core/tasks.py", "indexes = task.context\n", "indexes = sorted(outputs)\n"),
-    "task.tools": Mutation(TASK, "self.task.tools or agent.tools", "agent.tools"),
+    "task.tools": Mutation(TASK, "agent.tools_for(self.task.tools)", "agent.tools"),
     "task.async_execution": Mutation("core/tasks.py", "        if task.async_execution:\n", "        if False:\n"),
     "task.output_pydantic": Mutation(
         "crew/output.py", 'pydantic=final.value if final.form == "pydantic" else None', "pydantic=None"
@@ -140,7 +140,7 @@ MUTATIONS = {
         "crew/task.py", "c in (self.callback, *extra_callbacks)", "c in (*extra_callbacks, self.callback)"
     ),
     "run.output.correction": Mutation(LOOP, "if self.unfit > OUTPUT_TRIES:", "if True:"),
-    "run.output.lenient": Mutation("crew/task.py", "return json.dumps(lenient, ensure_ascii=False)", "continue"),
+    "run.output.lenient": Mutation("crew/forms.py", "return json.dumps(lenient, ensure_ascii=False)", "continue"),
     "run.output.file_form": Mutation(TASK, "result.raw if result.data is None else", "result.raw if True else"),
     "run.guardrail.verdicts": Mutation(
         "crew/guardrails.py", "case (True, said) if said is not None:", "case (True, said):"

@@ -71,12 +71,12 @@ max_retry_limit | P0 | better | 2; counts per task, not per lifetime, and not on
 max_execution_time | P0 | better | seconds per task; the work stops then, also under a synchronous kickoff
 allow_delegation | P0 | same | off; on: two tools over the crew's other agents
 step_callback | P0 | same | called with each turn's tool calls
-respect_context_window | P0 | same | a conversation that has become too long is made to fit, instead of failing
+respect_context_window | P0 | warned | a conversation that has become too long is made to fit: not yet, it fails
 mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
 kickoff | P0 | same | the agent alone, given messages; a `LiteAgentOutput` with `raw`, `pydantic`, `agent_role`, `usage_metrics`
 akickoff | P0 | same | the same, awaited; `kickoff_async` as well
-execute_task | P0 | same | what subclasses of `BaseAgent` write: an agent of another kind in a crew
+execute_task | P0 | absent | what subclasses of `BaseAgent` write: an agent of another kind in a crew
 cache | P1 | better | says nothing: a tool's results answer equal calls only if the tool asks for it (`cache_ttl_s`)
 tool_failure_policy | P1 | same | what follows from a tool's stated failure: `ignore`, `warn`, `raise`
 use_system_prompt | P1 | same | off: the system text stands in the user message
@@ -87,9 +87,9 @@ inject_date | P1 | better | the date is in the prompt; recorded, so that a resum
 date_format | P1 | same | how that date is written
 guardrail | P1 | same | of `Agent.kickoff`: a function, or words for a model to judge by
 guardrail_max_retries | P1 | same | 3
-planning | P1 | same | a plan is made before the work
-planning_config | P1 | same | how plans are made
-reasoning | P1 | same | the older name of `planning`
+planning | P1 | warned | a plan is made before the work
+planning_config | P1 | warned | how plans are made
+reasoning | P1 | warned | the older name of `planning`
 copy | P1 | same | an agent of its own with the same definition
 key | P1 | same | of role, goal and backstory, the same in every process
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
@@ -127,7 +127,7 @@ callback | P0 | same | called with the `TaskOutput`; coroutines are awaited
 guardrail | P0 | better | may send the answer back; sees the parsed object at once, and the conversation goes on
 guardrails | P0 | same | several in order, each with its own retries; they stand in for `guardrail`
 guardrail_max_retries | P0 | same | 3 retries after the first failure
-human_input | P0 | same | a person is asked about the answer until there is nothing to say
+human_input | P0 | warned | a person is asked about the answer until there is nothing to say
 output | P0 | same | the last run's `TaskOutput`
 conditional | P0 | same | `ConditionalTask`: skipped, with an empty output, where its condition does not hold
 task_output | P0 | same | `TaskOutput`: `raw`, `pydantic`, `json_dict`, `agent`, `name`, `summary`, `output_format`, `json`, `to_dict()`, `str()`
@@ -191,8 +191,8 @@ fingerprint | P1 | better | of the whole definition: equal ones can resume one a
 output_log_file | P1 | same | begins and ends of tasks, as text or JSON
 tool_failure_policy | P1 | same | for agents and tasks without one
 cache | P1 | better | says nothing: see `Agent.cache`
-planning | P1 | same | a plan for all tasks before they begin
-planning_llm | P1 | same | the model that plans
+planning | P1 | warned | a plan for all tasks before they begin
+planning_llm | P1 | warned | the model that plans
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
 config | P1 | warned | a crew from a dict
 memory | P1 | warned | memory
@@ -244,7 +244,7 @@ tool_errors | P0 | same | what a tool raises is told to the model and listed in 
 tool_cache | P0 | better | tool and arguments, within the run, for as long as the tool says; failures never
 stream.chunks | P0 | same | chunks of text and of tool calls with task and agent
 stream.result | P0 | same | `.result` before the end is a `RuntimeError`; `get_full_text()`, `.chunks`, `.results`
-human_input.loop | P0 | same | asked until the answer is empty
+human_input.loop | P0 | absent | asked until the answer is empty
 usage.own | P0 | better | a result's usage is its run's: shared, copied, streamed, retried or resumed models are counted once
 concurrent_kickoffs | P0 | better | one object runs any number of times at once
 for_each.isolation | P0 | better | a failed item has `ok=False`, `error` and `raw=""`; `on_error="raise"` as in CrewAI
@@ -298,12 +298,12 @@ event_order | P0 | better | handlers hear their own run's events in order; one t
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
 event_names.flows | P0 | same | flows and their methods: created, started, finished, failed
-crew_base | P0 | same | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
-crew_base.yaml | P0 | same | `agents.yaml`, `tasks.yaml`, names in them resolved to methods
+crew_base | P0 | absent | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
+crew_base.yaml | P0 | absent | `agents.yaml`, `tasks.yaml`, names in them resolved to methods
 llm_hooks | P1 | same | `@before_llm_call`, `@after_llm_call`: change, forbid, replace
 tool_hooks | P1 | same | `@before_tool_call`, `@after_tool_call`: change, forbid, replace
 interception | P1 | same | `on(point)`, `dispatch`, `HookAborted`, `scoped_hooks`
-planning | P1 | same | of crews and agents
+planning | P1 | absent | of crews and agents
 prompts | P1 | absent | `prompt_file`, other languages: templates of agents are there
 memory | P1 | absent | `Memory`
 knowledge | P1 | absent | `Knowledge` and its sources
@@ -318,8 +318,8 @@ COMMANDS = table(
     "Commands",
     "cli",
     """
-create.crew | P0 | same | `jackstay create crew NAME`: a project that runs at once
-create.flow | P0 | same | `jackstay create flow NAME`
+create.crew | P0 | absent | `jackstay create crew NAME`: a project that runs at once
+create.flow | P0 | absent | `jackstay create flow NAME`
 run | P0 | same | `jackstay run`: projects of CrewAI's template, scripts, objects; `--inputs`
 replay | P0 | better | `jackstay replay`: a task of any run
 log_tasks_outputs | P0 | better | `jackstay log-tasks-outputs`: tasks of all runs, with the ids for a replay

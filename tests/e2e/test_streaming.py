@@ -287,6 +287,7 @@ def test_asynchronous_callbacks_of_a_stream_run_on_the_callers_loop() -> None:
 
 
 @FORMS
+@pytest.mark.promise("run.stream.result", "crew.akickoff_for_each")
 def test_items_of_a_batch_come_in_one_stream_each_piece_with_its_item(stub: Stub, asynchronous: bool) -> None:
     stub.rule(Fault.http(400), user="about rocks")
     agent = Agent(role="Analyst", goal="g", backstory="b", llm="gpt-4o-mini")

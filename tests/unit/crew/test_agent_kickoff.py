@@ -27,6 +27,7 @@ def asked(worker: Any, messages: Any = "When?", **more: Any) -> LiteAgentOutput:
     return output
 
 
+@pytest.mark.promise("agent.kickoff")
 def test_it_is_a_run_of_its_own(runtime: Runtime) -> None:
     output = asked(agent(ScriptedModel(["1969"])))
 
@@ -36,6 +37,7 @@ def test_it_is_a_run_of_its_own(runtime: Runtime) -> None:
     assert output.messages[-2:] == [{"role": "user", "content": "When?"}, {"role": "assistant", "content": "1969"}]
 
 
+@pytest.mark.promise("agent.kickoff")
 def test_its_usage_is_that_of_this_call() -> None:
     worker = agent(ScriptedModel(["a", "b"]))
     asked(worker)
@@ -62,6 +64,7 @@ def test_somebody_has_to_ask_something(messages: Any) -> None:
         agent(ScriptedModel()).kickoff(messages)
 
 
+@pytest.mark.promise("agent.kickoff", "tool.structured_output")
 def test_a_response_format_is_kept_to_and_rebuilt_from_the_record() -> None:
     model = ScriptedModel(['{"year": "soon"}', '{"year": 1969}'])
     worker = agent(model)
@@ -91,6 +94,7 @@ def test_a_failed_one_goes_on_without_asking_again_what_was_answered() -> None:
     assert (used, len(model.calls)) == ([1], 3)
 
 
+@pytest.mark.promise("agent.guardrail", "agent.guardrail_max_retries")
 def test_its_guardrail_sends_the_answer_back() -> None:
     def short(output: LiteAgentOutput) -> tuple[bool, Any]:
         return (True, output) if len(output.raw.split()) == 1 else (False, "too long")
@@ -102,6 +106,7 @@ def test_its_guardrail_sends_the_answer_back() -> None:
         agent(ScriptedModel(["in 1969"]), guardrail=short, guardrail_max_retries=0).kickoff("When?")
 
 
+@pytest.mark.promise("agent.akickoff")
 def test_in_a_running_loop_kickoff_is_to_be_awaited() -> None:
     async def ask() -> tuple[Any, ...]:
         worker = agent(ScriptedModel(["a", "b", "c"]))

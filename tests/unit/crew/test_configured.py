@@ -19,12 +19,14 @@ class Fact(BaseModel):
     year: int
 
 
+@pytest.mark.promise("agent.config")
 def test_an_agents_config_fills_in_what_was_not_given() -> None:
     made = Agent(config={**ROLE, "max_iter": 3, "a_note": "of the file"}, goal="Know more", llm=ScriptedModel())
 
     assert (made.role, made.goal, made.max_iter) == ("Analyst", "Know more", 3)
 
 
+@pytest.mark.promise("task.config")
 def test_a_tasks_config_counts_more_than_what_was_given() -> None:
     made = Task(config={"description": "From the file", "expected_output": "A brief"}, description="From the code")
 
@@ -39,6 +41,7 @@ def test_a_config_is_a_mapping(kind: type[BaseModel]) -> None:
         kind(config="agents.yaml")
 
 
+@pytest.mark.promise("task.response_model")
 def test_response_model_is_the_form_of_the_answer() -> None:
     model = ScriptedModel(['{"year": "soon"}', '{"year": 1969}'])
 
@@ -55,6 +58,7 @@ def test_output_json_decides_the_form_beside_response_model() -> None:
     assert output.pydantic is None
 
 
+@pytest.mark.promise("agent.copy")
 def test_a_copy_of_an_agent_is_an_agent_of_its_own() -> None:
     made = agent(ScriptedModel())
     other = made.copy()
@@ -67,5 +71,6 @@ def test_a_copy_of_an_agent_is_an_agent_of_its_own() -> None:
     assert other.llm is made.llm
 
 
+@pytest.mark.promise("agent.key")
 def test_the_key_of_an_agent_is_crewais() -> None:
     assert Agent(**ROLE, llm=ScriptedModel()).key == hashlib.md5(b"Analyst|Know it all|An expert.").hexdigest()

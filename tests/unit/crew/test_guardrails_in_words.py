@@ -22,6 +22,7 @@ def paths(runtime: Runtime, kind: str) -> list[str]:
     return [row.path for row in runtime.journal.steps(run.id) if row.kind == kind]
 
 
+@pytest.mark.promise("tool.llm_guardrail")
 def test_the_model_of_the_agent_judges_and_the_agent_is_told_what_is_wrong() -> None:
     model = ScriptedModel(["not one", NO, "one", YES])
 
@@ -42,6 +43,7 @@ def test_a_judgement_is_a_step_of_its_task_and_counts_for_it(runtime: Runtime) -
     assert output.tasks_output[0].token_usage == output.token_usage
 
 
+@pytest.mark.promise("tool.llm_guardrail")
 def test_a_guardrail_may_have_a_model_of_its_own() -> None:
     model, judge = ScriptedModel(["one"]), ScriptedModel([YES])
 
@@ -135,6 +137,7 @@ def test_no_words_are_no_guardrail() -> None:
         task(agent(ScriptedModel()), guardrail=" ")
 
 
+@pytest.mark.promise("tool.hallucination_guardrail")
 def test_the_hallucination_guardrail_passes_everything_and_says_so() -> None:
     with pytest.warns(UserWarning, match="passes every output"):
         made = HallucinationGuardrail(context="facts")

@@ -73,6 +73,7 @@ def search(query: str) -> str:
 # --- what is told ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("around.event_order", "around.event_names.crews", "around.event_names.calls")
 def test_a_crew_with_a_tool_is_told_from_kickoff_to_completion_in_order() -> None:
     events = heard()
 
@@ -95,6 +96,7 @@ def test_a_crew_with_a_tool_is_told_from_kickoff_to_completion_in_order() -> Non
     assert [event.emission_sequence for event in events] == list(range(1, 13))
 
 
+@pytest.mark.promise("around.event_names.crews")
 def test_events_of_a_crew_have_crewais_fields() -> None:
     listed = heard()
     model = ScriptedModel([tool_call("search", query="tides"), "done"])
@@ -130,6 +132,7 @@ def test_events_of_a_crew_have_crewais_fields() -> None:
     assert used.finished_at >= used.started_at
 
 
+@pytest.mark.promise("around.event_names.crews")
 def test_failures_are_told_as_such() -> None:
     events = heard()
 
@@ -144,6 +147,7 @@ def test_failures_are_told_as_such() -> None:
     assert "task_completed" not in failed
 
 
+@pytest.mark.promise("around.event_names.calls")
 def test_failed_tools_and_what_tools_state_are_told() -> None:
     @tool
     def states(query: str) -> Any:
@@ -165,6 +169,7 @@ def test_failed_tools_and_what_tools_state_are_told() -> None:
     assert (events[1].error, events[4].failure.code, events[4].policy) == ("nothing found", "none", "warn")
 
 
+@pytest.mark.promise("around.event_names.calls")
 def test_guardrails_are_told_with_their_tries() -> None:
     events = heard(LLMGuardrailCompletedEvent)
     model = ScriptedModel(["bad", "good"])
@@ -190,6 +195,7 @@ class Two(Flow[dict[str, Any]]):
         return before + "b"
 
 
+@pytest.mark.promise("around.event_names.flows")
 def test_a_flow_and_its_methods_are_told() -> None:
     events = heard()
 
@@ -244,6 +250,7 @@ def test_what_is_read_from_the_record_is_not_told_again() -> None:
     assert [event.task.description for event in events] == ["Two"]
 
 
+@pytest.mark.promise("around.event_names.calls")
 def test_a_streamed_answer_is_told_piece_by_piece_and_a_plain_one_is_not() -> None:
     chunks, done = heard(LLMStreamChunkEvent), heard(LLMCallCompletedEvent)
 
@@ -259,6 +266,7 @@ def test_a_streamed_answer_is_told_piece_by_piece_and_a_plain_one_is_not() -> No
 # --- handlers ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("around.event_order")
 def test_a_handler_that_raises_is_told_and_changes_nothing(runtime: Runtime) -> None:
     told: list[Any] = []
 
@@ -353,6 +361,7 @@ def test_crews_in_a_flow_are_told_with_their_names_and_paths() -> None:
     assert [(event.crew_name, bool(event.path)) for event in events] == [("inside", True), ("inside", True)]
 
 
+@pytest.mark.promise("around.event_bus")
 def test_handlers_go_by_off_and_scoped_handlers_leaves_those_before_as_they_were() -> None:
     before = heard(TaskStartedEvent)
     inside: list[Any] = []
@@ -380,6 +389,7 @@ def test_without_handlers_the_engine_knows_no_listener() -> None:
     assert listeners == []
 
 
+@pytest.mark.promise("around.event_bus")
 def test_a_listener_registers_its_handlers_when_it_is_made() -> None:
     seen: list[str] = []
 
@@ -423,6 +433,7 @@ def test_async_handlers_hear_events_that_are_emitted_without_a_loop() -> None:
     assert seen == ["me: hello"]
 
 
+@pytest.mark.promise("around.event_bus")
 def test_aemit_waits_until_the_handlers_have_heard() -> None:
     events = heard(Noted)
 

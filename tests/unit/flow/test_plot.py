@@ -62,6 +62,7 @@ def test_the_states_of_the_last_run_lie_over_it(tmp_path: Path) -> None:
     assert str(flow.run_id)[:13] in text
 
 
+@pytest.mark.promise("cli.flow.plot")
 def test_svg_is_well_formed_and_mermaid_is_text(tmp_path: Path) -> None:
     flow = Writing()
     drawn = Path(flow.plot(tmp_path / "deep" / "flow", format="svg"))

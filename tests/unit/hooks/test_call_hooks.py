@@ -50,6 +50,7 @@ def searching(answers: list[Any], used: list[str] | None = None) -> Any:
 # --- model calls -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("around.llm_hooks")
 def test_a_hook_before_a_model_call_sees_whose_it_is_and_changes_what_is_sent() -> None:
     seen: list[LLMCallHookContext] = []
     model = ScriptedModel(["done"])
@@ -84,6 +85,7 @@ def test_what_is_changed_before_one_call_is_not_in_the_next_one() -> None:
     assert [message["content"] for message in second].count("Be brief.") == 1
 
 
+@pytest.mark.promise("around.llm_hooks")
 def test_false_before_a_model_call_ends_the_task_before_anything_is_sent(runtime: Runtime) -> None:
     model = ScriptedModel(["done"])
 
@@ -98,6 +100,7 @@ def test_false_before_a_model_call_ends_the_task_before_anything_is_sent(runtime
     assert [(row.status, row.attempts) for row in rows(runtime, "llm")] == [("failed", 0)]
 
 
+@pytest.mark.promise("around.llm_hooks")
 def test_a_hook_after_a_model_call_replaces_the_answer_and_the_row_keeps_what_was_said(runtime: Runtime) -> None:
     @after_llm_call(agents=["Analyst"])
     def redacted(context: LLMCallHookContext) -> str | None:
@@ -211,6 +214,7 @@ def test_the_bill_of_a_run_with_hooks_is_that_of_its_model_calls() -> None:
 # --- tool calls --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("around.tool_hooks")
 def test_a_hook_before_a_tool_call_changes_its_arguments_and_one_after_it_what_the_model_reads(
     runtime: Runtime,
 ) -> None:
@@ -236,6 +240,7 @@ def test_a_hook_before_a_tool_call_changes_its_arguments_and_one_after_it_what_t
     assert "found tides, please" in (rows(runtime, "tool")[0].result or "")
 
 
+@pytest.mark.promise("around.tool_hooks")
 def test_false_before_a_tool_call_is_told_to_the_model_and_the_tool_is_not_called(runtime: Runtime) -> None:
     used: list[str] = []
 
@@ -280,6 +285,7 @@ def test_a_tool_that_acts_is_not_called_again_and_its_hooks_neither_when_the_run
     assert model.calls[2].messages[-1]["content"] == "posted!"
 
 
+@pytest.mark.promise("around.interception")
 def test_hook_aborted_at_a_point_forbids_as_false_does() -> None:
     @on(InterceptionPoint.PRE_TOOL_CALL, tools=["search"])
     def guard(context: ToolCallHookContext) -> None:
@@ -295,6 +301,7 @@ def test_hook_aborted_at_a_point_forbids_as_false_does() -> None:
 # --- registering -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("around.interception")
 def test_scoped_hooks_count_for_the_block_alone() -> None:
     called: list[str] = []
 

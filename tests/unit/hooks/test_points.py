@@ -56,6 +56,7 @@ def test_the_start_and_the_end_of_a_kickoff_are_seen() -> None:
     assert seen == [("crew", {"topic": "tides"}), ("completed", None), ("crew", {}), ("failed", "down")]
 
 
+@pytest.mark.promise("around.interception")
 def test_a_kickoff_that_is_forbidden_asks_nothing() -> None:
     model = ScriptedModel(["done"])
 
@@ -136,6 +137,7 @@ def test_points_that_nothing_comes_to_yet_say_so() -> None:
         on(InterceptionPoint.INPUT)(lambda context: None)
 
 
+@pytest.mark.promise("around.interception")
 def test_dispatch_calls_the_hooks_of_a_point_for_a_context_of_ones_own() -> None:
     def doubled(context: InterceptionContext) -> Any:
         return context.payload * 2

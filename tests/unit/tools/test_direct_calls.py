@@ -52,6 +52,7 @@ def using(one: Any, call: Any) -> tuple[Any, ScriptedModel]:
 # --- directly --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("tool.run")
 def test_a_direct_call_checks_and_converts_its_arguments() -> None:
     assert tide.run(place="Brest", hour="7") == "Brest at 7"
     with pytest.raises(
@@ -90,6 +91,7 @@ def test_an_asynchronous_tool_is_awaited_where_a_loop_is_running() -> None:
     assert asyncio.run(main()) == (2, 3)
 
 
+@pytest.mark.promise("tool.run")
 def test_a_synchronous_tool_can_be_awaited() -> None:
     assert asyncio.run(tide.arun(place="Brest")) == "Brest at 6"
 
@@ -126,6 +128,7 @@ def test_a_structured_tool_is_made_of_a_function() -> None:
     assert (named.name, named.description, named.to_def().result_as_answer) == ("Sound", "Sounds.", True)
 
 
+@pytest.mark.promise("tool.decorator")
 def test_the_decorator_takes_a_name_with_options() -> None:
     @tool("High Water", result_as_answer=True, result_schema=Height)
     def water() -> dict[str, float]:

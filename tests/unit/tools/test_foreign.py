@@ -58,6 +58,7 @@ def in_two_parts(q: str) -> tuple[str, list[int]]:
     return f"content {q}", [1]
 
 
+@pytest.mark.promise("agent.tools")
 def test_a_function_with_name_and_description_is_a_tool() -> None:
     tool = made(func=lambda q: f"func {q}")
 

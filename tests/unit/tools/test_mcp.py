@@ -118,6 +118,7 @@ def using(model: Any, *servers: Any, **more: Any) -> Any:
 # --- a program -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("agent.mcps", "tool.mcp")
 def test_a_programs_tools_are_offered_and_called_and_each_call_is_a_step(runtime: Runtime, ledger: Path) -> None:
     model = ScriptedModel([tool_call("tide", place="Brest"), tool_call("note", text="low"), "done"])
 
@@ -248,6 +249,7 @@ async def short(tool: Any) -> bool:
         (lambda context, tool: False, []),
     ],
 )
+@pytest.mark.promise("tool.mcp")
 def test_filters_say_which_tools_an_agent_sees(tool_filter: Any, expected: list[str], address: str) -> None:
     model = ScriptedModel(["done"])
 
@@ -427,6 +429,7 @@ def at_url(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Recording]]:
         yield made, app
 
 
+@pytest.mark.promise("tool.mcp")
 def test_a_server_at_a_url_is_asked_with_its_headers(at_url: tuple[Any, Recording]) -> None:
     server, seen = at_url
     model = ScriptedModel([tool_call("tide", place="Brest", hour=9), "done"])
@@ -459,6 +462,7 @@ def test_a_copy_has_a_list_of_servers_of_its_own() -> None:
     assert made.copy().fingerprint == made.fingerprint
 
 
+@pytest.mark.promise("agent.mcps")
 def test_an_address_is_a_server_and_may_name_one_tool() -> None:
     made = agent(ScriptedModel(), mcps=["https://example.org/mcp", "https://example.org/mcp#tide"])
 
