@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +67,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+@cache
 def proofs() -> dict[str, list[Test]]:
     """The tests that are marked with each promise, in the order of files and lines."""
     found: dict[str, list[Test]] = {}

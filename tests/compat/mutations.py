@@ -87,7 +87,7 @@ MUTATIONS = {
     "crew.process": Mutation(TEAM, 'return crew.process == "hierarchical"', "return False"),
     "crew.manager_llm": Mutation(TEAM, "llm=crew.manager_llm,", 'llm="sim/demo",'),
     "crew.manager_agent": Mutation(TEAM, "    return crew.manager_agent\n", "    return crew.agents[0]\n"),
-    "crew.name": Mutation(CREW, "return CrewSpec(self.name,", 'return CrewSpec("crew",'),
+    "crew.name": Mutation("crew/running.py", "        name=crew.name,\n", '        name="crew",\n'),
     "crew.step_callback": Mutation(
         TEAM, "if agent.step_callback is None and crew.step_callback is not None:", "if False:"
     ),
@@ -126,7 +126,9 @@ MUTATIONS = {
     "crew.validation.future_context": Mutation("crew/task.py", "            if at >= index:", "            if False:"),
     "crew.validation.conditional": Mutation("crew/task.py", "    if tasks[0].conditional:", "    if False:"),
     # --- what happens in a run ---
-    "run.interpolation": Mutation("core/interpolation.py", r"\{([A-Za-z_]", r"\{\s*([A-Za-z_]"),
+    "run.interpolation": Mutation(
+        "core/interpolation.py", r'r"\{([A-Za-z_][A-Za-z0-9_\-]*)}"', r'r"\{\s*([A-Za-z_][A-Za-z0-9_\-]*)\s*}"'
+    ),
     "run.interpolation.values": Mutation("core/interpolation.py", "if not isinstance(inputs, Mapping):", "if False:"),
     "run.interpolation.missing": Mutation("core/interpolation.py", "if found[1] not in inputs:", "if False:"),
     "run.context.join": Mutation(
@@ -148,9 +150,7 @@ MUTATIONS = {
     "run.guardrail.signature": Mutation(
         "crew/guardrails.py", "if len(required) > 1 or not takes_output", "if False and not takes_output"
     ),
-    "run.errors.agent": Mutation(
-        LOOP, "isinstance(error, JackstayError | TimeoutError)", "isinstance(error, JackstayError)"
-    ),
+    "run.errors.agent": Mutation(LOOP, "if isinstance(error, JackstayError | TimeoutError) or", "if"),
     "run.max_iter.debris": Mutation(LOOP, "if answer.tool_calls or react.is_debris(text):", "if False:"),
     "run.delegation.names": Mutation("core/delegation.py", ".casefold()", ""),
     "run.delegation.tools": Mutation("core/delegation.py", '"enum": list(others), ', ""),
