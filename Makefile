@@ -24,7 +24,7 @@ demo: env-core  ## a crew and a flow, then a run that is killed and resumed
 	@$(BIN)/python -m jackstay demo
 
 test: env  ## the tests, ten minutes at most
-	$(BIN)/python -m pytest -n $(JOBS) --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=10 $(ARGS)
 
 check: env  ## style, types, layers, the compatibility page, and the size report
 	$(BIN)/ruff check
@@ -54,7 +54,7 @@ docs: env  ## links between pages resolve, code blocks run
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 lock:  ## resolve the dependencies anew (UPGRADE=--upgrade takes newer releases)
-	$(UV_COMPILE) $(UPGRADE) pyproject.toml --extra server --extra postgres --extra anthropic --extra bedrock --extra google --extra mistral --group dev -o requirements.lock
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml --extra server --extra postgres --extra mcp --extra anthropic --extra bedrock --extra google --extra mistral --group dev -o requirements.lock
 	$(UV_COMPILE) pyproject.toml --constraint requirements.lock -o requirements-core.lock
 	$(UV_COMPILE) --group build --constraint requirements.lock -o requirements-build.lock
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from jackstay.crew import Task as Task
     from jackstay.crew import TaskOutput as TaskOutput
     from jackstay.crew import UsageMetrics as UsageMetrics
+    from jackstay.crew.agent_kickoff import LiteAgentOutput as LiteAgentOutput
     from jackstay.crew.checkpoint import CheckpointConfig as CheckpointConfig
+    from jackstay.crew.llm_guardrail import HallucinationGuardrail as HallucinationGuardrail
+    from jackstay.crew.llm_guardrail import LLMGuardrail as LLMGuardrail
     from jackstay.engine.deciding import decide as decide
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
@@ -52,6 +55,8 @@ _HOMES = {
         "TaskOutput",
         "UsageMetrics",
     ),
+    "jackstay.crew.agent_kickoff": ("LiteAgentOutput",),
+    "jackstay.crew.llm_guardrail": ("HallucinationGuardrail", "LLMGuardrail"),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),

@@ -270,6 +270,23 @@ class NoProgress(JackstayError, RuntimeError):
     code = "no_progress"
 
 
+class HookAborted(JackstayError, ValueError):
+    """A hook has forbidden what it was asked about: raised by the hook, or for it where it returned False.
+
+    `reason` is what it says, `source` what or who aborts (a text or any object of yours; not stored).
+    """
+
+    code = "hook_aborted"
+
+    def __init__(self, reason: str, source: Any = None) -> None:
+        super().__init__(reason)
+        self.reason, self.source = reason, source
+
+    def details(self) -> dict[str, Any]:
+        """For the journal."""
+        return {"reason": self.code}
+
+
 class ToolFailure(JackstayError, RuntimeError):
     """A tool's own statement that it has failed: raised or returned by it. The agent is told the message, and whether the
     run goes on says `tool_failure_policy`.
@@ -298,6 +315,13 @@ class ToolFailure(JackstayError, RuntimeError):
     def details(self) -> dict[str, Any]:
         """The fields beside the message, for the journal."""
         return {"reason": self.reason, "retryable": self.retryable, "details": self.given}
+
+
+class ToolServerUnavailable(JackstayError, ConnectionError):
+    """A server of tools (MCP) could not be started or reached, or does not answer."""
+
+    code = "tool_server"
+    retryable = True
 
 
 class ToolExecutionFailedError(JackstayError, RuntimeError):

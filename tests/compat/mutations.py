@@ -52,7 +52,7 @@ MUTATIONS = {
     "task.expected_output": Mutation(PROMPTS, "criteria for your final answer: {task.expected_output}", "criteria."),
     "task.name": Mutation("crew/output.py", "name=result.name or result.description,", "name=result.description,"),
     "task.context": Mutation("core/tasks.py", "indexes = task.context\n", "indexes = sorted(outputs)\n"),
-    "task.tools": Mutation(TASK, "self.task.tools or agent.tools", "agent.tools"),
+    "task.tools": Mutation(TASK, "agent.tools_for(self.task.tools)", "agent.tools_for(())"),
     "task.async_execution": Mutation("core/tasks.py", "        if task.async_execution:\n", "        if False:\n"),
     "task.output_pydantic": Mutation(
         "crew/output.py", 'pydantic=final.value if final.form == "pydantic" else None', "pydantic=None"
@@ -142,7 +142,7 @@ MUTATIONS = {
         "crew/task.py", "c in (self.callback, *extra_callbacks)", "c in (*extra_callbacks, self.callback)"
     ),
     "run.output.correction": Mutation(LOOP, "if self.unfit > OUTPUT_TRIES:", "if True:"),
-    "run.output.lenient": Mutation("crew/task.py", "return json.dumps(lenient, ensure_ascii=False)", "continue"),
+    "run.output.lenient": Mutation("crew/forms.py", "return json.dumps(lenient, ensure_ascii=False)", "continue"),
     "run.output.file_form": Mutation(TASK, "result.raw if result.data is None else", "result.raw if True else"),
     "run.guardrail.verdicts": Mutation(
         "crew/guardrails.py", "case (True, said) if said is not None:", "case (True, said):"
@@ -164,4 +164,27 @@ MUTATIONS = {
     "llm.text_tools": Mutation(LOOP, "described = () if self.native else", "described = () if True else"),
     "llm.sampling": Mutation("llm/llm.py", "temperature=temperature,\n", "temperature=None,\n"),
     "llm.custom": Mutation("llm/base_llm.py", "if type(self).acall is not BaseLLM.acall", "if False"),
+    # --- agents alone, tools, servers, hooks, events ---
+    "agent.kickoff": Mutation(
+        "crew/agent_kickoff.py", "usage_metrics=UsageMetrics.of(outcome.bill).model_dump()", "usage_metrics={}"
+    ),
+    "agent.config": Mutation("crew/configured.py", "return kept | {name: value for", "return kept | {name: None for"),
+    "task.config": Mutation("crew/configured.py", "    return kept | config\n", "    return kept\n"),
+    "agent.guardrail": Mutation(
+        "crew/agent_kickoff.py", "guardrails=tuple(guardrail_def(each) for each in judges)", "guardrails=()"
+    ),
+    "agent.copy": Mutation("crew/agent.py", '"tools": list(self.tools)}', "}"),
+    "agent.key": Mutation(
+        "crew/agent.py", '"|".join((self.role, self.goal, self.backstory))', '"|".join((self.role, self.goal))'
+    ),
+    "tool.mcp": Mutation(
+        "tools/mcp/filters.py", "return bool(await said if inspect.isawaitable(said) else said)", "return True"
+    ),
+    "tool.names": Mutation("tools/naming.py", "name.strip().lower()", "name.strip()"),
+    "tool.llm_guardrail": Mutation("crew/llm_guardrail.py", "    if result.valid:\n", "    if True:\n"),
+    "around.event_bus": Mutation("events/bus.py", "            self._set({})\n", "            pass\n"),
+    "around.event_order": Mutation("events/bus.py", 'failed(f"the handler {name}', 'str(f"the handler {name}'),
+    "around.tool_hooks": Mutation(
+        "engine/tool_hooks.py", "return call if changed is None else", "return call if True else"
+    ),
 }

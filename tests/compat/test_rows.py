@@ -17,21 +17,10 @@ PROOFS = compatibility.proofs()
 IDLE = compatibility.accepted()
 
 BEING_BUILT = {
-    "agent.kickoff",
-    "agent.akickoff",
     "agent.execute_task",
-    "agent.config",
-    "agent.mcps",
     "agent.respect_context_window",
-    "task.config",
     "task.human_input",
     "run.human_input.loop",
-    "tool.mcp",
-    "around.event_bus",
-    "around.event_order",
-    "around.event_names.crews",
-    "around.event_names.calls",
-    "around.event_names.flows",
     "around.crew_base",
     "around.crew_base.yaml",
     "cli.create.crew",

@@ -88,7 +88,7 @@ def _plain(name: str) -> str:
 def question_of(team: Mapping[str, AgentSpec], chain: Chain) -> list[Any]:
     """What decides an agent's answers besides the work that it is given; with those that it may delegate to."""
     agent = chain[-1]
-    tools = [tool.spec.to_json() for tool in agent.tools]
+    tools = [tool.spec.to_json() for tool in agent.tools_for()]
     return [agent.role, agent.goal, agent.backstory, tools, questions_of(team, chain)]
 
 

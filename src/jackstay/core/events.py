@@ -42,12 +42,15 @@ EventName = Literal[
     "warning",
 ]
 
+ListenersEvent = Literal["kickoff_started", "kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"]
+"""What only listeners of the process are told: see `engine/telling.py`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One piece of news about a run. `data` holds plain values; its keys carry units (`cost_usd`, `duration_s`)."""
 
-    name: EventName
+    name: EventName | ListenersEvent
     run_id: str
     path: str
     at: datetime

@@ -32,6 +32,7 @@ _COWORKER_QUESTION = {
     "backstory": "the backstory",
     "tools": "the tools",
     "delegates": "what it may delegate",
+    "servers": "the servers of its tools",
 }
 _MANY_CALLS = 1_000_000
 
@@ -276,6 +277,8 @@ def _agent_changes(was: TaskOutline, now: TaskOutline) -> Iterator[Change]:
     for name in _AGENT_QUESTION:
         if old.get(name) != new.get(name):
             yield Change(f"{of}: the {name} has changed", was.part)
+    if old.get("servers") != new.get("servers"):
+        yield Change(f"{of}: the servers of its tools have changed", was.part)
     for name, what in _AGENT_MANNER.items():
         if old.get(name) != new.get(name):
             yield Change(f"{of}: {what} changed; what is recorded is kept")

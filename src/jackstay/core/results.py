@@ -115,7 +115,11 @@ def task_to_json(result: TaskResult) -> dict[str, Any]:
         name: getattr(result, name) for name in TaskResult.__slots__ if name not in ("value", "bill", "tool_failures")
     }
     if result.tool_failures:
-        body["tool_failures"] = [asdict(failure) for failure in result.tool_failures]
+        # Not the traceback: the call's own row has it.
+        body["tool_failures"] = [
+            {name: value for name, value in asdict(failure).items() if name != "traceback"}
+            for failure in result.tool_failures
+        ]
     return body | {"bill": bill_to_json(result.bill)}
 
 

@@ -119,6 +119,42 @@ class ToolDef:
     """What follows from a `ToolFailure`. None: as the agent says."""
 
 
+class Connection(Protocol):
+    """One kickoff's way to a server of tools. Its coroutines are user code; they run on one loop."""
+
+    @property
+    def is_open(self) -> bool:
+        """Something has to be closed."""
+        ...
+
+    async def tools(self, agent: AgentSpec) -> Any:
+        """The tools that the agent sees, as JSON data for the journal."""
+        ...
+
+    def tool_defs(self, tools: Any) -> tuple[ToolDef, ...]:
+        """The tools of such data; their calls open the connection if need be."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ToolServer(Protocol):
+    """A server of tools, as a definition names it."""
+
+    @property
+    def label(self) -> str:
+        """What messages and paths call it."""
+        ...
+
+    def question(self, agent: AgentSpec) -> Any:
+        """What decides which tools the agent gets from it, as JSON data."""
+        ...
+
+    def connection(self) -> Connection:
+        """A new one, not yet open."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
     role: str
@@ -141,6 +177,14 @@ class AgentSpec:
     """It may give work to the crew's other agents (a manager always may)."""
     tool_failure_policy: ToolFailurePolicy | None = None
     """Of tools without a policy of their own; the task's, agent's or crew's, whichever is nearest. None: warn."""
+    servers: tuple[ToolServer, ...] = ()
+    """Where further tools come from, at each task."""
+    served: tuple[ToolDef, ...] = ()
+    """Those tools, once a kickoff has asked for them."""
+
+    def tools_for(self, own: Sequence[ToolDef] = ()) -> tuple[ToolDef, ...]:
+        """Its tools at a task that has these of its own."""
+        return (*(own or self.tools), *self.served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +202,17 @@ class OutputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """What a model judges an output by, in words."""
+
+    description: str
+    output: OutputSpec
+    """The form of its judgement."""
+    model: ModelConfig | None = None
+    """None: that of the agent whose output it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class GuardrailDef:
     """A check of a task's output that may send it back to the agent."""
 
@@ -166,6 +221,13 @@ class GuardrailDef:
     """The user's function, called with the public output object; `def` or `async def`."""
     read: Callable[[Any], Verdict]
     """What it returned, understood; raises `DefinitionError` for what cannot be."""
+    judge: Judge | None = None
+    """A model judges: `call` is not called, and `read` is given what the model said."""
+
+    @property
+    def question(self) -> str:
+        """What of it belongs to a task's question."""
+        return self.name if self.judge is None else f"{self.name}: {self.judge.description}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -19,7 +19,7 @@ class ToolFailurePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ToolFailureRecord:
-    """One failed call. Its traceback is in the journal, at `path`."""
+    """One failed call. The journal has it at `path`."""
 
     tool_name: str
     reason: str
@@ -35,3 +35,5 @@ class ToolFailureRecord:
     agent: str | None = None
     task: str | None = None
     path: str = ""
+    traceback: str = field(default="", repr=False, compare=False)
+    """Of the exception. Empty in a finished run's recorded result: `jackstay show --json` has it."""

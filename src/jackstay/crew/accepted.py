@@ -30,7 +30,6 @@ AGENT = frozenset(
         "checkpoint",
         "callbacks",
         "apps",
-        "mcps",
         "memory",
         "skills",
         "function_calling_llm",
@@ -44,13 +43,10 @@ AGENT = frozenset(
         "max_reasoning_attempts",
         "embedder",
         "from_repository",
-        "guardrail",
-        "guardrail_max_retries",
         "a2a",
         "executor_class",
         "response_template",
         "verbose",
-        "config",
     }
 )
 TASK = frozenset(
@@ -58,11 +54,9 @@ TASK = frozenset(
         "checkpoint",
         "human_input",
         "converter_cls",
-        "response_model",
         "input_files",
         "security_config",
         "allow_crewai_trigger_context",
-        "config",
     }
 )
 CREW = frozenset(

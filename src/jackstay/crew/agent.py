@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -13,9 +14,18 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
+from jackstay.crew.agent_kickoff import LiteAgentOutput, Messages, RunArguments, kickoff_of, presented
+from jackstay.crew.configured import agent_arguments
+from jackstay.crew.guardrails import checked_guardrail, guardrail_list
 from jackstay.crew.limit import max_rpm_limit
+from jackstay.engine.asked import Kickoff
+from jackstay.engine.bridge import loop_is_running, run_async, run_sync
+from jackstay.engine.entry import guard_loading
+from jackstay.engine.kickoff import start
+from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.llm.llm import as_config
 from jackstay.tools.base_tool import as_tool_def, tool_defs
+from jackstay.tools.mcp.servers import servers_outline, tool_servers
 
 
 class Agent(BaseModel):
@@ -28,6 +38,7 @@ class Agent(BaseModel):
     of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per
     minute agents of this definition make, in whatever runs and processes. `allow_delegation`: it may give work to the
     crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
+    `mcps`: MCP servers whose tools it has as well, at each task.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -51,12 +62,54 @@ class Agent(BaseModel):
     date_format: str = "%Y-%m-%d"
     allow_delegation: bool = False
     tool_failure_policy: ToolFailurePolicy | None = None
+    guardrail: Any = None
+    guardrail_max_retries: int = Field(default=3, ge=0)
+    mcps: list[Any] | None = None
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Agent"):
+            given = agent_arguments(given, {*type(self).model_fields, *accepted.AGENT})
             super().__init__(**accepted.split("Agent", accepted.AGENT, given))
         # Looked at when the agent is made, so that a wrong object is reported where it was written.
         self._config: ModelConfig = as_config(self.llm, self._owner)
+        tool_servers(self.mcps or (), self._owner)
+
+    def kickoff(
+        self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
+    ) -> LiteAgentOutput | Coroutine[Any, Any, LiteAgentOutput]:
+        """The agent's answer to a text, or to messages (`role`, `content`) of which the last is the user's. A run of its
+        own, or a step of the run around it. Where a loop is running, a coroutine to be awaited (CrewAI's rule)."""
+        if loop_is_running():
+            return self.kickoff_async(messages, response_format, **run)
+        runtime, kickoff = self._asked(messages, response_format, run)
+        return presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+
+    async def kickoff_async(
+        self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
+    ) -> LiteAgentOutput:
+        """As `kickoff`, to be awaited."""
+        runtime, kickoff = self._asked(messages, response_format, run)
+        return presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+
+    async def akickoff(
+        self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
+    ) -> LiteAgentOutput:
+        """As `kickoff_async`."""
+        return await self.kickoff_async(messages, response_format, **run)
+
+    def _asked(
+        self, messages: Messages, response_format: type[BaseModel] | None, run: RunArguments
+    ) -> tuple[Runtime, Kickoff]:
+        guard_loading()
+        runtime = current_runtime()
+        return runtime, kickoff_of(self, runtime, messages, response_format, **run)
+
+    @field_validator("guardrail")
+    @classmethod
+    def _can_judge(cls, given: Any) -> Any:
+        for each in guardrail_list(given):
+            checked_guardrail(each)
+        return given
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
 
@@ -72,6 +125,16 @@ class Agent(BaseModel):
     @property
     def _owner(self) -> str:
         return f"agent '{self.role}'"
+
+    @property
+    def key(self) -> str:
+        """CrewAI's name for what is the same agent in every process: the MD5 of role, goal and backstory."""
+        said = "|".join((self.role, self.goal, self.backstory))
+        return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
+
+    def copy(self) -> Agent:  # type: ignore[override]
+        """An agent of its own, with the same model and tools."""
+        return self.model_copy(update={"id": uuid.uuid4(), "tools": list(self.tools)})
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -113,6 +176,7 @@ class Agent(BaseModel):
             date_format=self.date_format,
             allow_delegation=self.allow_delegation,
             tool_failure_policy=self.tool_failure_policy,
+            servers=tool_servers(self.mcps or (), self._owner),
         )
 
     def outline(self) -> dict[str, Any]:
@@ -130,4 +194,5 @@ class Agent(BaseModel):
             "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
             "date": self.date_format if self.inject_date else None,
             **({"delegates": True} if self.allow_delegation else {}),
+            **servers_outline(self.mcps or (), self._owner),
         }

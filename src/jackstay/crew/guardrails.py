@@ -12,27 +12,16 @@ from typing import Any
 from jackstay.core.canonical import canonical_json
 from jackstay.core.results import OutputForm, Verdict
 from jackstay.core.specs import GuardrailDef
+from jackstay.crew.llm_guardrail import LLMGuardrail, verdict_of
 from jackstay.crew.output import TaskOutput
 from jackstay.errors import DefinitionError
 
 _SHAPE = "(True, output), (True, text) or (False, what is wrong)"
 
 
-def without_words(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's arguments without guardrails that are text, for a model to judge by: a warning says that these do nothing
-    yet. The deprecated name of `guardrail_max_retries` is taken as that."""
+def renamed_retries(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's arguments; the deprecated name of `guardrail_max_retries` is taken as that."""
     kept = dict(given)
-    found = False
-    for name in ("guardrail", "guardrails"):
-        listed = kept.get(name)
-        if isinstance(listed, str):
-            found, kept[name] = True, None
-        elif isinstance(listed, list | tuple):
-            kept[name] = [each for each in listed if not isinstance(each, str)]
-            found = found or len(kept[name]) < len(listed)
-    if found:
-        text = "Task: a guardrail in words is accepted and has no effect in this version; give a function"
-        warnings.warn(text, UserWarning, stacklevel=3)
     retries = kept.pop("max_retries", None)
     if retries is not None:
         text = "Task: max_retries= is called guardrail_max_retries= now"
@@ -42,13 +31,15 @@ def without_words(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def guardrail_list(given: Any) -> list[Any]:
-    """One guardrail or several, as a list. Those in words, which were put there later, do not count either."""
+    """One guardrail or several, as a list. A text is what a model judges by."""
     several = given if isinstance(given, list | tuple) else [given]
-    return [each for each in several if each is not None and not isinstance(each, str)]
+    return [LLMGuardrail(each) if isinstance(each, str) else each for each in several if each is not None]
 
 
 def checked_guardrail(guardrail: Any) -> Any:
     """The function, if it can be a guardrail; else `ValueError` says why not."""
+    if isinstance(guardrail, LLMGuardrail):
+        return guardrail
     if not callable(guardrail):
         raise ValueError(f"{guardrail!r} is no function; a guardrail takes the task's output and returns {_SHAPE}")
     try:
@@ -75,8 +66,16 @@ def guardrail_name(guardrail: Any) -> str:
     return "lambda" if name == "<lambda>" else str(name)
 
 
+def guardrail_outline(guardrail: Any) -> str:
+    """What the fingerprint has of it: of one in words the words, too."""
+    name = guardrail_name(guardrail)
+    return f"{name}: {guardrail.description}" if isinstance(guardrail, LLMGuardrail) else name
+
+
 def guardrail_def(guardrail: Callable[..., Any]) -> GuardrailDef:
     name = guardrail_name(guardrail)
+    if isinstance(guardrail, LLMGuardrail):
+        return GuardrailDef(name, guardrail, verdict_of, guardrail.judge())
     return GuardrailDef(name, guardrail, partial(_read, name))
 
 

@@ -44,7 +44,9 @@ def kickoff_of(
     """What the engine is asked. The definition is frozen now, or, with callbacks before it, once these have been called."""
     given = {**inputs, **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
     outline, forms = crew.outline(), [task.output_spec() for task in crew.tasks]
-    runtime.vouch_for(*(m for t in crew.tasks for m in (t.output_pydantic, t.output_json) if m is not None))
+    runtime.vouch_for(
+        *(m for t in crew.tasks for m in (t.output_pydantic, t.output_json, t.response_model) if m is not None)
+    )
     return Kickoff(
         kind="crew",
         name=crew.name,
@@ -54,7 +56,8 @@ def kickoff_of(
         body=_body(crew, given, forms),
         encode=_encode,
         decode=lambda text: _decode(text, forms),
-        models=tuple((agent.model_config_used, f"agent '{agent.role}'") for agent in crew.workers),
+        models=tuple((agent.model_config_used, f"agent '{agent.role}'") for agent in crew.workers)
+        + tuple(each for task in crew.tasks for each in task.judging_models),
         budget=budget or crew.budget,
         deadline_s=nearest(checked_deadline(deadline_s), crew.deadline_s),
         retry=crew.retry,
@@ -75,7 +78,7 @@ def callbacks_outline(crew: Crew) -> dict[str, Any]:
 
 def _body(crew: Crew, given: Mapping[str, Any], forms: Sequence[OutputSpec | None]) -> Callable[[Scope], Any]:
     before, after = _callbacks(crew.before_kickoff_callbacks), _callbacks(crew.after_kickoff_callbacks)
-    models = [task.output_pydantic for task in crew.tasks]
+    models = [task.output_pydantic or task.response_model for task in crew.tasks]
     # What cannot be filled in is said before the kickoff begins; but the callbacks may add what is missing.
     frozen = None if before else _filled(crew, given)
 

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from jackstay.core.interpolation import interpolate
-from jackstay.core.messages import OutputSchema
 from jackstay.core.paths import slug
-from jackstay.core.specs import AgentSpec, OutputSpec, TaskSpec
+from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
 from jackstay.crew.agent import Agent
+from jackstay.crew.configured import task_arguments
 from jackstay.crew.failing import OnErrorWord, Retries, check_on_error, on_error_of, on_error_outline
-from jackstay.crew.guardrails import checked_guardrail, guardrail_def, guardrail_list, guardrail_name, without_words
+from jackstay.crew.forms import output_form
+from jackstay.crew.guardrails import (
+    checked_guardrail,
+    guardrail_def,
+    guardrail_list,
+    guardrail_outline,
+    renamed_retries,
+)
+from jackstay.crew.llm_guardrail import LLMGuardrail
 from jackstay.crew.output import TaskOutput
 from jackstay.errors import DefinitionError
 from jackstay.tools.base_tool import as_tool_def, tool_defs
 
-_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 _UNSAFE_PATH = re.compile(r"[|;&<>`!*?\x00-\x1f]")
 
 
@@ -45,7 +51,7 @@ class Task(BaseModel):
     """One piece of work. `description`, `expected_output` and `output_file` may have `{variables}`.
 
     `context`: the tasks whose outputs are given with it; not specified: all earlier ones. `output_pydantic` or
-    `output_json` (a model class each): the answer has to fit it. `guardrail`, or `guardrails` in order: functions that are
+    `output_json` (a model class each): the answer has to fit it; `response_model` is `output_pydantic` where neither is given. `guardrail`, or `guardrails` in order: functions that are
     given the `TaskOutput` and return (True, output or text) or (False, what is wrong); the agent is asked again up to
     `guardrail_max_retries` times for each. `deadline_s`: how long it may take, in seconds. `output` is set once the crew
     has run.
@@ -68,6 +74,7 @@ class Task(BaseModel):
     async_execution: bool = False
     output_pydantic: type[BaseModel] | None = None
     output_json: type[BaseModel] | None = None
+    response_model: type[BaseModel] | None = None
     output_file: str | None = None
     create_directory: bool = True
     markdown: bool = False
@@ -85,7 +92,7 @@ class Task(BaseModel):
     conditional: ClassVar[bool] = False
 
     def __init__(self, **given: Any) -> None:
-        given = without_words(given)
+        given = renamed_retries(task_arguments(given))
         with accepted.defining("Task"):
             super().__init__(**accepted.split("Task", accepted.TASK, given))
 
@@ -190,13 +197,24 @@ class Task(BaseModel):
             on_error=on_error_of(self.on_error, self.retries, self.fallback, inputs, owner),
         )
 
+    @property
+    def answer_model(self) -> type[BaseModel] | None:
+        """What its answer has to fit, whatever form it is given back in."""
+        return self.output_pydantic or self.output_json or self.response_model
+
+    @property
+    def judging_models(self) -> tuple[tuple[ModelConfig, str], ...]:
+        """Models of its guardrails in words, where these have one of their own, and who asks them."""
+        named = [each.config for each in self._judges if isinstance(each, LLMGuardrail)]
+        return tuple((config, f"a guardrail of task '{self.label}'") for config in named if config is not None)
+
     def output_spec(self) -> OutputSpec | None:
         """The form that its answer has to have; None: any text."""
-        return _output_spec(self.output_pydantic or self.output_json, json_form=self.output_json is not None)
+        return output_form(self.answer_model, json_form=self.output_json is not None)
 
     def outline(self, tasks: list[Task]) -> dict[str, Any]:
         """What the fingerprint of a definition covers."""
-        model = self.output_pydantic or self.output_json
+        model = self.answer_model
         owner = f"task '{self.label}'"
         return {
             "name": self.name,
@@ -209,7 +227,7 @@ class Task(BaseModel):
             "async": self.async_execution,
             "markdown": self.markdown,
             # Only where there are any: the fingerprints of all other definitions stay what they were.
-            **({"guardrails": [guardrail_name(each) for each in self._judges]} if self._judges else {}),
+            **({"guardrails": [guardrail_outline(each) for each in self._judges]} if self._judges else {}),
             **on_error_outline(self.on_error, self.retries, self.fallback),
         }
 
@@ -299,40 +317,3 @@ def _check_conditional(tasks: list[Task]) -> None:
         if task.conditional and task.async_execution:
             text = "the ConditionalTask '{task}' cannot be asynchronous; leave async_execution out"
             raise PydanticCustomError("invalid_async_conditional_task", text, {"task": task.label})
-
-
-def _output_spec(model: type[BaseModel] | None, *, json_form: bool) -> OutputSpec | None:
-    if model is None:
-        return None
-
-    def parse(text: str) -> BaseModel:
-        try:
-            return model.model_validate_json(_json_in(text), strict=False)
-        except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in error.errors())
-            raise ValueError(problems) from error
-
-    return OutputSpec(
-        schema=OutputSchema(model.__name__, model.model_json_schema(), model.__doc__ or ""),
-        parse=parse,
-        form="json" if json_form else "pydantic",
-        dump=lambda value: value.model_dump(mode="json"),
-        # What was dumped has the fields' own names, whatever alias the model reads them by.
-        load=lambda data: model.model_validate(data, by_alias=True, by_name=True),
-    )
-
-
-def _json_in(text: str) -> str:
-    """The JSON in an answer that may have a code fence or a sentence around it, or raw line breaks in its strings."""
-    found = _OBJECT.search(text)
-    for part in (text, found[0] if found else ""):
-        try:
-            lenient = json.loads(part, strict=False)
-        except ValueError:
-            continue
-        try:
-            json.loads(part)
-        except ValueError:
-            return json.dumps(lenient, ensure_ascii=False)
-        return part  # as it was written: a Decimal's digits do not pass through a float
-    return found[0] if found else text

@@ -29,7 +29,7 @@ def manager_of(crew: Crew) -> Agent | None:
     if crew.manager_agent is None:
         role, goal, backstory = prompts.MANAGER_ROLE, prompts.MANAGER_GOAL, prompts.MANAGER_BACKSTORY
         return Agent(role=role, goal=goal, backstory=backstory, llm=crew.manager_llm, allow_delegation=True)
-    if crew.manager_agent.tools:
+    if crew.manager_agent.tools or crew.manager_agent.mcps:
         raise DefinitionError(
             f"the manager '{crew.manager_agent.role}' has tools; a manager works through its coworkers: give the tools "
             "to them, or to a task"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jackstay.engine.home import CLOSE_WAIT_S, CallerHome, Home, PrivateHome
 from jackstay.engine.loop import Job
@@ -29,7 +30,7 @@ _warned_blocking = threading.Event()
 
 def run_sync(runtime: Runtime, work: Work[T]) -> T:
     """Runs engine work for a caller who blocks. On a thread whose loop is running, a helper thread is the home."""
-    home, blocks_a_loop = PrivateHome(), _loop_is_running()
+    home, blocks_a_loop = PrivateHome(), loop_is_running()
     if blocks_a_loop:
         _warn_once()
     job = runtime.engine_loop.submit(lambda: work(home))
@@ -80,6 +81,24 @@ async def run_async(runtime: Runtime, work: Work[T]) -> T:
         raise error.original from None
 
 
+def in_the_end(awaitable: Awaitable[T]) -> T | Awaitable[T]:
+    """What user code's own awaitable comes to, for a caller who blocks, outside any run. Where a loop is running, which
+    would stand still, the awaitable itself: the caller awaits it."""
+    if loop_is_running():
+        return awaitable
+    home = PrivateHome()
+    try:
+        job = home.run(lambda: _awaited(awaitable), contextvars.copy_context())
+        home.serve(job.future)
+        return cast("T", job.future.result())
+    finally:
+        home.close()
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
 def _warn_once() -> None:
     if _warned_blocking.is_set():
         return
@@ -115,7 +134,7 @@ def _serve_on_helper(home: PrivateHome, job: Job[Any]) -> None:
             raise asyncio.CancelledError
 
 
-def _loop_is_running() -> bool:
+def loop_is_running() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:

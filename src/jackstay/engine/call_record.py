@@ -15,6 +15,7 @@ from jackstay.core.records import Reservation, Settlement, StepRow, StepStatus
 from jackstay.core.usage import NO_USAGE, Usage, from_pico, to_pico
 from jackstay.engine.asker import Ask
 from jackstay.engine.budgets import BudgetScope, Sized, Sizing
+from jackstay.engine.call_hooks import is_wanted
 from jackstay.engine.run_writer import NOT_HELD, Blobs
 from jackstay.errors import BudgetExceeded, JackstayError, LeaseLost, RunSignal, StorageUnavailable
 
@@ -23,12 +24,22 @@ if TYPE_CHECKING:
     from jackstay.engine.scope import Scope
 
 
+LOOKED_AT = "looked_at"
+
+
+def is_looked_at(row: StepRow) -> bool:
+    """Hooks were to be shown this answer, and may have put another one in its place."""
+    return bool(json.loads(row.request or "{}").get(LOOKED_AT))
+
+
 class CallRecord:
     """Of one asking (path and revision). Numbers go on where an earlier process stopped."""
 
     def __init__(self, scope: Scope, ask: Ask, path: str, args_hash: str, settings: str) -> None:
         self.scope, self.run, self.ask, self.path = scope, scope.run, ask, path
         self.args_hash, self.settings = args_hash, settings
+        self.looked_at = is_wanted(scope)
+        """Hooks are shown the answer once it is recorded."""
         self.rev = self.run.next_rev(path)
         self.attempts = self.run.attempts_before(path, self.rev)
         """Requests of this asking so far."""
@@ -43,6 +54,11 @@ class CallRecord:
         self.holds: tuple[Hold, ...] = ()
         self._settled: tuple[Settlement, ...] = ()
         """Of the attempt before, for the next commit."""
+
+    @property
+    def sent_hash(self) -> str:
+        """Of what is sent: hooks may have made another question of it, whose answers are other ones."""
+        return self.ask.question.hash(self.settings)
 
     # --- before a request --------------------------------------------------------------------------------------------
 
@@ -154,6 +170,10 @@ class CallRecord:
         await self._commit(self._row("failed", error=failure_of(error), **paid), settlement)
         return error
 
+    async def forbidden(self, error: Exception) -> None:
+        """By a hook, before anything was sent."""
+        await self.run.commit(self._row("failed", error=failure_of(error)), blobs=self._blobs())
+
     async def failed(self, error: Exception, *, status: StepStatus = "failed") -> StepRow:
         """`cancelled`: a limit of time around the call has ended it; resumed, the call is made again in any case."""
         row = self._row(status, error=failure_of(error))
@@ -242,6 +262,8 @@ class CallRecord:
             request["saved"] = saved
         if self.sized is not None and self.sized.capped is not None:
             request["max_tokens"] = self.sized.capped
+        if self.looked_at:
+            request[LOOKED_AT] = True
         return self.run.step_row(
             self.began,
             self.path,

@@ -9,11 +9,17 @@ from jackstay.engine.delegation import Coworkers
 from jackstay.engine.scope import Scope
 from jackstay.engine.task import run_task
 from jackstay.engine.together import together
+from jackstay.engine.tool_servers import served
 from jackstay.errors import NoFinalAnswer
 
 
 async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
     """All tasks' results in the crew's order. Raises what a failing task raises; side-by-side ones are cancelled."""
+    async with served(scope, crew) as equipped:
+        return await _run_tasks(scope, equipped)
+
+
+async def _run_tasks(scope: Scope, crew: CrewSpec) -> CrewResult:
     scope.bound(limits=(crew.limit,) if crew.limit else ())
     keys = task_keys([task.key for task in crew.tasks])
     coworkers = Coworkers(scope, crew.agents)

@@ -74,7 +74,7 @@ class _Delegated:
         work = TaskSpec("", None, arguments["work"], prompts.DELEGATED_ANSWER, agent)
         user = prompts.task_text(work, arguments["context"], today=todays_date(own, agent))
         async with watched(own):
-            return (await run_agent(own, agent, user, self.crew.added_to(agent.tools, chain))).text
+            return (await run_agent(own, agent, user, self.crew.added_to(agent.tools_for(), chain))).text
 
 
 def _never(**_: Any) -> NoReturn:

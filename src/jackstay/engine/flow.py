@@ -10,12 +10,14 @@ from typing import Any
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import failure_of
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
+from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
+from jackstay.engine.step_hooks import around_method
 from jackstay.engine.user_code import call_user
 from jackstay.errors import InputsError
 
@@ -122,7 +124,8 @@ class _FlowRun:
     async def _execute(self, call: Call) -> Any:
         path = numbered(self.scope.path, call.method, call.number)
         began = self.run.began()
-        self.run.tell("method_started", path, method=call.method)
+        about = (self.scope, self.flow.state, call.argument)
+        self.run.tell("method_started", path, method=call.method, about=about)
         before, alone = self._fields(), len(self.live) == 1
         attempt = 0
         while True:
@@ -130,7 +133,9 @@ class _FlowRun:
             scope = self.scope.child(path)
             scope.touched = set()
             try:
+                await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
                 result = await _call(scope, self.flow.graph.methods[call.method], call)
+                await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
                 # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
                 self.run.check(scope)
                 break
@@ -144,7 +149,8 @@ class _FlowRun:
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
         await self.run.commit(self._row(scope, call, status, began, result=text))
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
-        self.run.tell("method_finished", path, method=call.method, duration_s=duration_s)
+        about = (scope, self.flow.state, result)
+        self.run.tell("method_finished", path, method=call.method, duration_s=duration_s, about=about)
         return result
 
     async def _may_try_again(self, scope: Scope, call: Call, attempt: int, error: Exception) -> bool:
@@ -162,7 +168,7 @@ class _FlowRun:
         return True
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
-        self.run.tell("method_failed", scope.path, method=call.method, error=str(error))
+        self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
         if error is not self.run.stop:
             failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
             await self.run.commit(self._row(scope, call, "failed", began, error=failure))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 
-from jackstay.core.results import TaskResult, Verdict, output_hash
+from jackstay.core.results import TaskResult, Verdict
 from jackstay.core.specs import GuardrailDef, TaskSpec
 from jackstay.engine.decision import Decision
+from jackstay.engine.judging import guardrail_question, judged
 from jackstay.engine.scope import Scope
 from jackstay.errors import GuardrailFailed, OutputError
 
@@ -37,25 +38,37 @@ async def pass_guardrails(scope: Scope, task: TaskSpec, result: TaskResult, ask_
 async def _judge(
     scope: Scope, task: TaskSpec, guardrail: GuardrailDef, place: int, result: TaskResult, *, last: bool
 ) -> tuple[Verdict, TaskResult]:
-    decision = Decision(scope, f"guardrail:{guardrail.name}", "guardrail", guardrail.name, output_hash(result))
+    decision = Decision(
+        scope, f"guardrail:{guardrail.name}", "guardrail", guardrail.name, guardrail_question(guardrail, result)
+    )
     known = decision.recorded()
     # A resumed run may have fewer retries than it had: then this one has given up, and is asked again as below.
     if known is not None and (known["passed"] or not last):
         verdict = Verdict(**known)
         return verdict, _applied(task, guardrail, verdict, result)
     run, path = scope.run, decision.scope.path
-    run.tell("guardrail_started", path, guardrail=guardrail.name)
+    run.tell("guardrail_started", path, guardrail=guardrail.name, about=(decision.scope, None))
     with decision.recording_failure():
-        verdict = guardrail.read(await decision.ask(guardrail.call, task.presented(result)))
+        if guardrail.judge is None:
+            said = await decision.ask(guardrail.call, task.presented(result))
+        else:
+            said = await judged(decision.scope, guardrail.judge, task.agent, result)
+        verdict = guardrail.read(said)
         if not verdict.passed:
-            run.tell("guardrail_rejected", path, guardrail=guardrail.name, error=verdict.error)
+            run.tell(
+                "guardrail_rejected",
+                path,
+                guardrail=guardrail.name,
+                error=verdict.error,
+                about=(decision.scope, result),
+            )
         if last and not verdict.passed:
             # A failure of the step, not a decision: `resume` asks this guardrail again, which may be mended by then.
             raise GuardrailFailed(_gave_up(task, guardrail, place, verdict.error))
         applied = _applied(task, guardrail, verdict, result)
     decision.record(asdict(verdict), flags=None if verdict.passed else "rejected")
     if verdict.passed:
-        run.tell("guardrail_passed", path, guardrail=guardrail.name)
+        run.tell("guardrail_passed", path, guardrail=guardrail.name, about=(decision.scope, applied))
     return verdict, applied
 
 

@@ -32,10 +32,12 @@ from jackstay.engine.definitions import (
 )
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
+from jackstay.engine.kickoff_hooks import about_kickoff, performed
 from jackstay.engine.replaying import Replay, plan_of
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
+from jackstay.engine.telling import heard
 from jackstay.errors import (
     DefinitionChanged,
     NotFoundError,
@@ -66,7 +68,8 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
         scope = runtime.session.scope
     if scope is not None and kickoff.run_key is None and kickoff.resume is None and kickoff.replay is None:
         with belonging_to(scope):
-            return await _nested(scope, home, kickoff)
+            async with heard(scope.run, home):
+                return await _nested(scope, home, kickoff)
     return await _top(runtime, home, kickoff)
 
 
@@ -112,6 +115,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
         result = kickoff.decode(row.result or "null")
         return _outcome(run, scope.path, result, row.duration_us / 1e6)
     scope.bound(deadline_s=kickoff.deadline_s, retry=kickoff.retry, budgets=budgets_of(run, kickoff, scope.path))
+    scope.about = about_kickoff(kickoff)
     await _prepare_models(run, kickoff)
     began = run.began()
     record_kickoff(run, scope.path, kickoff, earlier.path if earlier is not None else None)
@@ -124,7 +128,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
 
     try:
         async with watched(scope):
-            result = await kickoff.body(scope)
+            result = await performed(scope, kickoff)
             run.check(scope)
     except asyncio.CancelledError:
         raise
@@ -190,7 +194,8 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
         except (Exception, asyncio.CancelledError) as error:
             await _end(run, kickoff, error=error)
             raise
-    return await _drive(run, home, kickoff, asked_s)
+    async with heard(run, home):
+        return await _drive(run, home, kickoff, asked_s)
 
 
 async def begin(runtime: Runtime, kickoff: Kickoff) -> Run:
@@ -268,12 +273,13 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     runtime, started = run.runtime, run.runtime.clock.monotonic()
     scope = Scope(run, "", home).bound(deadline_s=kickoff.deadline_s, since_s=asked_s)
     scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
+    scope.about = about_kickoff(kickoff)
     runtime.leases.keep(run, current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
     try:
         async with watched(scope):
-            result = await kickoff.body(scope)
+            result = await performed(scope, kickoff)
             run.check(scope)
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         runtime.leases.let_go(run)

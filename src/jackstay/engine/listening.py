@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jackstay.core.messages import Answer
 from jackstay.core.pieces import Piece, PieceKind
+from jackstay.engine.telling import listeners
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Ask
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 class Listening:
     """The listener of one call, over all its attempts: whoever asks (`Ask.on_delta`), and whoever listens to the scope."""
 
-    def __init__(self, scope: Scope, path: str, tell: Listener | None) -> None:
-        self._scope, self._path, self._tell = scope, path, tell
+    def __init__(self, scope: Scope, path: str, tell: Listener | None, model: str) -> None:
+        self._scope, self._path, self._tell, self._model = scope, path, tell, model
         self.heard = False
 
     def __call__(self, delta: Delta) -> None:
-        self.heard = True
+        # What only listeners of the process hear changes nothing: another model may still answer.
+        self.heard = self.heard or self._tell is not None or self._scope.listener is not None
         if self._tell is not None:
             self._tell(delta)
+        if listeners:
+            self._scope.run.news("model_piece", self._path, (self._scope, delta, self._model))
         if delta.kind != "thinking":
             _pass_on(self._scope, self._path, delta.kind, delta.text, delta.tool_index, delta.tool_name)
 
@@ -37,7 +41,8 @@ class Listening:
 
 def listening(scope: Scope, path: str, ask: Ask) -> Listening | None:
     """None: nobody listens, and the answer need not be streamed."""
-    return None if ask.on_delta is None and scope.listener is None else Listening(scope, path, ask.on_delta)
+    wanted = ask.on_delta is not None or scope.listener is not None or (ask.config.stream and bool(listeners))
+    return Listening(scope, path, ask.on_delta, ask.question.models[0]) if wanted else None
 
 
 def tell_whole(scope: Scope, path: str, answer: Answer, *, replayed: bool) -> None:

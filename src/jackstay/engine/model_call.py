@@ -1,7 +1,8 @@
 """The one pipeline for every model call, whoever asks (engine rule 14).
 
-question → hash → lookup → [next model → limiter → reservation → attempt → classify → retry or next model]* →
-row and settlement in one transaction → event. A call that was recorded is answered at the lookup: nothing else runs.
+question → hash → lookup → hooks → [next model → limiter → reservation → attempt → classify → retry or next model]* →
+row and settlement in one transaction → event → hooks. A call that was recorded is answered at the lookup: nothing else
+runs.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from jackstay.core.retry import next_wait_s
 from jackstay.core.usage import Usage, from_pico
 from jackstay.engine.asker import Ask
 from jackstay.engine.budgets import BudgetScope, Sizing, exceeded, holding, refuse_unpriced
-from jackstay.engine.call_record import CallRecord
+from jackstay.engine.call_hooks import after_call, before_call
+from jackstay.engine.call_record import CallRecord, is_looked_at
 from jackstay.engine.chain import Chain, Member, why_each
 from jackstay.engine.limiter import Turn
 from jackstay.engine.listening import listening, tell_whole
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
-from jackstay.errors import NOT_SENT, BudgetExceeded, DeadlineExceeded, ModelError, ModelTimeout
+from jackstay.errors import NOT_SENT, BudgetExceeded, DeadlineExceeded, HookAborted, ModelError, ModelTimeout
 
 DEFAULT_TIMEOUT_S = 600.0
 WORTH_TELLING_S = 0.1
@@ -45,12 +47,25 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
     row = run.find(path, args_hash)
     if row is not None:
         answer = _recorded(run, row)
+        if is_looked_at(row):
+            answer = await after_call(scope, ask, path, answer)
         tell_whole(scope, path, answer, replayed=True)
         return answer
-    record = CallRecord(scope, ask, path, args_hash, settings)
-    if ask.config.cache_ttl_s is not None and (cached := await _cached(run, ask, args_hash)) is not None:
+    try:
+        sent = await before_call(scope, ask, path)
+    except HookAborted as error:
+        await CallRecord(scope, ask, path, args_hash, settings).forbidden(error)
+        raise
+    record = CallRecord(scope, sent, path, args_hash, settings)
+    answer = await _live(scope, sent, record)
+    return await after_call(scope, ask, path, answer) if record.looked_at else answer
+
+
+async def _live(scope: Scope, ask: Ask, record: CallRecord) -> Answer:
+    """From another call's row, where that may answer, else from a provider."""
+    if ask.config.cache_ttl_s is not None and (cached := await _cached(scope.run, ask, record.sent_hash)) is not None:
         answer = _answer_in(record.reused(cached))
-        tell_whole(scope, path, answer, replayed=True)
+        tell_whole(scope, record.path, answer, replayed=True)
         return answer
     try:
         return await _Call(scope, ask, record).perform()
@@ -59,15 +74,15 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
         raise
 
 
-async def _cached(run: Run, ask: Ask, args_hash: str) -> StepRow | None:
+async def _cached(run: Run, ask: Ask, sent_hash: str) -> StepRow | None:
     assert ask.config.cache_ttl_s is not None
     journal = run.runtime.journal
-    return await run.runtime.off_loop(journal.cached_answer, _cache_key(run, ask, args_hash), ask.config.cache_ttl_s)
+    return await run.runtime.off_loop(journal.cached_answer, _cache_key(run, ask, sent_hash), ask.config.cache_ttl_s)
 
 
-def _cache_key(run: Run, ask: Ask, args_hash: str) -> str:
+def _cache_key(run: Run, ask: Ask, sent_hash: str) -> str:
     """The question, and who is asked: the same name may stand for two models at two addresses."""
-    return digest([args_hash, run.models.chain_asker(ask.config).address])
+    return digest([sent_hash, run.models.chain_asker(ask.config).address])
 
 
 def _recorded(run: Run, row: StepRow) -> Answer:
@@ -101,7 +116,13 @@ class _Call:
 
     async def perform(self) -> Answer:
         asked_for = self.ask.question.models[0]
-        self.run.tell("model_call_started", self.record.path, model=asked_for, agent=self.scope.agent)
+        self.run.tell(
+            "model_call_started",
+            self.record.path,
+            model=asked_for,
+            agent=self.scope.agent,
+            about=(self.scope, self.ask),
+        )
         while True:
             member = await self.chain.next()
             try:
@@ -312,7 +333,7 @@ class _Call:
             await self.run.runtime.breakers.succeeded(member.breakers)
         if self.ask.config.cache_ttl_s is not None:
             # Behind the row, in the same queue; an index without its row would be no hit, not a wrong one.
-            key = _cache_key(self.run, self.ask, self.record.args_hash)
+            key = _cache_key(self.run, self.ask, self.record.sent_hash)
             self.run.runtime.journal.remember_answer(key, row)
         self.run.tell(
             "model_call_finished",
@@ -323,6 +344,7 @@ class _Call:
             cost_usd=from_pico(row.cost_pico),
             duration_s=row.duration_us / 1e6,
             attempts=row.attempts,
+            about=(self.scope, self.ask, answer),
         )
         if not self._heard:
             tell_whole(self.scope, self.record.path, answer, replayed=False)
@@ -336,4 +358,5 @@ class _Call:
             model=self.ask.question.models[0],
             error=str(error),
             attempts=row.attempts,
+            about=(self.scope, self.ask),
         )

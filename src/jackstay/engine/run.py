@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackstay.core.budget import Hold
 from jackstay.core.canonical import canonical_json
-from jackstay.core.events import EventName
+from jackstay.core.events import Event, EventName, ListenersEvent
 from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
 from jackstay.core.records import (
@@ -33,6 +34,7 @@ from jackstay.engine.recorded import Recorded
 from jackstay.engine.run_bills import RunBills
 from jackstay.engine.run_models import RunModels
 from jackstay.engine.run_writer import Blobs, RunWriter
+from jackstay.engine.telling import listeners
 from jackstay.engine.tool_cache import ToolCache
 from jackstay.errors import (
     BudgetExceeded,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from jackstay.engine.budgets import BudgetScope
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
+
+NO_DATA: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,10 +308,20 @@ class Run:
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
-    def tell(self, event: EventName, path: str, /, **data: Any) -> None:
+    def tell(self, event: EventName, path: str, /, *, about: Any = None, **data: Any) -> None:
+        """`about`: the engine's own object that the event is of, for listeners of this process alone."""
         if event.endswith("_started"):
             self.activity = path
         self.runtime.tell(event, self.id, path, data)
+        if listeners:
+            self.news(event, path, about, data)
+
+    def news(
+        self, event: EventName | ListenersEvent, path: str, about: Any = None, data: Mapping[str, Any] = NO_DATA
+    ) -> None:
+        """To the process's listeners alone."""
+        for listener in tuple(listeners):
+            listener.hear(self, Event(event, self.id, path, self.now(), data), about)
 
     def now(self) -> datetime:
         return self.runtime.clock.now()

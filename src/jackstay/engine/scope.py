@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core import paths
+from jackstay.core.interception import About
 
 if TYPE_CHECKING:
     from jackstay.core.limits import Limit
@@ -23,7 +24,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "path", "retried", "retry", "run",
+        "_counts", "about", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "path", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -41,6 +42,8 @@ class Scope:
         budgets: tuple[BudgetScope, ...] = (),
     ) -> None:
         self.run, self.path, self.home, self.agent, self.task = run, path, home, agent, task
+        self.about = About()
+        """The definitions behind those names, for hooks."""
         self.deadline_at = deadline_at
         """On the monotonic clock; the nearest of all limits around this scope."""
         self.deadline_of = ""
@@ -85,7 +88,7 @@ class Scope:
             budgets=self.budgets,
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
-        inner.listener = self.listener
+        inner.listener, inner.about = self.listener, self.about
         if after is not None:
             inner._counts = after._counts
         return inner

@@ -27,7 +27,9 @@ from jackstay.engine.delegation import Coworkers
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.listening import tell_whole
 from jackstay.engine.scope import Scope
+from jackstay.engine.step_hooks import after_task, before_task
 from jackstay.engine.task_failures import failed_with, go_on_from, retried
+from jackstay.engine.tool_failure import with_traceback
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
 
@@ -71,7 +73,8 @@ class _TaskStep:
         self.agent = agent
         self.scope = self.crew.child(self.path, agent=agent.role, task=self.task.name or self.task.key, after=after)
         self.scope.bound(retry=agent.retry, limits=(agent.limit,) if agent.limit else ())
-        self.tools: Sequence[ToolDef] = self.coworkers.added_to(self.task.tools or agent.tools, (agent,))
+        self.scope.about = replace(self.crew.about, agent=agent, task=self.task)
+        self.tools: Sequence[ToolDef] = self.coworkers.added_to(agent.tools_for(self.task.tools), (agent,))
 
     async def perform(self) -> TaskResult:
         self.run.check(self.scope)
@@ -83,7 +86,9 @@ class _TaskStep:
             tell_whole(self.scope, self.path, Answer(result.raw), replayed=True)
             return result
         self.began = self.run.began()
-        self.run.tell("task_started", self.path, task=self.scope.task, agent=self.scope.agent)
+        self.run.tell(
+            "task_started", self.path, task=self.scope.task, agent=self.scope.agent, about=(self.scope, self.context)
+        )
         await self._log("started")
         self._bound_in_time()
         try:
@@ -109,6 +114,7 @@ class _TaskStep:
         async with watched(self.scope):
             if not await self._is_wanted():
                 return self._result("", None), "skipped"
+            self.context = await before_task(self.scope, self.task, self.context)
         try:
             async with watched(self.scope):
                 result = await retried(self.scope, self.task.on_error, self._answered)
@@ -119,6 +125,7 @@ class _TaskStep:
         if result.error is not None:
             return result, "missing"
         async with watched(self.scope):
+            result = await after_task(self.scope, self.task, result)
             result = replace(result, bill=self.run.bills.own(self.path), duration_s=self._took_s())
             await self._hand_out(result)
             # A callback may have swallowed a stop.
@@ -207,15 +214,19 @@ class _TaskStep:
     def _tell_end(self, result: TaskResult, how: str | None) -> None:
         named = {"task": self.scope.task, "agent": self.scope.agent}
         if how is not None:
-            self.run.tell("task_skipped", self.path, **named, error=result.error)
+            self.run.tell("task_skipped", self.path, **named, error=result.error, about=(self.scope, self.task, result))
             return
         figures = {"tokens": result.bill.usage.total_tokens, "cost_usd": result.bill.cost_usd}
         self.run.tell(
-            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s
-        )
+            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s,
+            about=(self.scope, self.task, result),
+        )  # fmt: skip
 
     async def _failed(self, error: Exception) -> None:
-        self.run.tell("task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error))
+        about = (self.scope, error)
+        self.run.tell(
+            "task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error), about=about
+        )
         await self._log("failed", output=f"{type(error).__name__}: {error}")
         if error is self.run.stop:
             return
@@ -238,7 +249,9 @@ class _TaskStep:
         result = task_from_json(body, load(body["data"]) if load else None)
         # What another run has paid for is no cost of this one.
         paid_here = row.origin_run_id in (None, self.run.id)
-        return replace(result, path=self.path, bill=result.bill if paid_here else NO_BILL)
+        failures = tuple(with_traceback(failure, self.run) for failure in result.tool_failures)
+        bill = result.bill if paid_here else NO_BILL
+        return replace(result, path=self.path, bill=bill, tool_failures=failures)
 
     def _row(self, status: StepStatus, *, error: Failure | None = None, **fields: Any) -> StepRow:
         return self.run.step_row(
@@ -262,7 +275,7 @@ def _question(
     schema: Any = task.output.schema.to_json() if task.output else None
     said = [task.description, task.expected_output, agent.role, agent.goal, agent.backstory, context]
     # Only where there are any: the questions of all other tasks are what they were.
-    guarded = [["guardrails", *(guardrail.name for guardrail in task.guardrails)]] if task.guardrails else []
+    guarded = [["guardrails", *(guardrail.question for guardrail in task.guardrails)]] if task.guardrails else []
     conditional = [["condition", output_hash(previous)]] if previous is not None else []
     delegating = [["coworkers", task.meant_for, *coworkers]] if coworkers else []
     return digest([said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional, *delegating])

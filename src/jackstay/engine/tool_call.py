@@ -18,12 +18,15 @@ from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import ToolDef
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.engine.acting import Act
+from jackstay.engine.call_record import LOOKED_AT
+from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
 from jackstay.engine.tool_cache import CACHED, KEPT, key_of
 from jackstay.engine.tool_context import ToolCallContext, calling
 from jackstay.engine.tool_failure import ToolMisuse, observation, record_of, settle
+from jackstay.engine.tool_hooks import after_tool, before_tool, is_wanted
 from jackstay.engine.user_code import call_user
-from jackstay.errors import DeadlineExceeded, LeaseLost, StorageUnavailable, ToolFailure
+from jackstay.errors import DeadlineExceeded, HookAborted, LeaseLost, StorageUnavailable, ToolFailure
 
 
 async def call_tool(
@@ -48,13 +51,21 @@ class _ToolStep:
         self.args_hash = digest([call.name, call.arguments, *besides])
         self.act = Act(self.scope, call) if self.tool is not None and self.tool.side_effect else None
         self.kept_as: str | None = None
+        self.looked_at = self.tool is not None and is_wanted(self.scope, call.name)
+        """Hooks are shown the result once it is recorded."""
+        self.raw: Any = None
 
     async def perform(self) -> tuple[Message, bool]:
         self.run.check(self.scope)
         row = self._recorded()
         if row is not None:
-            return self._reused(row)
+            return await self._reused(row)
         self.began = self.run.began()
+        if self.tool is not None:
+            try:
+                self._takes(await before_tool(self.scope, self.tool, self.call))
+            except HookAborted as error:
+                return await self._failed(error)
         match self.act.decision() if self.act is not None else None:
             case Decided("done", result):
                 return await self._succeeded(result or "")
@@ -62,7 +73,13 @@ class _ToolStep:
                 told = "the call was interrupted, and a person has decided that it counts as failed"
                 return await self._failed(ToolFailure(told, reason="decided"))
             case _:
-                return self._cached() or await self._called()
+                return await self._cached() or await self._called()
+
+    def _takes(self, call: ToolCall) -> None:
+        """From here on it is this call, which hooks may have given other arguments; what the model asked is its question."""
+        self.call = call
+        if self.act is not None:
+            self.act.call = call
 
     # --- what is recorded --------------------------------------------------------------------------------------------
 
@@ -73,7 +90,7 @@ class _ToolStep:
             row = self.run.recorded.failed(self.path, self.args_hash)
         return row
 
-    def _reused(self, row: StepRow) -> tuple[Message, bool]:
+    async def _reused(self, row: StepRow) -> tuple[Message, bool]:
         self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
         if row.status == "failed":
             failure = Failure.from_json(row.error or "{}")
@@ -81,9 +98,10 @@ class _ToolStep:
             ended = self.run.recorded.is_tip(row)
             settle(self.scope, self._record(failure), failure, self.policy if ended else ToolFailurePolicy.IGNORE)
             return self._message(observation(failure)), False
-        return self._message(json.loads(row.result or "{}")["text"]), self._is_answer
+        self.looked_at = LOOKED_AT in json.loads(row.request or "{}")
+        return await self._told(json.loads(row.result or "{}")["text"])
 
-    def _cached(self) -> tuple[Message, bool] | None:
+    async def _cached(self) -> tuple[Message, bool] | None:
         """The answer by an earlier equal call of the run."""
         if self.tool is None or self.tool.cache_ttl_s is None or self.act is not None:
             return None
@@ -92,12 +110,12 @@ class _ToolStep:
             return None
         self.run.defer(self._row("succeeded", result=canonical_json({"text": text}), flags=CACHED, attempts=0))
         self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
-        return self._message(text), self._is_answer
+        return await self._told(text)
 
     # --- the call ----------------------------------------------------------------------------------------------------
 
     async def _called(self) -> tuple[Message, bool]:
-        self.run.tell("tool_started", self.path, tool=self.call.name, arguments=self.call.arguments)
+        self.run.tell("tool_started", self.path, tool=self.call.name, arguments=self.call.arguments, about=self._about)
         try:
             text = await self._execute(self.tool)
         except asyncio.CancelledError:
@@ -128,7 +146,7 @@ class _ToolStep:
                 f"the tool {self.call.name!r} has reached its limit of {tool.max_usage_count} uses",
                 reason="usage_limit",
             )
-        result = await self._result(tool, arguments)
+        result = self.raw = await self._result(tool, arguments)
         # A tool that swallowed a stop must not be recorded as if nothing had happened.
         self.run.check(self.scope)
         if isinstance(result, ToolFailure):
@@ -167,7 +185,13 @@ class _ToolStep:
 
     async def _succeeded(self, text: str) -> tuple[Message, bool]:
         await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
-        self.run.tell("tool_finished", self.path, tool=self.call.name, result=text)
+        self.run.tell("tool_finished", self.path, tool=self.call.name, result=text, about=self._about)
+        return await self._told(text)
+
+    async def _told(self, text: str) -> tuple[Message, bool]:
+        """The result as the model is told it."""
+        if self.looked_at and self.tool is not None:
+            text = await after_tool(self.scope, self.tool, self.call, text, self.raw)
         return self._message(text), self._is_answer
 
     async def _prevented(self) -> None:
@@ -188,12 +212,18 @@ class _ToolStep:
         lines = "".join(traceback.format_exception(error))
         failure = failure_of(error, traceback=lines)
         await self.run.commit(self._row("failed", error=failure))
-        self.run.tell("tool_failed", self.path, tool=self.call.name, error=str(error), error_type=failure.type)
+        told = {"tool": self.call.name, "error": str(error), "error_type": failure.type}
+        self.run.tell("tool_failed", self.path, **told, about=self._about)
         settle(self.scope, self._record(failure), failure, self.policy)
         return self._message(observation(failure)), False
 
     def _record(self, failure: Failure) -> Any:
         return record_of(failure, self.call, self.scope)
+
+    @property
+    def _about(self) -> tuple[Scope, ToolCall, Began]:
+        """For listeners."""
+        return self.scope, self.call, self.began
 
     @property
     def _is_answer(self) -> bool:
@@ -207,7 +237,9 @@ class _ToolStep:
         return Message("tool", text, tool_call_id=self.call.id, name=self.call.name)
 
     def _row(self, status: StepStatus, *, error: Failure | None = None, **fields: Any) -> StepRow:
-        request = {"arguments": self.call.arguments}
+        request: dict[str, Any] = {"arguments": self.call.arguments}
+        if self.looked_at:
+            request[LOOKED_AT] = True
         if self.act is not None:
             fields["flags"] = self.act.flags
         elif self.kept_as is not None:

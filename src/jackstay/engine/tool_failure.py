@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from jackstay.core.failures import Failure
 from jackstay.core.messages import ToolCall
 from jackstay.core.tool_failures import ToolFailurePolicy, ToolFailureRecord
 from jackstay.core.values import class_name
+from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
-from jackstay.errors import JackstayError, ToolExecutionFailedError, ToolFailure
+from jackstay.errors import HookAborted, JackstayError, ToolExecutionFailedError, ToolFailure
 
 
 class ToolMisuse(JackstayError, ValueError):
@@ -28,7 +30,7 @@ class ToolMisuse(JackstayError, ValueError):
 
 def observation(failure: Failure) -> str:
     """What the model is told of a failed call; the same text whether it has just failed or was recorded."""
-    if failure.code == ToolMisuse.code or _is_stated(failure):
+    if failure.code in (ToolMisuse.code, HookAborted.code) or _is_stated(failure):
         return f"Error: {failure.message}"
     return f"Error: the tool failed with {failure.type.rpartition(':')[2]}: {failure.message}"
 
@@ -47,7 +49,16 @@ def record_of(failure: Failure, call: ToolCall, scope: Scope) -> ToolFailureReco
         agent=scope.agent,
         task=scope.task,
         path=scope.path,
+        traceback=failure.traceback,
     )
+
+
+def with_traceback(record: ToolFailureRecord, run: Run) -> ToolFailureRecord:
+    """As the row of its call has it, if the run knows that row."""
+    row = run.recorded.newest(record.path)
+    if row is None or row.error is None:
+        return record
+    return replace(record, traceback=Failure.from_json(row.error).traceback)
 
 
 def settle(scope: Scope, record: ToolFailureRecord, failure: Failure, policy: ToolFailurePolicy) -> None:
@@ -57,6 +68,7 @@ def settle(scope: Scope, record: ToolFailureRecord, failure: Failure, policy: To
         run.tool_failures.append(record)
     if not stated:
         return
+    run.news("tool_failure", scope.path, (scope, record, policy))
     if policy is ToolFailurePolicy.RAISE:
         raise ToolExecutionFailedError(f"the tool '{record.tool_name}' failed: {record.message}", record)
     if policy is ToolFailurePolicy.WARN:

@@ -7,12 +7,17 @@ import contextvars
 import inspect
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackstay.engine.deadlines import GRACE_S
 from jackstay.engine.loop import Job
 from jackstay.engine.scope import Scope, entered
+from jackstay.engine.telling import no_home
 from jackstay.errors import RunCancelled, RunSignal
+
+if TYPE_CHECKING:
+    from jackstay.engine.home import Home
+    from jackstay.engine.runtime import Runtime
 
 STOP_WAIT_S = 5.0
 STACK_FRAMES = 10
@@ -30,7 +35,7 @@ class UserExit(RunSignal):
         self.original = original
 
 
-async def call_user(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def call_user(scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """The function's result; an awaitable result is awaited on the home loop. Exceptions come as they were raised.
 
     At the scope's deadline, and at a cancel, a coroutine is cancelled; a synchronous function cannot be, and is
@@ -46,7 +51,7 @@ async def call_user(scope: Scope, function: Callable[..., Any], *args: Any, **kw
         await _stop_left_over(lent, function)
 
 
-async def _call(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def _call(scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     context = contextvars.copy_context()
     context.run(entered, scope)
     name = _name_of(function)
@@ -54,6 +59,20 @@ async def _call(scope: Scope, function: Callable[..., Any], *args: Any, **kwargs
         return await _on_home(scope, name, lambda: function(*args, **kwargs), context)
     result = await _in_pool(scope, name, lambda: function(*args, **kwargs), context)
     return await _on_home(scope, name, lambda: result, context) if inspect.isawaitable(result) else result
+
+
+async def tell_user(runtime: Runtime, home: Home, function: Callable[..., Any], *args: Any) -> None:
+    """Calls an observer: outside of every run, so that nothing that it does is part of one. What it raises is raised."""
+    context = contextvars.copy_context()
+    context.run(entered, None)
+    context.run(no_home)
+    if inspect.iscoroutinefunction(function):
+        await asyncio.wrap_future(home.run(lambda: _guarded_async(lambda: function(*args)), context).future)
+        return
+    called = runtime.pool.submit(lambda: context.run(_guarded, lambda: function(*args)))
+    result = await asyncio.wrap_future(called)
+    if inspect.isawaitable(result):
+        await asyncio.wrap_future(home.run(lambda: _guarded_async(lambda: result), context).future)
 
 
 async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import inspect
-import re
+import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, PydanticUserError, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from jackstay.core.messages import ToolSpec
 from jackstay.core.specs import ToolDef
 from jackstay.core.tool_failures import ToolFailurePolicy
-from jackstay.errors import DefinitionError
+from jackstay.engine.bridge import in_the_end
+from jackstay.errors import DefinitionError, ToolFailure
+from jackstay.tools.arguments import ArgsSchema, Arguments, arguments_of
+from jackstay.tools.calling import prepared
+from jackstay.tools.foreign import fields_of
 from jackstay.tools.marks import warn_if_unmarked
-
-_NOT_ALLOWED = re.compile(r"[^a-z0-9_]+")
-MAX_NAME = 64
+from jackstay.tools.naming import tool_name
+from jackstay.tools.variables import EnvVar
 
 
 class BaseTool(BaseModel):
@@ -30,7 +33,12 @@ class BaseTool(BaseModel):
 
     name: str
     description: str
-    args_schema: type[BaseModel] | None = None
+    args_schema: ArgsSchema | None = None
+    """A pydantic model, or a JSON Schema, of which only names are checked here."""
+    result_schema: type[BaseModel] | None = None
+    """What its result has to fit: such an object, a dict, or JSON text. What does not is a `ToolFailure`."""
+    env_vars: list[EnvVar] = Field(default_factory=list)
+    """Variables that it needs. One that is missing when it is called is a `ToolFailure` that names it."""
     result_as_answer: bool = False
     """The tool's result is the agent's final answer."""
     max_usage_count: int | None = None
@@ -70,28 +78,41 @@ class BaseTool(BaseModel):
         raise NotImplementedError(f"the tool {self.name!r} has no _run method")
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the tool directly, outside any agent; an asynchronous tool gives its coroutine."""
-        return self._function()(*args, **kwargs)
+        """Calls the tool directly, outside any agent: keyword arguments are checked as an agent's are (`ValueError`), and
+        a tool that is used up gives back a `ToolFailure`. An asynchronous tool runs to its end; where an event loop is
+        running, it gives its coroutine."""
+        result = self._called(args, kwargs)
+        return in_the_end(result) if inspect.isawaitable(result) else result
 
     async def arun(self, *args: Any, **kwargs: Any) -> Any:
-        result = self._function()(*args, **kwargs)
+        """The same, awaited."""
+        result = self._called(args, kwargs)
         return await result if inspect.isawaitable(result) else result
 
     def reset_usage_count(self) -> None:
         self.current_usage_count = 0
 
+    @property
+    def formatted_description(self) -> str:
+        """Name, arguments and description, in CrewAI's form."""
+        arguments = json.dumps(self._arguments().parameters, ensure_ascii=False)
+        return f"Tool Name: {tool_name(self.name)}\nTool Arguments: {arguments}\nTool Description: {self.description}"
+
+    def to_structured_tool(self) -> CrewStructuredTool:
+        """The same tool with CrewAI's `invoke` and `ainvoke`. Its uses are counted apart."""
+        own = {name: getattr(self, name) for name in BaseTool.model_fields}
+        return CrewStructuredTool(**own, func=self._function())
+
     def to_def(self) -> ToolDef:
         """The tool as the engine sees it."""
-        function = self._function()
-        schema, parameters = _parameters_of(function, self.args_schema, self.name)
-        spec = ToolSpec(tool_name(self.name), self.description, parameters)
+        arguments = self._arguments()
         return ToolDef(
-            spec,
-            function,
-            lambda given: _validated(schema, given),
+            ToolSpec(tool_name(self.name), self.description, arguments.parameters),
+            self._prepared(),
+            arguments.validate,
             result_as_answer=self.result_as_answer,
             max_usage_count=self.max_usage_count,
-            claim=self._claim if self.max_usage_count is not None else None,
+            claim=self._claim,
             side_effect=bool(self.side_effect),
             polling=self.polling,
             cache_ttl_s=self.cache_ttl_s,
@@ -102,6 +123,27 @@ class BaseTool(BaseModel):
     def _function(self) -> Callable[..., Any]:
         overrides_arun = getattr(type(self), "_arun", None) is not None
         return self._arun if overrides_arun and type(self)._run is BaseTool._run else self._run  # type: ignore[attr-defined]
+
+    def _prepared(self) -> Callable[..., Any]:
+        return prepared(self._function(), self.name, self.result_schema, self.env_vars)
+
+    def _arguments(self) -> Arguments:
+        return arguments_of(self._function(), self.args_schema, self.name)
+
+    def _called(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if not args:
+            arguments = self._arguments()
+            try:
+                kwargs = arguments.validate(kwargs)
+            except ValueError as error:
+                schema = json.dumps(arguments.parameters, ensure_ascii=False)
+                raise ValueError(
+                    f"the arguments of the tool {self.name!r} do not fit: {error}; give {schema}"
+                ) from error
+        if not self._claim():
+            text = f"the tool {self.name!r} has reached its limit of {self.max_usage_count} uses"
+            return ToolFailure(text, reason="usage_limit")
+        return self._prepared()(*args, **kwargs)
 
     def _claim(self) -> bool:
         with self._usage_lock:
@@ -123,6 +165,39 @@ class FunctionTool(BaseTool):
         return self.func
 
 
+class CrewStructuredTool(FunctionTool):
+    """A tool that takes its arguments as one dict, or as JSON text."""
+
+    @classmethod
+    def from_function(
+        cls, func: Callable[..., Any], name: str | None = None, description: str | None = None, **options: Any
+    ) -> CrewStructuredTool:
+        """A tool of a function; name and description are the function's where none are given."""
+        made = tool(name or func.__name__, **options) if description is None else None
+        if made is not None:
+            return made(func).to_structured_tool()
+        return cls(name=name or func.__name__, description=description, func=func, **options)
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The properties of the arguments' JSON Schema."""
+        return dict(self._arguments().parameters.get("properties", {}))
+
+    def invoke(self, input: str | dict[str, Any], config: Any = None, **more: Any) -> Any:
+        """As `run`. `config` is LangChain's, and ignored."""
+        return self.run(**{**_object(input), **more})
+
+    async def ainvoke(self, input: str | dict[str, Any], config: Any = None, **more: Any) -> Any:
+        return await self.arun(**{**_object(input), **more})
+
+
+def _object(given: str | dict[str, Any]) -> dict[str, Any]:
+    found = json.loads(given) if isinstance(given, str) else given
+    if not isinstance(found, dict):
+        raise ValueError(f"the arguments have to be one JSON object, not {type(found).__name__}")
+    return found
+
+
 @overload
 def tool(name_or_function: Callable[..., Any], /) -> FunctionTool: ...
 @overload
@@ -130,8 +205,11 @@ def tool(
     name_or_function: str | None = None,
     /,
     *,
+    args_schema: ArgsSchema | None = None,
+    result_schema: type[BaseModel] | None = None,
     result_as_answer: bool = False,
     max_usage_count: int | None = None,
+    env_vars: list[EnvVar] | None = None,
     side_effect: bool | None = None,
     polling: bool = False,
     cache_ttl_s: float | None = None,
@@ -149,7 +227,8 @@ def tool(
     The function's docstring is the description that the model reads, so it has to have one (`DefinitionError`).
     """
 
-    unknown = options.keys() - BaseTool.model_fields.keys()
+    options = {name: value for name, value in options.items() if value is not None}
+    unknown = options.keys() - (BaseTool.model_fields.keys() - {"name", "description"})
     if unknown:
         raise TypeError(f"@tool has no option {', '.join(sorted(unknown))}")
 
@@ -171,23 +250,17 @@ def tool(
 
 
 def as_tool_def(given: Any, owner: str) -> ToolDef:
-    """Any object that people pass as a tool: ours, or one with `name`, `description` and a function (LangChain's)."""
+    """Any object that people pass as a tool: ours, or one of another library with `name`, `description` and something to
+    call (LangChain's)."""
     if isinstance(given, BaseTool):
         return given.to_def()
-    function = next((f for f in (getattr(given, n, None) for n in ("func", "_run", "run")) if callable(f)), None)
-    if function is None or not isinstance(getattr(given, "name", None), str):
+    fields = fields_of(given)
+    if fields is None:
         raise DefinitionError(
             f"{owner} has a tool that is a {type(given).__name__}; use @tool, a BaseTool, or an object with name, "
             "description and func"
         )
-    schema = getattr(given, "args_schema", None)
-    return FunctionTool(
-        side_effect=getattr(given, "side_effect", None),
-        name=given.name,
-        description=str(getattr(given, "description", "") or given.name),
-        func=function,
-        args_schema=schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None,
-    ).to_def()
+    return FunctionTool(**fields).to_def()
 
 
 def tool_defs(given: Iterable[Any], owner: str) -> tuple[ToolDef, ...]:
@@ -199,51 +272,3 @@ def tool_defs(given: Iterable[Any], owner: str) -> tuple[ToolDef, ...]:
         if known[0] is not one:
             raise DefinitionError(f"{owner} has two tools that models see as {made.spec.name!r}; rename one of them")
     return tuple(made for _, made in named.values())
-
-
-def tool_name(name: str) -> str:
-    """The name as models accept it: `[a-z0-9_]`, at most 64 characters."""
-    return _NOT_ALLOWED.sub("_", name.strip().lower()).strip("_")[:MAX_NAME] or "tool"
-
-
-def _parameters_of(
-    function: Callable[..., Any], given: type[BaseModel] | None, name: str
-) -> tuple[type[BaseModel], dict[str, Any]]:
-    """The model that checks the arguments, and its JSON Schema."""
-    try:
-        schema = given or _schema_of(function, name)
-        parameters = schema.model_json_schema()
-    except (NameError, PydanticUserError) as error:
-        problem = str(error).partition("\n")[0]
-        raise DefinitionError(
-            f"the tool {name!r}: no JSON Schema can be made of its arguments ({problem}); annotate them with plain "
-            "types or pydantic models, or give args_schema"
-        ) from error
-    parameters.pop("title", None)
-    return schema, parameters
-
-
-def _schema_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
-    fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        if parameter.name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
-        default = ... if parameter.default is parameter.empty else parameter.default
-        if parameter.name.startswith("_"):
-            if default is ...:
-                raise DefinitionError(
-                    f"the tool {name!r}: no model can give its argument {parameter.name!r}; rename it"
-                )
-            continue
-        fields[parameter.name] = (annotation, default)
-    return create_model(f"{tool_name(name)}_arguments", **fields)
-
-
-def _validated(schema: type[BaseModel], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        checked = schema.model_validate(dict(given))
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors())
-        raise ValueError(problems) from error
-    return {name: getattr(checked, name) for name in type(checked).model_fields}

@@ -87,12 +87,15 @@ def sounds_like_writing(name: str) -> bool:
     return bool(words & _WRITES) and not words & _READS
 
 
-def warn_if_unmarked(name: str, side_effect: bool | None, *, stacklevel: int = 3) -> None:
+_REMEDY = "Say side_effect=True (it is called once, or you are asked) or side_effect=False"
+
+
+def warn_if_unmarked(name: str, side_effect: bool | None, *, stacklevel: int = 3, remedy: str = _REMEDY) -> None:
     """Once for each tool: called where it is defined."""
     if side_effect is None and sounds_like_writing(name):
         warnings.warn(
             f"the tool {name!r} sounds as if it acted on the world, and is not marked: a run that is resumed after a crash "
-            "would call it again. Say side_effect=True (it is called once, or you are asked) or side_effect=False",
+            f"would call it again. {remedy}",
             UserWarning,
             stacklevel=stacklevel,
         )

@@ -93,6 +93,10 @@ CHANGES = [
         ["task 'a': agent 'Writer': the model changed; what is recorded is kept"],
     ),
     (crew(task("a", tools=[{"name": "search"}]), *ABCD[2][1:]), ["task 'a': the tool 'search' is new"]),
+    (
+        crew(task("a", agent=AGENT | {"servers": [["s", None]]}), *ABCD[2][1:]),
+        ["task 'a': agent 'Writer': the servers of its tools have changed"],
+    ),
     (crew(task("a"), task("b", context=[0]), *ABCD[2][2:]), ["task 'b': it is given other tasks' outputs"]),
     (crew(task("a", guardrails=["f"]), *ABCD[2][1:]), ["task 'a': other guardrails"]),
     (["crew", "other", ABCD[2]], ["crew 'crew' is defined otherwise"]),

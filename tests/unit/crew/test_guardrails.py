@@ -372,16 +372,6 @@ def test_whatever_takes_an_output_may_be_a_guardrail(fine: Any) -> None:
     assert one_task(ScriptedModel(["x"]), guardrail=fine).kickoff().raw in ("x", "checked")
 
 
-def test_guardrails_in_words_are_left_out_with_a_warning() -> None:
-    model = ScriptedModel(["two words", "one"])
-    with pytest.warns(UserWarning, match="a guardrail in words is accepted and has no effect"):
-        made = one_task(model, guardrails=["At most one word", short])
-
-    assert made.kickoff().raw == "one"
-    with pytest.warns(UserWarning, match="a guardrail in words"):
-        assert task(agent(model), guardrail="At most one word").guardrail is None
-
-
 def test_max_retries_is_the_old_name() -> None:
     with pytest.warns(DeprecationWarning, match="guardrail_max_retries"):
         assert task(agent(ScriptedModel()), max_retries=5).guardrail_max_retries == 5

@@ -25,6 +25,20 @@ def flags(runtime: Runtime) -> list[str | None]:
     return [row.flags for row in tool_rows(runtime)]
 
 
+@tool
+def described(scope: str, function: str) -> str:
+    """Has arguments that are called like ours."""
+    return f"{scope} {function}"
+
+
+def test_a_tools_arguments_may_have_any_name() -> None:
+    model = ScriptedModel([tool_call("described", scope="a", function="b"), "done"])
+
+    using(described, model=model).kickoff()
+
+    assert model.calls[-1].messages[-1]["content"] == "a b"
+
+
 # --- failures ------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer, OpenAIModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from jackstay.models.clients.openai_sdk import Client
 from jackstay.models.connection import WireConnection
 from jackstay.models.lazy import load
 from jackstay.models.network import http_client
@@ -51,7 +52,7 @@ def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> WireConnection:
     at_openai = endpoint.provider == "openai"
     # The SDK would fill these two from OpenAI's variables and send them to strangers.
     strange = {} if at_openai else {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
-    client = AsyncOpenAI(
+    client = Client(
         api_key=endpoint.key or "none",
         base_url=endpoint.base_url,
         organization=options.get("organization"),

@@ -1,0 +1,90 @@
+"""One agent asked by itself: prompt, agent loop, guardrails. What a task is to a crew, without a crew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jackstay.core import prompts
+from jackstay.core.messages import Conversation, Message
+from jackstay.core.results import TaskResult
+from jackstay.core.specs import TaskSpec
+from jackstay.engine.agent_loop import AgentResult, run_agent
+from jackstay.engine.dates import todays_date
+from jackstay.engine.guardrails import pass_guardrails
+from jackstay.engine.scope import Scope
+from jackstay.engine.tool_servers import equipped
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAnswer:
+    """`messages`: the whole conversation, as role and content."""
+
+    result: TaskResult
+    messages: Sequence[Mapping[str, Any]]
+
+
+async def run_alone(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> AgentAnswer:
+    """The agent's answer to the task's description, after the `earlier` messages, when every guardrail has passed it.
+    Raises what the agent loop and the guardrails raise."""
+    async with equipped(scope, [task.agent]) as [agent]:
+        return await _answered(scope, replace(task, agent=agent), earlier)
+
+
+async def _answered(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> AgentAnswer:
+    agent, began_s = task.agent, scope.run.runtime.clock.monotonic()
+    scope.agent = agent.role
+    limits = (agent.limit,) if agent.limit else ()
+    scope.bound(retry=agent.retry, limits=limits, deadline_s=agent.max_execution_time_s)
+    answer = await run_agent(
+        scope, agent, _user(scope, task), agent.tools_for(), task.output, after=_after(scope, task, earlier)
+    )
+
+    def made(answer: AgentResult) -> TaskResult:
+        output = task.output
+        below = f"{scope.path}/" if scope.path else ""
+        return TaskResult(
+            key=task.key,
+            name=None,
+            description=task.description,
+            expected_output="",
+            agent=agent.role,
+            raw=answer.text,
+            form="raw" if output is None else output.form,
+            value=answer.value,
+            data=None if output is None else output.dump(answer.value),
+            bill=scope.run.bills.own(scope.path),
+            duration_s=scope.run.runtime.clock.monotonic() - began_s,
+            path=scope.path,
+            tool_failures=tuple(f for f in scope.run.tool_failures if f.path.startswith(below)),
+        )
+
+    async def ask_again(result: TaskResult, problem: str) -> TaskResult:
+        nonlocal answer
+        complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
+        answer = await run_agent(scope, agent, complaint, agent.tools_for(), task.output, after=answer.conversation)
+        return made(answer)
+
+    result = await pass_guardrails(scope, task, made(answer), ask_again)
+    said = [{"role": each.role, "content": each.content} for each in answer.conversation.messages]
+    return AgentAnswer(result, said)
+
+
+def _user(scope: Scope, task: TaskSpec) -> str:
+    today = todays_date(scope, task.agent)
+    lines = [task.description]
+    if today:
+        lines.append(f"Current Date: {today}")
+    if task.output is not None:
+        lines.append(prompts.schema_text(task.output.schema.schema))
+    return "\n\n".join(lines)
+
+
+def _after(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> Conversation | None:
+    if not earlier:
+        return None
+    agent = task.agent
+    native = scope.run.models.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
+    system = prompts.system_text(agent, () if native else tuple(tool.spec for tool in agent.tools_for()))
+    return Conversation.of([Message("system" if agent.use_system_prompt else "user", system), *earlier])

@@ -1,0 +1,63 @@
+"""A kickoff's body between its hooks, and what listeners are told of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from jackstay.core.interception import (
+    About,
+    CrewView,
+    ExecutionEndContext,
+    ExecutionStartContext,
+    InterceptionPoint,
+)
+from jackstay.engine.asked import Kickoff
+from jackstay.engine.hooks import Interception, intercepted, notify
+from jackstay.engine.scope import Scope
+from jackstay.errors import RunSignal
+
+
+def about_kickoff(kickoff: Kickoff) -> About:
+    """Whose work the kickoff's scope is."""
+    return About(
+        crew=kickoff.name if kickoff.kind == "crew" else None, flow=kickoff.name if kickoff.kind == "flow" else None
+    )
+
+
+async def performed(scope: Scope, kickoff: Kickoff) -> Any:
+    """The body's result. Raises `HookAborted` if a hook forbids the kickoff, and what the body raises."""
+    run, path = scope.run, scope.path
+    began_s = run.runtime.clock.monotonic()
+    run.news("kickoff_started", path, kickoff)
+    try:
+        await _may_begin(scope, kickoff)
+        result = await kickoff.body(scope)
+    except (Exception, asyncio.CancelledError, RunSignal) as error:
+        run.news("kickoff_failed", path, (kickoff, error))
+        if isinstance(error, Exception):
+            await _ended(scope, status="failed", error=str(error) or type(error).__name__)
+        raise
+    await _ended(scope, output=result)
+    run.news("kickoff_finished", path, (kickoff, result, run.runtime.clock.monotonic() - began_s))
+    return result
+
+
+async def _may_begin(scope: Scope, kickoff: Kickoff) -> None:
+    inputs = dict(kickoff.inputs)
+    context = ExecutionStartContext(inputs, **_whose(scope), inputs=dict(inputs))
+    at = Interception(scope, InterceptionPoint.EXECUTION_START, inputs)
+    await intercepted(at, context, left=lambda: inputs)
+
+
+async def _ended(scope: Scope, **how: Any) -> None:
+    context = ExecutionEndContext(how.get("output"), **_whose(scope), **how)
+    await notify(scope, InterceptionPoint.EXECUTION_END, context)
+
+
+def _whose(scope: Scope) -> dict[str, Any]:
+    about = scope.about
+    return {
+        "crew": CrewView(about.crew) if about.crew else None,
+        "flow": CrewView(about.flow) if about.flow else None,
+    }
