@@ -187,4 +187,8 @@ MUTATIONS = {
     "around.tool_hooks": Mutation(
         "engine/tool_hooks.py", "return call if changed is None else", "return call if True else"
     ),
+    "run.usage.own": Mutation("engine/batch.py", "scope.run.bills.own(scope.path))", "NO_BILL)"),
+    "llm.usage": Mutation(
+        "engine/delegation.py", "own = scope.child(scope.path, agent=agent.role)", "own = scope.child(scope.path)"
+    ),
 }
