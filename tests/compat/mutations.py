@@ -52,7 +52,7 @@ MUTATIONS = {
     "task.expected_output": Mutation(PROMPTS, "criteria for your final answer: {task.expected_output}", "criteria."),
     "task.name": Mutation("crew/output.py", "name=result.name or result.description,", "name=result.description,"),
     "task.context": Mutation("core/tasks.py", "indexes = task.context\n", "indexes = sorted(outputs)\n"),
-    "task.tools": Mutation(TASK, "agent.tools_for(self.task.tools)", "agent.tools"),
+    "task.tools": Mutation(TASK, "agent.tools_for(self.task.tools)", "agent.tools_for(())"),
     "task.async_execution": Mutation("core/tasks.py", "        if task.async_execution:\n", "        if False:\n"),
     "task.output_pydantic": Mutation(
         "crew/output.py", 'pydantic=final.value if final.form == "pydantic" else None', "pydantic=None"
@@ -87,7 +87,7 @@ MUTATIONS = {
     "crew.process": Mutation(TEAM, 'return crew.process == "hierarchical"', "return False"),
     "crew.manager_llm": Mutation(TEAM, "llm=crew.manager_llm,", 'llm="sim/demo",'),
     "crew.manager_agent": Mutation(TEAM, "    return crew.manager_agent\n", "    return crew.agents[0]\n"),
-    "crew.name": Mutation(CREW, "return CrewSpec(self.name,", 'return CrewSpec("crew",'),
+    "crew.name": Mutation("crew/running.py", "        name=crew.name,\n", '        name="crew",\n'),
     "crew.step_callback": Mutation(
         TEAM, "if agent.step_callback is None and crew.step_callback is not None:", "if False:"
     ),
@@ -126,7 +126,9 @@ MUTATIONS = {
     "crew.validation.future_context": Mutation("crew/task.py", "            if at >= index:", "            if False:"),
     "crew.validation.conditional": Mutation("crew/task.py", "    if tasks[0].conditional:", "    if False:"),
     # --- what happens in a run ---
-    "run.interpolation": Mutation("core/interpolation.py", r"\{([A-Za-z_]", r"\{\s*([A-Za-z_]"),
+    "run.interpolation": Mutation(
+        "core/interpolation.py", r'r"\{([A-Za-z_][A-Za-z0-9_\-]*)}"', r'r"\{\s*([A-Za-z_][A-Za-z0-9_\-]*)\s*}"'
+    ),
     "run.interpolation.values": Mutation("core/interpolation.py", "if not isinstance(inputs, Mapping):", "if False:"),
     "run.interpolation.missing": Mutation("core/interpolation.py", "if found[1] not in inputs:", "if False:"),
     "run.context.join": Mutation(
@@ -148,9 +150,7 @@ MUTATIONS = {
     "run.guardrail.signature": Mutation(
         "crew/guardrails.py", "if len(required) > 1 or not takes_output", "if False and not takes_output"
     ),
-    "run.errors.agent": Mutation(
-        LOOP, "isinstance(error, JackstayError | TimeoutError)", "isinstance(error, JackstayError)"
-    ),
+    "run.errors.agent": Mutation(LOOP, "if isinstance(error, JackstayError | TimeoutError) or", "if"),
     "run.max_iter.debris": Mutation(LOOP, "if answer.tool_calls or react.is_debris(text):", "if False:"),
     "run.delegation.names": Mutation("core/delegation.py", ".casefold()", ""),
     "run.delegation.tools": Mutation("core/delegation.py", '"enum": list(others), ', ""),
@@ -164,4 +164,31 @@ MUTATIONS = {
     "llm.text_tools": Mutation(LOOP, "described = () if self.native else", "described = () if True else"),
     "llm.sampling": Mutation("llm/llm.py", "temperature=temperature,\n", "temperature=None,\n"),
     "llm.custom": Mutation("llm/base_llm.py", "if type(self).acall is not BaseLLM.acall", "if False"),
+    # --- agents alone, tools, servers, hooks, events ---
+    "agent.kickoff": Mutation(
+        "crew/agent_kickoff.py", "usage_metrics=UsageMetrics.of(outcome.bill).model_dump()", "usage_metrics={}"
+    ),
+    "agent.config": Mutation("crew/configured.py", "return kept | {name: value for", "return kept | {name: None for"),
+    "task.config": Mutation("crew/configured.py", "    return kept | config\n", "    return kept\n"),
+    "agent.guardrail": Mutation(
+        "crew/agent_kickoff.py", "guardrails=tuple(guardrail_def(each) for each in judges)", "guardrails=()"
+    ),
+    "agent.copy": Mutation("crew/agent.py", '"tools": list(self.tools)}', "}"),
+    "agent.key": Mutation(
+        "crew/agent.py", '"|".join((self.role, self.goal, self.backstory))', '"|".join((self.role, self.goal))'
+    ),
+    "tool.mcp": Mutation(
+        "tools/mcp/filters.py", "return bool(await said if inspect.isawaitable(said) else said)", "return True"
+    ),
+    "tool.names": Mutation("tools/naming.py", "name.strip().lower()", "name.strip()"),
+    "tool.llm_guardrail": Mutation("crew/llm_guardrail.py", "    if result.valid:\n", "    if True:\n"),
+    "around.event_bus": Mutation("events/bus.py", "            self._set({})\n", "            pass\n"),
+    "around.event_order": Mutation("events/bus.py", 'failed(f"the handler {name}', 'str(f"the handler {name}'),
+    "around.tool_hooks": Mutation(
+        "engine/tool_hooks.py", "return call if changed is None else", "return call if True else"
+    ),
+    "run.usage.own": Mutation("engine/batch.py", "scope.run.bills.own(scope.path))", "NO_BILL)"),
+    "llm.usage": Mutation(
+        "engine/delegation.py", "own = scope.child(scope.path, agent=agent.role)", "own = scope.child(scope.path)"
+    ),
 }

@@ -79,8 +79,8 @@ def test_max_rpm_is_kept_by_copies_and_equal_definitions_and_async_kickoffs(stub
 def test_agents_of_one_crew_share_the_crews_limit(stub, runtime):
     agents = [Agent(role=f"Writer {n}", goal="g", backstory="b", llm=MODEL) for n in range(3)]
     tasks = [
-        Task(description=f"Write {n}", expected_output="t", agent=agents[n % 3], async_execution=n < 11)
-        for n in range(12)
+        Task(description=f"Write {n}", expected_output="t", agent=agents[n % 3], async_execution=n < 29)
+        for n in range(30)
     ]
 
     Crew(agents=agents, tasks=tasks, max_rpm=FAST).kickoff()

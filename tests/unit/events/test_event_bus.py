@@ -73,7 +73,7 @@ def search(query: str) -> str:
 # --- what is told ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.promise("around.event_order", "around.event_names.crews", "around.event_names.calls")
+@pytest.mark.promise("around.event_bus", "around.event_order", "around.event_names.crews", "around.event_names.calls")
 def test_a_crew_with_a_tool_is_told_from_kickoff_to_completion_in_order() -> None:
     events = heard()
 
@@ -217,6 +217,7 @@ def test_a_flow_and_its_methods_are_told() -> None:
     assert (second.method_name, second.result, second.state["seen"], last.result) == ("end", "ab", 1, "ab")
 
 
+@pytest.mark.promise("around.event_names.flows")
 def test_a_failing_method_and_its_flow_are_told() -> None:
     events = heard(MethodExecutionFailedEvent, FlowFailedEvent)
 

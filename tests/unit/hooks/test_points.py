@@ -38,6 +38,7 @@ class OneMethod(Flow[dict[str, Any]]):
         return "a"
 
 
+@pytest.mark.promise("around.interception")
 def test_the_start_and_the_end_of_a_kickoff_are_seen() -> None:
     seen: list[Any] = []
 

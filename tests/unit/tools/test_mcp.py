@@ -239,6 +239,7 @@ async def short(tool: Any) -> bool:
     return len(tool["name"]) == 4
 
 
+@pytest.mark.promise("tool.mcp")
 @pytest.mark.parametrize(
     ("tool_filter", "expected"),
     [
