@@ -70,7 +70,7 @@ max_rpm | P0 | better | requests per minute, shared by copies and by other proce
 max_retry_limit | P0 | better | 2; counts per task, not per lifetime, and not on top of the retries of calls over the wire
 max_execution_time | P0 | better | seconds per task; the work stops then, also under a synchronous kickoff
 allow_delegation | P0 | same | off; on: two tools over the crew's other agents
-step_callback | P0 | same | called with each turn's tool calls
+step_callback | P0 | better | called with each turn's tool calls, and never with a final answer, which CrewAI does in some cases
 respect_context_window | P0 | warned | a conversation that has become too long is made to fit: not yet, it fails
 mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
@@ -136,7 +136,7 @@ key | P0 | better | the task's word in the journal, readable; no md5
 prompt | P0 | absent | the prompt's text, outside of a run
 execute_sync | P0 | absent | one task outside of a crew, also `execute_async` and `aexecute_sync`: a crew of one task does it
 execution_duration | P0 | absent | on the task: it is `duration_s` of its output
-response_model | P1 | same | the form of the answer, asked for natively where the model can
+response_model | P1 | same | the form of the answer; beside `output_json` that decides
 markdown | P1 | same | the prompt asks for Markdown
 tool_failure_policy | P1 | same | before the agent's
 input_files | P1 | warned | files for the model
@@ -330,7 +330,7 @@ checkpoint.list | P0 | better | every run, and what of it has completed
 checkpoint.info | P0 | better | what a checkpoint has, and what would run from it
 checkpoint.resume | P0 | better | goes on behind any task or method
 checkpoint.prune | P0 | better | deletes old ones, and only with a rule given; what others need stays
-version | P1 | same | `jackstay --version`
+version | P1 | same | `jackstay version`
 install | P1 | absent | also `update`: pip or uv does that
 reset_memories | P1 | absent | memory
 config | P1 | absent | also `env`, `traces`: nothing is sent anywhere

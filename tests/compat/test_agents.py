@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from jackstay import LLM, Agent, Crew, Task
-from jackstay.errors import DeadlineExceeded, NoFinalAnswer
+from jackstay import LLM, Agent, Crew, Task, __version__
+from jackstay.cli.app import app
+from jackstay.errors import DeadlineExceeded, GuardrailFailed, NoFinalAnswer
 from jackstay.testing import ScriptedModel, Stub, tool_call
 from jackstay.tools import tool
 from tests.unit.crew.building import agent, crew, one_task, task
@@ -125,3 +126,22 @@ def test_what_asks_for_nothing_here_is_taken_without_a_word(value: bool) -> None
     made.kickoff()
 
     assert asked == [1, 1]
+
+
+@pytest.mark.promise("agent.guardrail_max_retries")
+@pytest.mark.parametrize(("given", "asked"), [({}, 4), ({"guardrail_max_retries": 1}, 2)])
+def test_an_agents_own_guardrail_lets_it_try_three_times_more(given: dict[str, Any], asked: int) -> None:
+    model = ScriptedModel(default="bad")
+
+    with pytest.raises(GuardrailFailed):
+        agent(model, guardrail=lambda output: (False, "no"), **given).kickoff("Say it")
+    assert len(model.calls) == asked
+
+
+@pytest.mark.promise("cli.version")
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"jackstay {__version__} ")

@@ -70,6 +70,7 @@ def test_processes_share_the_requests_of_a_key(warm, database_url, tmp_path):
     assert min(shares) > 0.5 * max(shares)
 
 
+@pytest.mark.promise("agent.max_rpm")
 def test_agents_of_one_definition_share_max_rpm_across_processes(warm, database_url, tmp_path):
     requests, _ = crowd(warm, tmp_path, database_url, processes=3, crews=3, seconds=3.0, LIMITED_RPM="600")
 

@@ -42,7 +42,7 @@ TEXTS: dict[str, tuple[str, str, Any, Usage]] = {
 }
 
 
-@pytest.mark.promise("llm.openai", "llm.anthropic", "llm.usage")
+@pytest.mark.promise("llm.openai", "llm.anthropic", "llm.providers", "llm.usage")
 @pytest.mark.parametrize("provider", TEXTS)
 def test_a_plain_answer_has_text_and_exact_usage_and_nothing_to_send_back(provider: str) -> None:
     model, path, body, usage = TEXTS[provider]

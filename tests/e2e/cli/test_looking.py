@@ -152,7 +152,6 @@ def test_doctor_online_asks_for_the_list_of_models_and_for_nothing_else(folder):
     assert {request.path for request in others} == {"/v1/models"}
 
 
-@pytest.mark.promise("cli.version")
 def test_help_and_version_load_neither_database_nor_models():
     code = (
         "import sys, contextlib\n"

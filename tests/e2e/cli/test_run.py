@@ -37,6 +37,7 @@ def test_script_runs_as_python_would_run_it_with_its_arguments_and_the_projects_
     assert ended.returncode == 0
 
 
+@pytest.mark.promise("cli.run")
 def test_object_is_kicked_off_with_the_command_lines_inputs_and_its_result_printed(folder):
     folder.write("crews.py", PROGRAM, KICKOFF)
     folder.write("in.json", json.dumps({"topic": "trains", "depth": 1}))

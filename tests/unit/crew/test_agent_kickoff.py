@@ -94,7 +94,7 @@ def test_a_failed_one_goes_on_without_asking_again_what_was_answered() -> None:
     assert (used, len(model.calls)) == ([1], 3)
 
 
-@pytest.mark.promise("agent.guardrail", "agent.guardrail_max_retries")
+@pytest.mark.promise("agent.guardrail")
 def test_its_guardrail_sends_the_answer_back() -> None:
     def short(output: LiteAgentOutput) -> tuple[bool, Any]:
         return (True, output) if len(output.raw.split()) == 1 else (False, "too long")

@@ -51,6 +51,7 @@ def test_response_model_is_the_form_of_the_answer() -> None:
     assert "year: " in model.calls[1].last_user
 
 
+@pytest.mark.promise("task.response_model")
 def test_output_json_decides_the_form_beside_response_model() -> None:
     output = crew(task(agent(ScriptedModel(['{"year": 1969}'])), response_model=Fact, output_json=Fact)).kickoff()
 

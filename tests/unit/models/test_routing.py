@@ -41,6 +41,7 @@ def resolve(model: str, environ: dict[str, str] = KEYS, **config: object) -> End
     return Installed(providers().values()).resolve(ModelConfig(model, **config), environ, owner="agent 'Analyst'")  # type: ignore[arg-type]
 
 
+@pytest.mark.promise("llm.providers")
 @pytest.mark.parametrize(
     ("model", "provider", "on_the_wire", "address", "key"),
     [
@@ -123,6 +124,7 @@ def test_an_unknown_prefix_is_refused_with_near_names() -> None:
     assert "base_url" in str(caught.value)
 
 
+@pytest.mark.promise("llm.compatible")
 def test_an_unknown_prefix_with_an_address_is_an_openai_compatible_server_and_belongs_to_the_name() -> None:
     endpoint = resolve("meta-llama/Llama-3", base_url="http://localhost:1234/v1/")
 
