@@ -16,18 +16,6 @@ ROWS = {row.promise: row for row in all_rows()}
 PROOFS = compatibility.proofs()
 IDLE = compatibility.accepted()
 
-BEING_BUILT = {
-    "agent.execute_task",
-    "agent.respect_context_window",
-    "task.human_input",
-    "run.human_input.loop",
-    "around.crew_base",
-    "around.crew_base.yaml",
-    "cli.create.crew",
-    "cli.create.flow",
-}
-"""P0 rows that no test proves yet: the page does not say of them that they are the same."""
-
 
 def worth(row: Row) -> str:
     return compatibility.status(row, PROOFS, IDLE)
