@@ -46,13 +46,13 @@ def test_an_agents_time_ends_a_tool_that_is_waiting() -> None:
     @tool
     def wait() -> str:
         """Waits."""
-        ended.wait(5)
+        ended.wait(20)
         return "too late"
 
     model = ScriptedModel([tool_call("wait"), "the answer"])
 
     with pytest.raises(DeadlineExceeded) as caught:
-        one_task(model, agent_fields={"tools": [wait], "max_execution_time": 0.2}).kickoff()
+        one_task(model, agent_fields={"tools": [wait], "max_execution_time": 1.5}).kickoff()
     ended.set()
 
     assert isinstance(caught.value, TimeoutError)

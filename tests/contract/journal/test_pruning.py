@@ -271,7 +271,9 @@ def test_processes_that_write_equal_contents_meanwhile_lose_none(
 
     kept = [row[0] for row in place.execute("select id from run where name = 'new'")]
     assert len(kept) == 60
-    assert sum(pruning) > 0
+    until = monotonic() + TIMEOUT_S
+    while not sum(pruning):  # on a busy machine the writers may be through before the first round is
+        assert monotonic() < until
     for run_id in kept:
         (step,) = journal.steps(run_id)
         assert len(journal.messages(step.request_ref or "")) == 1

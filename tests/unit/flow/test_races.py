@@ -65,13 +65,14 @@ class Blocking(Flow):
 
     def __init__(self) -> None:
         super().__init__()
-        self.over, self.refused = threading.Event(), threading.Event()
+        self.begun, self.over, self.refused = threading.Event(), threading.Event(), threading.Event()
 
     @start()
     def event(self) -> None: ...
 
     @listen(event)
     def stubborn(self) -> None:
+        self.begun.set()
         assert self.over.wait(20)
         try:
             LLM("sim/demo").call("Is it over?")
@@ -80,6 +81,7 @@ class Blocking(Flow):
 
     @listen(event)
     async def fast(self) -> str:
+        assert await asyncio.to_thread(self.begun.wait, 20)
         return "fast"
 
     @listen(or_("stubborn", "fast"))
