@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
+from typing import Any
 
 SYSTEM = "You are Analyst. Expert researcher. Your personal goal is: Research AI agents"
 TASK = "Research AI agents. This is the expected criteria for your final answer: A brief research summary"
@@ -47,6 +48,30 @@ def at_once(kickoff: Callable[[], Awaitable[object]]) -> Workload:
         await asyncio.gather(*(work(numbers) for _ in range(AT_ONCE)))
 
     return lambda count: runner.run(crowd(count))
+
+
+def crew_workloads(agent_class: Any, task_class: Any, crew_class: Any, *, llm: Any, tool: Any) -> dict[str, Workload]:
+    """CrewAI's classes, or ours: what is written with them is the same. One LLM object, so that its client is kept."""
+
+    def crew(tasks: int = 1, tools: tuple[object, ...] = ()) -> Any:
+        agent = agent_class(
+            role="Analyst", goal="Research AI agents", backstory="Expert researcher.", llm=llm, tools=list(tools)
+        )
+        work = [
+            task_class(description="Research AI agents", expected_output="A brief research summary", agent=agent)
+            for _ in range(tasks)
+        ]
+        return crew_class(agents=[agent], tasks=work)
+
+    return {
+        "one_task": each(crew().kickoff),
+        "ten_tasks": each(crew(TASKS).kickoff),
+        "tool_call": each(crew(tools=(tool,)).kickoff),
+        "fresh": each(lambda: crew().kickoff()),
+        "construction": each(crew),
+        # Of one crew object of CrewAI's two kickoffs at once are refused: each has its own.
+        "at_once": at_once(lambda: crew().akickoff()),
+    }
 
 
 def serve(workloads: Mapping[str, Workload], *, packages: tuple[str, ...], durability: str) -> None:

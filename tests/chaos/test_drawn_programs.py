@@ -1,7 +1,7 @@
 """Drawn crews and flows, crashed with SIGKILL at their fault points and resumed.
 
 Fault points are: before and after each commit, each event, each start and end of users' functions (`user code`). Here
-all 60 programs are crashed at one drawn point each, another one in every run of the tests. `make prove` takes every point of
+all 60 programs are crashed at two drawn points each, which takes 40 s of one core. `make prove` takes every point of
 200 programs, two programs at a time: about 8 minutes for 20 of them on two busy cores. Of events that follow one another
 with nothing stored or called between them it takes the first (`Normal.different_points`).
 
@@ -51,13 +51,14 @@ def test_program_crashed_at_a_drawn_point_ends_as_if_undisturbed(warm, tmp_path,
     seed, rng = seeded(int(given) if given else None)
     print(f"JACKSTAY_CRASH_SEED={seed}")
 
-    crashes = []
     for number in range(first, first + GROUP):
         normal = undisturbed(warm, number, tmp_path / f"normal {number}")
-        point = rng.randrange(len(normal.points))
-        crashes.append(crashed(crash_and_resume, warm, normal, point, tmp_path / f"{number} at {point}"))
-    # The last points of a program whose branches run side by side are not passed every time.
-    assert sum(crash.met for crash in crashes) > GROUP / 2
+        points = rng.sample(range(len(normal.points)), 2)
+        crashes = [
+            crashed(crash_and_resume, warm, normal, point, tmp_path / f"{number} at {point}") for point in points
+        ]
+        # The last points of a program whose branches run side by side are not passed every time.
+        assert any(crash.met for crash in crashes)
 
 
 @pytest.mark.parametrize("first", range(0, SAMPLED, 2 * GROUP))

@@ -173,7 +173,7 @@ MUTATIONS = {
     "agent.guardrail": Mutation(
         "crew/agent_kickoff.py", "guardrails=tuple(guardrail_def(each) for each in judges)", "guardrails=()"
     ),
-    "agent.copy": Mutation("crew/agent.py", '"tools": list(self.tools)}', "}"),
+    "agent.copy": Mutation("crew/agent.py", '"tools": list(self.tools)', '"tools": self.tools'),
     "agent.key": Mutation(
         "crew/agent.py", '"|".join((self.role, self.goal, self.backstory))', '"|".join((self.role, self.goal))'
     ),

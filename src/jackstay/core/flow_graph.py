@@ -200,8 +200,9 @@ class FlowProgress:
         self._done(node, result)
         return self._work()
 
-    def is_out(self, method: str, number: int) -> bool:
-        """The call has failed: whether it is out of a race that others still run, so that the flow goes on."""
+    def fail(self, method: str, number: int) -> bool:
+        """The call has failed: takes it out of the race that others still run, and says whether there is one. Without one
+        the failure is the flow's, and nothing changes here."""
         node = self._running[method, number]
         if node.race is None or len(node.race) == 1:
             return False

@@ -226,7 +226,7 @@ class GuardrailDef:
 
     @property
     def question(self) -> str:
-        """What of it belongs to a task's question."""
+        """What of it belongs to a task's question, and to a definition's outline."""
         return self.name if self.judge is None else f"{self.name}: {self.judge.description}"
 
 

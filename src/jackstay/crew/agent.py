@@ -133,8 +133,9 @@ class Agent(BaseModel):
         return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
 
     def copy(self) -> Agent:  # type: ignore[override]
-        """An agent of its own, with the same model and tools."""
-        return self.model_copy(update={"id": uuid.uuid4(), "tools": list(self.tools)})
+        """An agent of its own, with lists of its own of the same tools and servers, and the same model."""
+        servers = None if self.mcps is None else list(self.mcps)
+        return self.model_copy(update={"id": uuid.uuid4(), "tools": list(self.tools), "mcps": servers})
 
     @property
     def texts(self) -> tuple[str, ...]:

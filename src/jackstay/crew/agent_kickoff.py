@@ -17,7 +17,7 @@ from jackstay.core.results import task_from_json, task_to_json
 from jackstay.core.specs import OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.crew.forms import output_form
-from jackstay.crew.guardrails import guardrail_def, guardrail_list, guardrail_outline
+from jackstay.crew.guardrails import guardrail_def, guardrail_list
 from jackstay.crew.llm_guardrail import LLMGuardrail
 from jackstay.crew.output import UsageMetrics
 from jackstay.engine.agent_run import AgentAnswer, run_alone
@@ -97,7 +97,7 @@ def kickoff_of(
         kind="agent",
         name=agent.role,
         inputs={"messages": [message.question() for message in (*earlier, last)]},
-        fingerprint=digest(["agent", agent.outline(), schema, [guardrail_outline(each) for each in judges]]),
+        fingerprint=digest(["agent", agent.outline(), schema, [guardrail_def(each).question for each in judges]]),
         body=lambda scope: run_alone(scope, spec, earlier),
         encode=_encode,
         decode=lambda text: _decode(text, form),

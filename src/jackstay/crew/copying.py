@@ -19,7 +19,7 @@ Defined = TypeVar("Defined", bound=BaseModel)
 def copy_of(crew: Crew) -> Crew:
     """What is changed in the copy does not show in the crew. Models and tools themselves are shared, outputs are not
     taken along."""
-    agents = {id(agent): _copied(agent, tools=list(agent.tools), mcps=list(agent.mcps or ())) for agent in _all(crew)}
+    agents = {id(agent): agent.copy() for agent in _all(crew)}
     tasks = {id(task): _copied(task, tools=list(task.tools), output=None) for task in crew.tasks}
     for task in tasks.values():
         _rewire(task, agents, tasks)

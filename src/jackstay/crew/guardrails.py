@@ -66,12 +66,6 @@ def guardrail_name(guardrail: Any) -> str:
     return "lambda" if name == "<lambda>" else str(name)
 
 
-def guardrail_outline(guardrail: Any) -> str:
-    """What the fingerprint has of it: of one in words the words, too."""
-    name = guardrail_name(guardrail)
-    return f"{name}: {guardrail.description}" if isinstance(guardrail, LLMGuardrail) else name
-
-
 def guardrail_def(guardrail: Callable[..., Any]) -> GuardrailDef:
     name = guardrail_name(guardrail)
     if isinstance(guardrail, LLMGuardrail):

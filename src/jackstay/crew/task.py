@@ -24,7 +24,6 @@ from jackstay.crew.guardrails import (
     checked_guardrail,
     guardrail_def,
     guardrail_list,
-    guardrail_outline,
     renamed_retries,
 )
 from jackstay.crew.llm_guardrail import LLMGuardrail
@@ -227,7 +226,7 @@ class Task(BaseModel):
             "async": self.async_execution,
             "markdown": self.markdown,
             # Only where there are any: the fingerprints of all other definitions stay what they were.
-            **({"guardrails": [guardrail_outline(each) for each in self._judges]} if self._judges else {}),
+            **({"guardrails": [guardrail_def(each).question for each in self._judges]} if self._judges else {}),
             **on_error_outline(self.on_error, self.retries, self.fallback),
         }
 

@@ -10,9 +10,8 @@ from jackstay.core import prompts
 from jackstay.core.messages import Conversation, Message
 from jackstay.core.results import TaskResult
 from jackstay.core.specs import TaskSpec
-from jackstay.engine.agent_loop import AgentResult, run_agent
+from jackstay.engine.answering import answered
 from jackstay.engine.dates import todays_date
-from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.scope import Scope
 from jackstay.engine.tool_servers import equipped
 
@@ -29,46 +28,20 @@ async def run_alone(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) ->
     """The agent's answer to the task's description, after the `earlier` messages, when every guardrail has passed it.
     Raises what the agent loop and the guardrails raise."""
     async with equipped(scope, [task.agent]) as [agent]:
-        return await _answered(scope, replace(task, agent=agent), earlier)
-
-
-async def _answered(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> AgentAnswer:
-    agent, began_s = task.agent, scope.run.runtime.clock.monotonic()
-    scope.agent = agent.role
-    limits = (agent.limit,) if agent.limit else ()
-    scope.bound(retry=agent.retry, limits=limits, deadline_s=agent.max_execution_time_s)
-    answer = await run_agent(
-        scope, agent, _user(scope, task), agent.tools_for(), task.output, after=_after(scope, task, earlier)
-    )
-
-    def made(answer: AgentResult) -> TaskResult:
-        output = task.output
-        below = f"{scope.path}/" if scope.path else ""
-        return TaskResult(
-            key=task.key,
-            name=None,
-            description=task.description,
-            expected_output="",
-            agent=agent.role,
-            raw=answer.text,
-            form="raw" if output is None else output.form,
-            value=answer.value,
-            data=None if output is None else output.dump(answer.value),
-            bill=scope.run.bills.own(scope.path),
-            duration_s=scope.run.runtime.clock.monotonic() - began_s,
-            path=scope.path,
-            tool_failures=tuple(f for f in scope.run.tool_failures if f.path.startswith(below)),
+        task, since_s = replace(task, agent=agent), scope.run.runtime.clock.monotonic()
+        scope.agent = agent.role
+        limits = (agent.limit,) if agent.limit else ()
+        scope.bound(retry=agent.retry, limits=limits, deadline_s=agent.max_execution_time_s)
+        result, conversation = await answered(
+            scope,
+            task,
+            agent,
+            _user(scope, task),
+            agent.tools_for(),
+            since_s=since_s,
+            after=_after(scope, task, earlier),
         )
-
-    async def ask_again(result: TaskResult, problem: str) -> TaskResult:
-        nonlocal answer
-        complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
-        answer = await run_agent(scope, agent, complaint, agent.tools_for(), task.output, after=answer.conversation)
-        return made(answer)
-
-    result = await pass_guardrails(scope, task, made(answer), ask_again)
-    said = [{"role": each.role, "content": each.content} for each in answer.conversation.messages]
-    return AgentAnswer(result, said)
+    return AgentAnswer(result, [{"role": each.role, "content": each.content} for each in conversation.messages])
 
 
 def _user(scope: Scope, task: TaskSpec) -> str:

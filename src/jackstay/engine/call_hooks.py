@@ -12,15 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
-from jackstay.core.interception import (
-    CrewView,
-    InterceptionPoint,
-    LLMCallHookContext,
-    agent_view,
-    task_view,
-)
+from jackstay.core.interception import InterceptionPoint, agent_view, crew_view, task_view
 from jackstay.core.messages import Answer, Conversation, Message, ToolCall
 from jackstay.engine.asker import Ask, as_dict
+from jackstay.engine.hook_contexts import LLMCallHookContext
 from jackstay.engine.hooks import Interception, intercepted, looking
 from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError
@@ -72,7 +67,7 @@ def _context(scope: Scope, ask: Ask, path: str) -> LLMCallHookContext:
         llm=ask.config.custom or models[0],
         agent=agent_view(about, scope.agent),
         task=task_view(about, scope.task),
-        crew=CrewView(about.crew) if about.crew else None,
+        crew=crew_view(about.crew),
         iterations=int(number) if number.isdigit() else 0,
     )
 

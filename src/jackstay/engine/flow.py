@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import traceback
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
-from jackstay.core.failures import failure_of
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import around_method
+from jackstay.engine.task_failures import failed_with
 from jackstay.engine.user_code import call_user
 from jackstay.errors import InputsError
 
@@ -79,7 +79,7 @@ class _FlowRun:
         """The calls that may start now that this one has ended. Raises its exception, unless others still run its race."""
         call = self.live.pop(task)
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception) and self._is_out(call):
+        if isinstance(error, Exception) and self._goes_on_without(call):
             text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
             self.run.tell("warning", numbered(self.scope.path, call.method, call.number), text=text)
             return []
@@ -91,8 +91,8 @@ class _FlowRun:
             self.losers.add(other)
         return calls
 
-    def _is_out(self, call: Call) -> bool:
-        return self.run.stopped(self.scope) is None and self.progress.is_out(call.method, call.number)
+    def _goes_on_without(self, call: Call) -> bool:
+        return self.run.stopped(self.scope) is None and self.progress.fail(call.method, call.number)
 
     def _feed_recorded(self) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
@@ -122,30 +122,36 @@ class _FlowRun:
         return [call for call in waiting.values() if self.progress.is_running(call)]
 
     async def _execute(self, call: Call) -> Any:
-        path = numbered(self.scope.path, call.method, call.number)
+        path, method = numbered(self.scope.path, call.method, call.number), self.flow.graph.methods[call.method]
         began = self.run.began()
         about = (self.scope, self.flow.state, call.argument)
         self.run.tell("method_started", path, method=call.method, about=about)
         before, alone = self._fields(), len(self.live) == 1
-        attempt = 0
-        while True:
-            attempt += 1
+        scope = self.scope.child(path)
+
+        async def attempt() -> Any:
+            nonlocal scope
             scope = self.scope.child(path)
             scope.touched = set()
-            try:
-                await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
-                result = await _call(scope, self.flow.graph.methods[call.method], call)
-                await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
-                # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
-                self.run.check(scope)
-                break
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                if not await self._may_try_again(scope, call, attempt, error):
-                    await self._failed(scope, call, began, error)
-                    raise
-                self._put_back(before, self._changed_in(scope, before, alone=alone and len(self.live) == 1))
+            await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
+            result = await _call(scope, method, call)
+            await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
+            # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
+            self.run.check(scope)
+            return result
+
+        async def prepare() -> None:
+            # It begins with the state that it found, and reads what it has recorded, as in a run that is resumed.
+            self._put_back(before, self._changed_in(scope, before, alone=alone and len(self.live) == 1))
+            await self.run.recall(path)
+
+        try:
+            result = await retried(scope, method.retry, attempt, prepare=prepare)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            await self._failed(scope, call, began, error)
+            raise
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
         await self.run.commit(self._row(scope, call, status, began, result=text))
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
@@ -153,25 +159,10 @@ class _FlowRun:
         self.run.tell("method_finished", path, method=call.method, duration_s=duration_s, about=about)
         return result
 
-    async def _may_try_again(self, scope: Scope, call: Call, attempt: int, error: Exception) -> bool:
-        """Waits until it may. The user has asked for these retries by name: they come on top of those of each model call
-        (engine rule 18)."""
-        policy, clock = self.flow.graph.methods[call.method].retry, self.run.runtime.clock
-        if policy is None or attempt >= policy.max_attempts or self.run.stopped(scope) is not None:
-            return False
-        wait_s = round(policy.wait_s(attempt, clock.draw()), 3)
-        self.run.tell("retry", scope.path, attempt=attempt, wait_s=wait_s, error=str(error), model=call.method)
-        await clock.sleep(wait_s)
-        if self.run.stopped(self.scope) is not None:
-            return False
-        await self.run.recall(scope.path)
-        return True
-
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
         self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
         if error is not self.run.stop:
-            failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-            await self.run.commit(self._row(scope, call, "failed", began, error=failure))
+            await self.run.commit(self._row(scope, call, "failed", began, error=failed_with(error)))
 
     def _fields(self) -> dict[str, str]:
         try:

@@ -7,10 +7,10 @@ from typing import Any
 
 from jackstay.core.interception import (
     About,
-    CrewView,
     ExecutionEndContext,
     ExecutionStartContext,
     InterceptionPoint,
+    crew_view,
 )
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.hooks import Interception, intercepted, notify
@@ -56,8 +56,4 @@ async def _ended(scope: Scope, **how: Any) -> None:
 
 
 def _whose(scope: Scope) -> dict[str, Any]:
-    about = scope.about
-    return {
-        "crew": CrewView(about.crew) if about.crew else None,
-        "flow": CrewView(about.flow) if about.flow else None,
-    }
+    return {"crew": crew_view(scope.about.crew), "flow": crew_view(scope.about.flow)}

@@ -3,31 +3,28 @@ is not called again by a resumed run."""
 
 from __future__ import annotations
 
-import asyncio
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jackstay.core.canonical import digest
-from jackstay.core.failures import Failure, failure_of, rebuild
+from jackstay.core.failures import Failure, rebuild
 from jackstay.core.paths import slug
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.values import NotStorable, UnknownClass, encode
+from jackstay.engine.bridge import loop_is_running
 from jackstay.engine.kickoff import belonging_to
 from jackstay.engine.scope import Scope, current_scope
+from jackstay.engine.task_failures import failed_with
 from jackstay.engine.user_code import call_user
 from jackstay.errors import DefinitionError, InputsError
 
 
 def refuse_in_a_loop(name: str) -> None:
     """A blocked loop could not run the functions of its own run. Raises `DefinitionError`."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise DefinitionError(
-        f"step {name!r} would block the event loop; in an async def write await self.astep({name!r}, …)"
-    )
+    if loop_is_running():
+        raise DefinitionError(
+            f"step {name!r} would block the event loop; in an async def write await self.astep({name!r}, …)"
+        )
 
 
 async def run_step(
@@ -80,8 +77,7 @@ class _Step:
             run.check(self.scope)
         except Exception as error:
             if error is not run.stop and not self.scope.is_late:
-                failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
-                await run.commit(made("failed", error=failure))
+                await run.commit(made("failed", error=failed_with(error)))
             raise
         await run.commit(self._ended(made, result))
         return result

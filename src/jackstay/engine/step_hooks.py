@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jackstay.core.interception import CrewView, InterceptionPoint, StepContext, agent_view, task_view
+from jackstay.core.interception import InterceptionPoint, StepContext, agent_view, crew_view, task_view
 from jackstay.core.results import TaskResult
 from jackstay.core.specs import TaskSpec
 from jackstay.engine.hooks import Interception, intercepted
@@ -60,8 +60,8 @@ def _shown(scope: Scope, kind: str, name: str, payload: Any) -> StepContext:
         payload,
         agent_view(about, scope.agent),
         task_view(about, scope.task),
-        CrewView(about.crew) if about.crew else None,
-        CrewView(about.flow) if about.flow else None,
+        crew_view(about.crew),
+        crew_view(about.flow),
         kind=kind,
         step_name=name,
     )

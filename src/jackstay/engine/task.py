@@ -19,16 +19,16 @@ from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import TaskResult, output_hash, task_from_json, task_to_json
 from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
 from jackstay.core.usage import NO_BILL
-from jackstay.engine.agent_loop import run_agent
+from jackstay.engine.answering import answered, result_of
 from jackstay.engine.dates import todays_date
 from jackstay.engine.deadlines import watched
 from jackstay.engine.decision import Decision
 from jackstay.engine.delegation import Coworkers
-from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.listening import tell_whole
+from jackstay.engine.retrying import retried
 from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import after_task, before_task
-from jackstay.engine.task_failures import failed_with, go_on_from, retried
+from jackstay.engine.task_failures import failed_with, go_on_from
 from jackstay.engine.tool_failure import with_traceback
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
@@ -117,7 +117,12 @@ class _TaskStep:
             self.context = await before_task(self.scope, self.task, self.context)
         try:
             async with watched(self.scope):
-                result = await retried(self.scope, self.task.on_error, self._answered)
+                result = await retried(
+                    self.scope,
+                    self.task.on_error.retry,
+                    self._answered,
+                    is_new=lambda error: go_on_from(self.scope, "retry", error) == "new",
+                )
         except Exception as error:
             if self.task.on_error.then == "abort" or self.run.stopped(self.crew) is not None:
                 raise
@@ -167,18 +172,8 @@ class _TaskStep:
         """The agent's answer that every guardrail has passed."""
         today = todays_date(self.scope, self.agent)
         user = prompts.task_text(self.task, self.context, today=today)
-        answer = await run_agent(self.scope, self.agent, user, self.tools, self.task.output)
-
-        async def ask_again(result: TaskResult, problem: str) -> TaskResult:
-            # The conversation goes on: its context, and what its tools have found, are kept and not asked for again.
-            nonlocal answer
-            complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
-            answer = await run_agent(
-                self.scope, self.agent, complaint, self.tools, self.task.output, after=answer.conversation
-            )
-            return self._result(answer.text, answer.value)
-
-        return await pass_guardrails(self.scope, self.task, self._result(answer.text, answer.value), ask_again)
+        result, _ = await answered(self.scope, self.task, self.agent, user, self.tools, since_s=self.began.monotonic_s)
+        return result
 
     async def _hand_out(self, result: TaskResult) -> None:
         """To callbacks, and to its file."""
@@ -191,22 +186,7 @@ class _TaskStep:
             await self.run.runtime.off_loop(_write_file, self.task, result)
 
     def _result(self, text: str, value: Any) -> TaskResult:
-        output = self.task.output if value is not None else None
-        return TaskResult(
-            key=self.task.key,
-            name=self.task.name,
-            description=self.task.description,
-            expected_output=self.task.expected_output,
-            agent=self.agent.role,
-            raw=text,
-            form="raw" if output is None else output.form,
-            value=value,
-            data=None if output is None else output.dump(value),
-            bill=self.run.bills.own(self.path),
-            duration_s=self._took_s(),
-            path=self.path,
-            tool_failures=tuple(f for f in self.run.tool_failures if f.path.startswith(f"{self.path}/")),
-        )
+        return result_of(self.scope, self.task, self.agent, text, value, since_s=self.began.monotonic_s)
 
     def _took_s(self) -> float:
         return self.run.runtime.clock.monotonic() - self.began.monotonic_s

@@ -11,15 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
-from jackstay.core.interception import (
-    CrewView,
-    InterceptionPoint,
-    ToolCallHookContext,
-    agent_view,
-    task_view,
-)
+from jackstay.core.interception import InterceptionPoint, agent_view, crew_view, task_view
 from jackstay.core.messages import ToolCall
 from jackstay.core.specs import ToolDef
+from jackstay.engine.hook_contexts import ToolCallHookContext
 from jackstay.engine.hooks import Interception, intercepted, looking
 from jackstay.engine.scope import Scope
 
@@ -70,5 +65,5 @@ def _context(scope: Scope, tool: ToolDef, given: dict[str, Any]) -> ToolCallHook
         tool.spec,
         agent=agent_view(about, scope.agent),
         task=task_view(about, scope.task),
-        crew=CrewView(about.crew) if about.crew else None,
+        crew=crew_view(about.crew),
     )

@@ -98,7 +98,7 @@ def task_started(news: News) -> Iterator[Made]:
     def begun() -> dict[str, Any]:
         task = scope.about.task
         prompt = prompts.task_text(task, context) if task is not None else ""
-        used = [tool.spec for tool in (task.tools or task.agent.tools)] if task is not None else []
+        used = [tool.spec for tool in task.agent.tools_for(task.tools)] if task is not None else []
         return {**names(scope), **whose, "tools": used, "task_prompt": prompt}
 
     yield agents.AgentExecutionStartedEvent, begun

@@ -6,10 +6,9 @@ from jackstay.core.interception import (
     ExecutionStartContext,
     InterceptionContext,
     InterceptionPoint,
-    LLMCallHookContext,
     StepContext,
-    ToolCallHookContext,
 )
+from jackstay.engine.hook_contexts import LLMCallHookContext, ToolCallHookContext
 from jackstay.errors import HookAborted
 from jackstay.hooks.calls import (
     after_llm_call,

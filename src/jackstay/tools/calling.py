@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from jackstay.errors import ToolFailure
 from jackstay.tools.arguments import problems_of
 from jackstay.tools.variables import EnvVar, require
+from jackstay.tools.wrapping import wrapped
 
 
 def prepared(
@@ -20,21 +19,11 @@ def prepared(
     """The function with its checks; itself if there are none. A check that fails raises `ToolFailure`."""
     if result_schema is None and not variables:
         return function
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def acall(*args: Any, **kwargs: Any) -> Any:
-            require(variables, name)
-            return _fitting(await function(*args, **kwargs), name, result_schema)
-
-        return acall
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        require(variables, name)
-        return _fitting(function(*args, **kwargs), name, result_schema)
-
-    return call
+    return wrapped(
+        function,
+        before=lambda: require(variables, name),
+        after=lambda result: _fitting(result, name, result_schema),
+    )
 
 
 def _fitting(result: Any, name: str, schema: type[BaseModel] | None) -> Any:

@@ -3,7 +3,6 @@ it is imported."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from jackstay.tools.arguments import ArgsSchema
+from jackstay.tools.wrapping import wrapped
 
 _THEIRS = frozenset({"callbacks", "config", "run_manager"})
 """Parameters that LangChain fills in, and no model."""
@@ -23,7 +23,7 @@ def fields_of(given: Any) -> dict[str, Any] | None:
         return None
     function, schema = found
     if getattr(given, "response_format", None) == "content_and_artifact":
-        function = _first_of(function)
+        function = wrapped(function, after=_content_of)
     return {
         "name": name,
         "description": str(getattr(given, "description", "") or name),
@@ -66,25 +66,9 @@ def _without_theirs(function: Callable[..., Any]) -> Callable[..., Any]:
     kept = [each for each in signature.parameters.values() if each.name not in _THEIRS]
     if len(kept) == len(signature.parameters):
         return function
-    made = _passing(function)
+    made = wrapped(function)
     made.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     return made
-
-
-def _passing(function: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def acall(**arguments: Any) -> Any:
-            return await function(**arguments)
-
-        return acall
-
-    @functools.wraps(function)
-    def call(**arguments: Any) -> Any:
-        return function(**arguments)
-
-    return call
 
 
 def _invoking(invoke: Callable[[Any], Any], *, has_schema: bool) -> Callable[..., Any]:
@@ -97,20 +81,7 @@ def _invoking(invoke: Callable[[Any], Any], *, has_schema: bool) -> Callable[...
     return call
 
 
-def _first_of(function: Callable[..., Any]) -> Callable[..., Any]:
+def _content_of(result: Any) -> Any:
     """Of a result in two parts, the one that is meant for the model."""
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def acall(**arguments: Any) -> Any:
-            content, _ = await function(**arguments)
-            return content
-
-        return acall
-
-    @functools.wraps(function)
-    def call(**arguments: Any) -> Any:
-        content, _ = function(**arguments)
-        return content
-
-    return call
+    content, _ = result
+    return content

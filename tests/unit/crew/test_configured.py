@@ -61,13 +61,15 @@ def test_output_json_decides_the_form_beside_response_model() -> None:
 
 @pytest.mark.promise("agent.copy")
 def test_a_copy_of_an_agent_is_an_agent_of_its_own() -> None:
-    made = agent(ScriptedModel())
+    made = agent(ScriptedModel(), mcps=["https://tools.example/mcp"])
     other = made.copy()
 
     other.goal = "Another"
     other.tools.append(print)
+    assert other.mcps is not None
+    other.mcps.clear()
 
-    assert (made.goal, made.tools) == ("Know it all", [])
+    assert (made.goal, made.tools, made.mcps) == ("Know it all", [], ["https://tools.example/mcp"])
     assert other.id != made.id
     assert other.llm is made.llm
 

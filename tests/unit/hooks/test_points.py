@@ -14,6 +14,7 @@ from jackstay.hooks import (
     ExecutionStartContext,
     InterceptionContext,
     InterceptionPoint,
+    LLMCallHookContext,
     StepContext,
     dispatch,
     get_hooks,
@@ -140,12 +141,14 @@ def test_points_that_nothing_comes_to_yet_say_so() -> None:
 
 @pytest.mark.promise("around.interception")
 def test_dispatch_calls_the_hooks_of_a_point_for_a_context_of_ones_own() -> None:
-    def doubled(context: InterceptionContext) -> Any:
+    def doubled(context: Any) -> Any:
         return context.payload * 2
 
     with scoped_hooks():
         register_scoped(InterceptionPoint.POST_STEP, doubled)
         assert dispatch(InterceptionPoint.POST_STEP, InterceptionContext(2)).payload == 4
+        register_scoped(InterceptionPoint.POST_MODEL_CALL, doubled)
+        assert dispatch(InterceptionPoint.POST_MODEL_CALL, LLMCallHookContext(response="ab")).response == "abab"
     assert get_hooks(InterceptionPoint.POST_STEP) == []
     with pytest.raises(RuntimeError, match="scoped_hooks"):
         register_scoped(InterceptionPoint.POST_STEP, doubled)
