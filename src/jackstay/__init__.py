@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jackstay.crew.checkpoint import CheckpointConfig as CheckpointConfig
     from jackstay.crew.llm_guardrail import HallucinationGuardrail as HallucinationGuardrail
     from jackstay.crew.llm_guardrail import LLMGuardrail as LLMGuardrail
+    from jackstay.engine.answers import answer as answer
     from jackstay.engine.deciding import decide as decide
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from jackstay.errors import JackstayError as JackstayError
     from jackstay.flow import Flow as Flow
     from jackstay.flow import and_ as and_
+    from jackstay.flow import human_feedback as human_feedback
     from jackstay.flow import listen as listen
     from jackstay.flow import or_ as or_
     from jackstay.flow import router as router
@@ -58,8 +60,9 @@ _HOMES = {
     "jackstay.crew.agent_kickoff": ("LiteAgentOutput",),
     "jackstay.crew.llm_guardrail": ("HallucinationGuardrail", "LLMGuardrail"),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
-    "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
+    "jackstay.flow": ("Flow", "and_", "human_feedback", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
+    "jackstay.engine.answers": ("answer",),
     "jackstay.engine.deciding": ("decide",),
     "jackstay.engine.runtime": ("Runtime",),
     "jackstay.engine.stopping": ("cancel",),

@@ -20,9 +20,12 @@ from jackstay.cli.mermaid import mermaid
 from jackstay.cli.stored import chosen, existing_journal
 from jackstay.cli.terminal import print_table, stdout
 from jackstay.cli.tree import Node, changed_paths, flat, tree_of
+from jackstay.cli.waits import wait_to_json
 from jackstay.core.ids import SHORT
 from jackstay.core.records import Reservation, RunFilter, RunRow, StepRow, Wait
 from jackstay.core.usage import from_pico
+from jackstay.core.waits import how_to_answer
+from jackstay.engine.answers import open_waits
 from jackstay.engine.replaying import record_of
 from jackstay.journal import BillOfRun, Journal
 from jackstay.observe.figures import UNKNOWN, cost, plural, seconds, tokens
@@ -90,7 +93,7 @@ def _chart(journal: Journal, row: RunRow) -> str:
 def _read(journal: Journal, row: RunRow) -> Shown:
     root = tree_of(journal.steps(row.id, latest_only=False), journal.reservations(row.id))
     children = tuple(listed_run(journal, child) for child in journal.children(row.id))
-    waits = tuple(wait for wait in journal.waits(row.id) if wait.answered_at is None)
+    waits = tuple(open_waits(journal, row.id))
     return Shown(listed_run(journal, row), root, journal.bill(row.id), children, waits)
 
 
@@ -147,7 +150,9 @@ def _foot(shown: Shown) -> Iterator[Text]:
     ):  # that it was cancelled is not an error of the program's
         yield Text(f"error: {_said(row.error)}", style="red")
     for wait in shown.waits:
-        yield Text(f"waiting: {wait.prompt}", style="yellow")
+        yield Text(f"waiting: {how_to_answer(wait)}", style="yellow")
+    if shown.run.state == "waiting" and not shown.waits:
+        yield Text(f"the answer is there; go on with it: jackstay resume {row.id[:SHORT]}")
     if shown.run.state in ("failed", "interrupted", "cancelled"):
         yield Text(f"go on with it: jackstay resume {row.id[:SHORT]}")
 
@@ -279,6 +284,7 @@ def _to_json(shown: Shown) -> dict[str, Any]:
         "lost_calls": [_lost(one) for node in nodes for one in node.lost if one.state == "lost"],
         "changed": changed_paths(nodes),
         "children": [child.to_json() for child in shown.children],
+        "waits": [wait_to_json(wait) for wait in shown.waits],
     }
 
 

@@ -38,6 +38,8 @@ EventName = Literal[
     "limit_wait",
     "budget_wait",
     "budget_exceeded",
+    "wait_asked",
+    "wait_answered",
     "reused",
     "warning",
 ]

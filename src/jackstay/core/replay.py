@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.feedback import HumanFeedbackResult
 from jackstay.core.outlines import Completion, TaskOutline, dependents, follows, tasks_of
 from jackstay.core.paths import parent_of
 from jackstay.core.records import RunRow, StepRow
+from jackstay.core.values import class_name
 
 KICKOFF = "@kickoff#1"
 """The row, inside a nested kickoff's scope, that says what was kicked off."""
@@ -312,7 +314,11 @@ def _call(path: str) -> tuple[str, int]:
 def _value(row: StepRow) -> Any:
     """What the method returned, as far as a label can be made of it."""
     value = json.loads(row.result or "{}").get("value")
-    return value["v"] if isinstance(value, dict) and value.get("$") == "enum" else value
+    if isinstance(value, dict) and value.get("$") == "enum":
+        return value["v"]
+    if isinstance(value, dict) and value.get("class") == class_name(HumanFeedbackResult):
+        return value["v"]["outcome"]
+    return value
 
 
 def _below(scope: str, part: str) -> str:

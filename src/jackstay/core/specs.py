@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from jackstay.core.feedback import FlowTalk
 from jackstay.core.flow_graph import FlowGraph
 from jackstay.core.limits import Limit
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
@@ -272,6 +273,8 @@ class TaskSpec:
     """Adds an entry to the user's log of tasks; may block, and may raise `OSError` or `ValueError`."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
+    human_input: bool = False
+    """A person looks at each answer, and says what is to be different."""
     meant_for: str | None = None
     """The role of the agent that the definition names, where the manager does the task."""
 
@@ -311,3 +314,4 @@ class FlowSpec:
     name: str
     graph: FlowGraph
     state: StatePort
+    talk: FlowTalk = field(default_factory=FlowTalk)

@@ -52,7 +52,6 @@ AGENT = frozenset(
 TASK = frozenset(
     {
         "checkpoint",
-        "human_input",
         "converter_cls",
         "input_files",
         "security_config",

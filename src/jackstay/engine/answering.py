@@ -9,8 +9,9 @@ from jackstay.core import prompts
 from jackstay.core.messages import Conversation
 from jackstay.core.results import TaskResult
 from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
-from jackstay.engine.agent_loop import run_agent
+from jackstay.engine.agent_loop import AgentResult, run_agent
 from jackstay.engine.guardrails import pass_guardrails
+from jackstay.engine.reviewing import reviewed
 from jackstay.engine.scope import Scope
 
 
@@ -25,8 +26,17 @@ async def answered(
     after: Conversation | None = None,
 ) -> tuple[TaskResult, Conversation]:
     """The result, and the conversation that has led to it. `since_s`: on the monotonic clock, when the task began; `after`:
-    what was said before the prompt. Raises what the agent loop and the guardrails raise."""
-    answer = await run_agent(scope, agent, user, tools, task.output, after=after)
+    what was said before the prompt. Of a task with `human_input` a person sees each answer before the guardrails do. Raises what the agent loop and the guardrails raise."""
+
+    async def asked(prompt: str, after: Conversation | None) -> AgentResult:
+        """The agent's answer that a person, if one is to look at it, has nothing to say to."""
+        first = await run_agent(scope, agent, prompt, tools, task.output, after=after)
+        return await reviewed(scope, task, first, told)
+
+    async def told(answer: AgentResult, said: str) -> AgentResult:
+        return await run_agent(scope, agent, said, tools, task.output, after=answer.conversation)
+
+    answer = await asked(user, after)
 
     def made() -> TaskResult:
         return result_of(scope, task, agent, answer.text, answer.value, since_s=since_s)
@@ -35,7 +45,7 @@ async def answered(
         # The conversation goes on: its context, and what its tools have found, are kept and not asked for again.
         nonlocal answer
         complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
-        answer = await run_agent(scope, agent, complaint, tools, task.output, after=answer.conversation)
+        answer = await asked(complaint, answer.conversation)
         return made()
 
     result = await pass_guardrails(scope, task, made(), ask_again)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.feedback import HumanFeedbackResult
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
 from jackstay.core.interception import InterceptionPoint
-from jackstay.core.paths import numbered
+from jackstay.core.paths import numbered, parent_of
 from jackstay.core.records import StepRow, StepStatus
-from jackstay.core.specs import FlowSpec
+from jackstay.core.specs import FlowSpec, StatePort
 from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.engine.feedback import RETURNED, feedback_on
 from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import around_method
 from jackstay.engine.task_failures import failed_with
 from jackstay.engine.user_code import call_user
-from jackstay.errors import InputsError
+from jackstay.engine.waiting import halted
+from jackstay.errors import InputsError, RunSuspended
 
 
 async def run_flow(scope: Scope, flow: FlowSpec) -> Any:
@@ -47,6 +51,29 @@ def _restore_start(scope: Scope, flow: FlowSpec) -> None:
     scope.run.defer(row)
 
 
+def recorded_state(rows: Iterable[StepRow], state: StatePort) -> None:
+    """Puts the state as the rows of a run of its own have it: as it began, and what each method has changed."""
+    for row in sorted(rows, key=lambda row: row.seq):
+        if row.status != "succeeded":
+            continue
+        if row.kind == "input" and row.path == "@state#1":
+            state.apply(json.loads(row.result or "{}"), ())
+        elif _completed(row) and "/" not in _completed(row):
+            body = json.loads(row.result or "{}")
+            state.apply(body["state"], body["removed"])
+
+
+def _completed(row: StepRow) -> str:
+    """The path of the method that the row is of: of its completion, or of what it has returned. Empty: of none."""
+    match row.kind:
+        case "method":
+            return row.path
+        case "returned":
+            return parent_of(row.path)
+        case _:
+            return ""
+
+
 class _FlowRun:
     def __init__(self, scope: Scope, flow: FlowSpec) -> None:
         self.scope, self.flow, self.run = scope, flow, scope.run
@@ -57,6 +84,10 @@ class _FlowRun:
         self.losers: set[asyncio.Task[Any]] = set()
         """Of races that others have won: cancelled, and awaited before the flow ends."""
         self.last: Any = None
+        self.returned: dict[tuple[str, int], Any] = {}
+        """What methods have returned that a person has not been heard on yet."""
+        self.waiting: dict[tuple[str, int], RunSuspended] = {}
+        """Calls that have stopped to wait for a person, as long as the others go on."""
 
     async def perform(self) -> Any:
         calls = self._feed_recorded()
@@ -73,6 +104,9 @@ class _FlowRun:
                 calls = [call for task in ended if task in self.live for call in self._after(task)]
         finally:
             await self._stop_the_rest()
+        for (method, number), stop in self.waiting.items():
+            if self.progress.is_running(Call(method, number)):  # nothing has won a race against it meanwhile
+                raise halted(self.scope, stop)
         return self.last
 
     def _after(self, task: asyncio.Task[Any]) -> list[Call]:
@@ -83,8 +117,12 @@ class _FlowRun:
             text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
             self.run.tell("warning", numbered(self.scope.path, call.method, call.number), text=text)
             return []
-        self.last = task.result()
-        calls = self.progress.complete(call.method, call.number, self.last)
+        if isinstance(error, RunSuspended) and self.run.stop is None:
+            self.waiting[call.method, call.number] = error
+            return []
+        result = task.result()
+        self._heard(call.method, result)
+        calls = self.progress.complete(call.method, call.number, result)
         for other in [other for other, its in self.live.items() if not self.progress.is_running(its)]:
             del self.live[other]
             other.cancel()
@@ -97,8 +135,8 @@ class _FlowRun:
     def _feed_recorded(self) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
         waiting = {(call.method, call.number): call for call in self.progress.begin()}
-        for row in self.run.recorded.under(self.scope.path, "method"):
-            name, _, number = row.path.rpartition("/")[2].rpartition("#")
+        for row in self._recorded_rows():
+            name, _, number = _completed(row).rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
             if (
                 call is None
@@ -115,24 +153,46 @@ class _FlowRun:
                 # The program has changed: a class is gone, or what was stored does not pass its validation any more.
                 self.run.tell("warning", row.path, text=f"{row.path} is executed again: {error}")
                 continue
+            if row.kind == "returned":
+                self.returned[name, int(number)] = value
+                continue
             self.run.tell("reused", row.path, kind="method", method=name)
             del waiting[(name, int(number))]
-            self.last = value
+            self._heard(name, value)
             waiting |= {(c.method, c.number): c for c in self.progress.complete(name, int(number), value)}
         return [call for call in waiting.values() if self.progress.is_running(call)]
+
+    def _recorded_rows(self) -> list[StepRow]:
+        """What methods have returned, and their completions, in the order recorded."""
+        recorded, path = self.run.recorded, self.scope.path
+        rows = recorded.under(path, "method")
+        if any(method.feedback is not None for method in self.flow.graph.methods.values()):
+            rows = sorted([*rows, *recorded.under(path, "returned", depth=2)], key=lambda row: row.seq)
+        return rows
+
+    def _heard(self, method: str, value: Any) -> None:
+        """A method has completed with this value."""
+        self.last = value
+        if isinstance(value, HumanFeedbackResult) and (spec := self.flow.graph.methods[method].feedback):
+            self.flow.talk.history.append(value)
+            # Of a method with labels the flow's result is what it has returned, as CrewAI has it.
+            self.last = value.output if spec.emit else value
 
     async def _execute(self, call: Call) -> Any:
         path, method = numbered(self.scope.path, call.method, call.number), self.flow.graph.methods[call.method]
         began = self.run.began()
+        if (call.method, call.number) in self.returned:
+            return await self._with_feedback(
+                self._method_scope(path), call, began, self.returned[call.method, call.number]
+            )
         about = (self.scope, self.flow.state, call.argument)
         self.run.tell("method_started", path, method=call.method, about=about)
         before, alone = self._fields(), len(self.live) == 1
-        scope = self.scope.child(path)
+        scope = self._method_scope(path)
 
         async def attempt() -> Any:
             nonlocal scope
-            scope = self.scope.child(path)
-            scope.touched = set()
+            scope = self._method_scope(path)
             await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
             result = await _call(scope, method, call)
             await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
@@ -153,10 +213,34 @@ class _FlowRun:
             await self._failed(scope, call, began, error)
             raise
         status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
-        await self.run.commit(self._row(scope, call, status, began, result=text))
+        if method.feedback is None:
+            return await self._ended(scope, call, began, result, self._row(scope, call, status, began, result=text))
+        row = self.run.step_row(
+            began, f"{path}/{RETURNED}", "returned", call.method, status, _question(call), result=text
+        )
+        await self.run.commit(row)
+        return await self._with_feedback(scope, call, began, result)
+
+    def _method_scope(self, path: str) -> Scope:
+        scope = self.scope.child(path)
+        scope.touched, scope.branch = set(), path
+        return scope
+
+    async def _with_feedback(self, scope: Scope, call: Call, began: Began, output: Any) -> Any:
+        """A person's word on what the method has returned. Its state is recorded with that already."""
+        try:
+            result = await feedback_on(scope, self.flow, self.flow.graph.methods[call.method], output)
+        except Exception as error:
+            await self._failed(scope, call, began, error)
+            raise
+        status, text = self._outcome(scope, result, self._fields(), alone=False)
+        return await self._ended(scope, call, began, result, self._row(scope, call, status, began, result=text))
+
+    async def _ended(self, scope: Scope, call: Call, began: Began, result: Any, row: StepRow) -> Any:
+        await self.run.commit(row)
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
         about = (scope, self.flow.state, result)
-        self.run.tell("method_finished", path, method=call.method, duration_s=duration_s, about=about)
+        self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s, about=about)
         return result
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:

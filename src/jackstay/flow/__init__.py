@@ -1,7 +1,20 @@
-"""Flows: `Flow`, `start`, `listen`, `router`, `or_`, `and_`."""
+"""Flows: `Flow`, `start`, `listen`, `router`, `or_`, `and_`; people in them: `human_feedback`, `flow_config`."""
 
 from jackstay.flow.decorators import and_, listen, or_, router, start
 from jackstay.flow.flow import Flow
+from jackstay.flow.flow_config import flow_config
+from jackstay.flow.human_feedback import HumanFeedbackResult, human_feedback
 from jackstay.flow.state import FlowState
 
-__all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
+__all__ = [
+    "Flow",
+    "FlowState",
+    "HumanFeedbackResult",
+    "and_",
+    "flow_config",
+    "human_feedback",
+    "listen",
+    "or_",
+    "router",
+    "start",
+]

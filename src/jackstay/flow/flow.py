@@ -23,6 +23,7 @@ from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.own_step import refuse_in_a_loop, run_step
 from jackstay.engine.runtime import current_runtime
 from jackstay.errors import DefinitionError
+from jackstay.flow.asking import AsksPeople
 from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
 from jackstay.flow.plotting import Format, states_in, text_of, write
 from jackstay.flow.running import Running, copied, id_of
@@ -35,7 +36,7 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 
-class Flow(Generic[T]):
+class Flow(AsksPeople, Generic[T]):
     """An event-driven program over one state.
 
     `Flow[Model]` or `initial_state = …` says what the state is; else it is a dict. The state has an `id`: the run's,
@@ -61,7 +62,17 @@ class Flow(Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in ("name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s", "checkpoint"):
+        own = (
+            "name",
+            "initial_state",
+            "max_method_calls",
+            "retry",
+            "budget",
+            "deadline_s",
+            "checkpoint",
+            "input_provider",
+        )
+        for name in own:
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)

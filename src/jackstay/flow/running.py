@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.deadline import checked_deadline, nearest
-from jackstay.core.specs import FlowSpec
-from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.core.feedback import FlowTalk, HumanFeedbackResult
+from jackstay.core.specs import FlowSpec, ModelConfig
+from jackstay.core.values import NotStorable, UnknownClass, class_name
 from jackstay.crew.checkpoint import CheckpointConfig, origin_of
 from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
 from jackstay.engine.addressing import find_unit, replay_of
@@ -29,6 +30,7 @@ from jackstay.engine.flow import run_flow
 from jackstay.engine.kickoff import Outcome
 from jackstay.engine.runtime import Runtime
 from jackstay.errors import DefinitionError, InputsError
+from jackstay.flow.pausing import pause_of
 from jackstay.flow.state import StateBox, fresh_state, with_inputs
 
 if TYPE_CHECKING:
@@ -64,9 +66,10 @@ class Running:
         plain = _plain(given, runtime)  # refused before the state has any of it
         flow._state = with_inputs(flow._state, given)
         flow._id_given = flow._id_given or "id" in given
-        _vouch(runtime, flow)
+        vouch(runtime, flow)
         box, outline = StateBox(flow._state, runtime.codec), flow.outline()
-        spec = FlowSpec(flow._name, flow._graph(), box)
+        flow._talk, flow._paused = FlowTalk(flow, class_name(type(flow))), None
+        spec = FlowSpec(flow._name, flow._graph(), box, flow._talk)
 
         async def body(scope: Any) -> Any:
             if scope.path == "" and not flow._id_given and flow._outcome is None:
@@ -88,6 +91,8 @@ class Running:
             run_key=run_key,
             resume=resume,
             entry=entry_point(),
+            models=_models_of(spec),
+            paused=lambda run: pause_of(runtime, flow, run),
             tags={"state_id": str(given["id"])} if "id" in given else {},
         )
 
@@ -106,7 +111,7 @@ class Running:
         if origin is None:
             return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
         begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
-        _vouch(runtime, self.flow)
+        vouch(runtime, self.flow)
         given = {**runtime.codec.decode(begins.inputs), **(inputs or {})}
         kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s)
         return dataclasses.replace(kickoff, replay=begins.replay, tags={**kickoff.tags, **begins.tags})
@@ -120,7 +125,7 @@ class Running:
         deadline_s: float | None,
     ) -> Kickoff:
         recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
-        _vouch(runtime, self.flow)
+        vouch(runtime, self.flow)
         given = {**runtime.codec.decode(recorded), **(inputs or {})}
         return dataclasses.replace(self.prepared(runtime, given, None, None, budget, deadline_s), replay=replay)
 
@@ -130,10 +135,17 @@ class Running:
         if self._owns or original._busy.acquire(blocking=False):
             try:
                 original._state, original._outcome = self.flow._state, outcome
+                original._talk, original._paused = self.flow._talk, self.flow._paused
             finally:
                 if not self._owns:
                     original._busy.release()
         return outcome.result
+
+
+def _models_of(spec: FlowSpec) -> tuple[tuple[ModelConfig, str], ...]:
+    """Who finds the outcomes that people's words come to."""
+    asking = [method for method in spec.graph.methods.values() if method.feedback is not None and method.feedback.llm]
+    return tuple((m.feedback.llm, f"@human_feedback of {m.name}") for m in asking if m.feedback and m.feedback.llm)
 
 
 def copied(flow: Flow[Any]) -> Flow[Any]:
@@ -194,9 +206,9 @@ def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
     return plain
 
 
-def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
+def vouch(runtime: Runtime, flow: Flow[Any]) -> None:
     """Classes that stored values may be rebuilt as: those named in the flow's module and its state's annotations."""
-    runtime.vouch_for(CrewOutput, TaskOutput, OutputFormat, UsageMetrics)
+    runtime.vouch_for(CrewOutput, TaskOutput, OutputFormat, UsageMetrics, HumanFeedbackResult)
     for cls in type(flow).__mro__:
         module = sys.modules.get(cls.__module__)
         if module is None or cls.__module__.startswith("jackstay"):
