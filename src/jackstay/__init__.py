@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from jackstay.errors import JackstayError as JackstayError
     from jackstay.flow import Flow as Flow
     from jackstay.flow import and_ as and_
-    from jackstay.flow import human_feedback as human_feedback
     from jackstay.flow import listen as listen
     from jackstay.flow import or_ as or_
     from jackstay.flow import router as router
     from jackstay.flow import start as start
+    from jackstay.flow.human_feedback import human_feedback as human_feedback
     from jackstay.llm import LLM as LLM
     from jackstay.llm import BaseLLM as BaseLLM
     from jackstay.llm import estimate_cost as estimate_cost
@@ -60,7 +60,8 @@ _HOMES = {
     "jackstay.crew.agent_kickoff": ("LiteAgentOutput",),
     "jackstay.crew.llm_guardrail": ("HallucinationGuardrail", "LLMGuardrail"),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
-    "jackstay.flow": ("Flow", "and_", "human_feedback", "listen", "or_", "router", "start"),
+    "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
+    "jackstay.flow.human_feedback": ("human_feedback",),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
     "jackstay.engine.answers": ("answer",),
     "jackstay.engine.deciding": ("decide",),

@@ -390,9 +390,10 @@ class HumanFeedbackPending(JackstayError):
         self, context: Any, callback_info: Mapping[str, Any] | None = None, message: str | None = None
     ) -> None:
         self.context, self.callback_info = context, dict(callback_info or {})
-        # Read from the journal it has only its text.
-        asked = getattr(context, "message", context)
-        self.message = message or f"flow {getattr(context, 'flow_id', '?')} waits for an answer to: {asked}"
+        if message is None:  # read from the journal it has only its text
+            flow_id = getattr(context, "flow_id", None)
+            message = str(context) if flow_id is None else f"flow {flow_id} waits for an answer to: {context.message}"
+        self.message = message
         super().__init__(self.message)
 
 

@@ -50,6 +50,7 @@ def all_rows() -> Iterator[Row]:
     yield from RUN
     yield from TOOLS
     yield from MODELS
+    yield from HUMAN
     yield from AROUND
     yield from COMMANDS
 
@@ -127,7 +128,7 @@ callback | P0 | same | called with the `TaskOutput`; coroutines are awaited
 guardrail | P0 | better | may send the answer back; sees the parsed object at once, and the conversation goes on
 guardrails | P0 | same | several in order, each with its own retries; they stand in for `guardrail`
 guardrail_max_retries | P0 | same | 3 retries after the first failure
-human_input | P0 | warned | a person is asked about the answer until there is nothing to say
+human_input | P0 | better | a person sees each answer until there is nothing to say; where nobody is there, the run waits
 output | P0 | same | the last run's `TaskOutput`
 conditional | P0 | same | `ConditionalTask`: skipped, with an empty output, where its condition does not hold
 task_output | P0 | same | `TaskOutput`: `raw`, `pydantic`, `json_dict`, `agent`, `name`, `summary`, `output_format`, `json`, `to_dict()`, `str()`
@@ -244,7 +245,7 @@ tool_errors | P0 | same | what a tool raises is told to the model and listed in 
 tool_cache | P0 | better | tool and arguments, within the run, for as long as the tool says; failures never
 stream.chunks | P0 | same | chunks of text and of tool calls with task and agent
 stream.result | P0 | same | `.result` before the end is a `RuntimeError`; `get_full_text()`, `.chunks`, `.results`
-human_input.loop | P0 | absent | asked until the answer is empty
+human_input.loop | P0 | same | asked until the answer is empty
 usage.own | P0 | better | a result's usage is its run's: shared, copied, streamed, retried or resumed models are counted once
 concurrent_kickoffs | P0 | better | one object runs any number of times at once
 for_each.isolation | P0 | better | a failed item has `ok=False`, `error` and `raw=""`; `on_error="raise"` as in CrewAI
@@ -289,6 +290,34 @@ litellm | P1 | absent | models that only LiteLLM knows
 """,
 )
 
+HUMAN = table(
+    "People",
+    "human",
+    """
+feedback.result | P0 | same | `@human_feedback`: listeners are given a `HumanFeedbackResult`; `last_human_feedback`, `human_feedback_history`
+feedback.emit | P0 | better | a model finds the label that the words come to: recorded, counted, asked once; a label said outright costs no call
+feedback.fallbacks | P0 | same | a structured answer, a plain one, the label in it, the first label; a model that cannot be asked is an error
+feedback.default_outcome | P0 | same | nothing said: `default_outcome`, else the first label
+feedback.real_output | P0 | same | with `emit` the flow's result is what the method returned
+feedback.label_listener | P0 | better | a label's listener is given the feedback only of its own router
+feedback.validation | P0 | same | what does not fit together is a `ValueError` at the decoration
+feedback.provider | P0 | same | the decorator's, `flow_config.hitl_provider`, the console
+feedback.console | P0 | same | `ConsoleProvider`: the output, the message, a line that is read
+feedback.pending | P0 | better | `HumanFeedbackPending` is returned; state, completed methods and half-filled joins are kept; what is beside the question goes on
+feedback.replay | P0 | better | a replay has the person's answer from the record
+from_pending | P0 | better | by the flow's id, in any process; `persistence=` is not needed
+resume | P0 | better | `resume`, `resume_async`; of two that answer one wins, the other gets `AlreadyResumed`
+ask | P0 | better | `Flow.ask`: a text through `input_provider`, recorded: a resumed run does not ask again
+ask.pending | P0 | better | without anybody there the run waits, and goes on in another process
+ask.none | P0 | same | a provider that fails is None
+ask.timeout | P0 | same | None after `timeout` seconds
+ask.provider | P0 | same | the flow's, `flow_config.input_provider`, the console; `InputResponse`
+task_waiting | P0 | better | `human_input` without a console: `RunWaiting`, answered from any process
+waits | P0 | better | a wait outlives its process; racing answers: one counts, the others get `AlreadyAnswered`
+timeout | P1 | better | `timeout_s`: after it the default outcome counts
+""",
+)
+
 AROUND = table(
     "Around it",
     "around",
@@ -298,6 +327,7 @@ event_order | P0 | better | handlers hear their own run's events in order; one t
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
 event_names.flows | P0 | same | flows and their methods: created, started, finished, failed
+event_names.people | P0 | same | human feedback and flow input: requested, received; flows and methods: paused
 crew_base | P0 | absent | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
 crew_base.yaml | P0 | absent | `agents.yaml`, `tasks.yaml`, names in them resolved to methods
 llm_hooks | P1 | same | `@before_llm_call`, `@after_llm_call`: change, forbid, replace

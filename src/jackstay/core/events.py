@@ -44,7 +44,9 @@ EventName = Literal[
     "warning",
 ]
 
-ListenersEvent = Literal["kickoff_started", "kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"]
+ListenersEvent = Literal[
+    "kickoff_started", "kickoff_finished", "kickoff_failed", "method_paused", "model_piece", "tool_failure"
+]
 """What only listeners of the process are told: see `engine/telling.py`."""
 
 

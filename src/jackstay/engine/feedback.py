@@ -124,8 +124,10 @@ async def _collapsed(scope: Scope, asked: Asked, spec: FeedbackSpec, answer: Ans
     try:
         said = await _ask_model(scope, asked, spec, text, plain=False)
         found = _outcome_in(said, spec.emit) or label_in(said, spec.emit)
-    except ModelRejected:  # a provider that knows no schemas
-        found = None
+    except ModelRejected as error:
+        if type(error) is not ModelRejected:  # a missing key, say: the plain question would fare no better
+            raise
+        found = None  # a provider that knows no schemas
     if found is None:
         found = label_in(await _ask_model(scope, asked, spec, text, plain=True), spec.emit)
     if found is None:

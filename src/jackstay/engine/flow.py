@@ -119,6 +119,8 @@ class _FlowRun:
             return []
         if isinstance(error, RunSuspended) and self.run.stop is None:
             self.waiting[call.method, call.number] = error
+            path = numbered(self.scope.path, call.method, call.number)
+            self.run.news("method_paused", path, (self.scope, call.method, error))
             return []
         result = task.result()
         self._heard(call.method, result)

@@ -34,8 +34,9 @@ async def answered(scope: Scope, asked: Asked, here: Here | None, *, again: bool
         run.tell("warning", path, text=f"{path}: the question changed since it was asked; it is asked anew")
         wait = None
     answer = await run.runtime.off_loop(settled, journal, wait) if wait is not None else None
-    if answer is None and here is not None and (wait is None or again):
+    if answer is None and (wait is None or again):
         run.tell("wait_asked", path, kind=asked.kind, text=asked.message, about=(scope, asked))
+    if answer is None and here is not None and (wait is None or again):
         answer = await here()
         run.check(scope)
         if answer is not None and wait is not None:

@@ -75,7 +75,11 @@ class Doing:
                 self._does(event, f"waiting {seconds(data['wait_s'])} to ask {data['model']} again")
             case "model_call_finished":
                 self._count(event)
+            case "wait_asked":
+                self._does(event, "waiting for a person")
             case "tool_finished" | "tool_failed" | "model_call_failed" | "guardrail_passed" | "guardrail_rejected":
+                self._does(event, "")
+            case "wait_answered":
                 self._does(event, "")
             case "reused":
                 self.recorded += data.get("kind") == "llm"
