@@ -11,6 +11,11 @@ from jackstay.core.events import Event
 from jackstay.core.paths import parent_of
 from jackstay.observe.figures import cost, plural, seconds, tokens
 
+_IDLE = frozenset(
+    {"tool_finished", "tool_failed", "model_call_failed", "guardrail_passed", "guardrail_rejected", "wait_answered"}
+)
+"""After these a task or method does nothing of its own for the moment."""
+
 
 @dataclass(slots=True)
 class Work:
@@ -77,9 +82,7 @@ class Doing:
                 self._count(event)
             case "wait_asked":
                 self._does(event, "waiting for a person")
-            case "tool_finished" | "tool_failed" | "model_call_failed" | "guardrail_passed" | "guardrail_rejected":
-                self._does(event, "")
-            case "wait_answered":
+            case name if name in _IDLE:
                 self._does(event, "")
             case "reused":
                 self.recorded += data.get("kind") == "llm"
