@@ -35,6 +35,7 @@ def test_python_blocks_of_a_page_run(page: Path, stub: Stub, tmp_path: Path) -> 
         [sys.executable, script.name],
         cwd=tmp_path,
         env=environment(tmp_path, addresses),
+        stdin=subprocess.DEVNULL,  # nobody sits there to be asked
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
