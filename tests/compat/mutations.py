@@ -15,6 +15,7 @@ class Mutation:
 
 
 LOOP, TASK, TOOL = "engine/agent_loop.py", "engine/task.py", "engine/tool_call.py"
+FEEDBACK = "engine/feedback.py"
 PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
 
 MUTATIONS = {
@@ -182,6 +183,36 @@ MUTATIONS = {
     ),
     "tool.names": Mutation("tools/naming.py", "name.strip().lower()", "name.strip()"),
     "tool.llm_guardrail": Mutation("crew/llm_guardrail.py", "    if result.valid:\n", "    if True:\n"),
+    # --- people ---
+    "task.human_input": Mutation("crew/task.py", "human_input=self.human_input,", "human_input=False,"),
+    "run.human_input.loop": Mutation("engine/reviewing.py", "answer = await ask_again(", "return await ask_again("),
+    "human.feedback.emit": Mutation(FEEDBACK, "found = _outcome_in(said, spec.emit) or", "found = None and"),
+    "human.feedback.fallbacks": Mutation(FEEDBACK, "        found = spec.emit[0]\n", "        found = spec.emit[-1]\n"),
+    "human.feedback.default_outcome": Mutation(
+        FEEDBACK, "return spec.default_outcome or spec.emit[0]", "return spec.emit[0]"
+    ),
+    "human.feedback.real_output": Mutation("engine/flow.py", "value.output if spec.emit else value", "value"),
+    "human.feedback.provider": Mutation(FEEDBACK, "spec.provider or flow_config.hitl_provider", "spec.provider"),
+    "human.feedback.pending": Mutation(
+        "engine/flow.py", "if isinstance(error, RunSuspended) and self.run.stop is None:", "if False:"
+    ),
+    "human.resume": Mutation("flow/pausing.py", "raise AlreadyResumed(str(error)) from error", "return"),
+    "human.ask": Mutation("engine/waiting.py", "    if row is not None:\n", "    if False:\n"),
+    "human.ask.timeout": Mutation(
+        "engine/asking.py",
+        "    return Answer(None)\n\n    async def _said",
+        "    return Answer('')\n\n    async def _said",
+    ),
+    "human.waits": Mutation("journal/waits.py", "        .where(wait.c.answered_at.is_(None))\n", ""),
+    "human.timeout": Mutation(
+        "journal/waits.py",
+        "in_time = or_(wait.c.deadline.is_(None), wait.c.deadline > clock)",
+        "in_time = wait.c.rev > 0",
+    ),
+    "human.task_waiting": Mutation(
+        "engine/people.py", "return console.is_there(scope", "return not console.is_there(scope"
+    ),
+    "around.event_names.people": Mutation("events/translate.py", '"wait_answered": of_waits.wait_answered,', ""),
     "around.event_bus": Mutation("events/bus.py", "            self._set({})\n", "            pass\n"),
     "around.event_order": Mutation("events/bus.py", 'failed(f"the handler {name}', 'str(f"the handler {name}'),
     "around.tool_hooks": Mutation(
