@@ -44,9 +44,10 @@ class Greets(Flow):  # type: ignore[type-arg]
 
     @listen(begin)
     def end(self, said: str) -> str:
+        why = self.ask("Why?")
         if self.broken:
             raise OSError("disk full")
-        return f"{said} {self.ask('Why?')}"
+        return f"{said} {why}"
 
 
 def greets(provider: Any = None, calls: list[str] | None = None) -> Greets:

@@ -414,6 +414,7 @@ def test_two_questions_at_once_are_two_waits_and_each_is_answered(runtime: Runti
     assert sorted(calls) == ["left", "right"]
 
 
+@pytest.mark.promise("human.feedback.pending")
 def test_what_is_beside_a_waiting_method_goes_on_to_its_end() -> None:
     class Long(Flow):  # type: ignore[type-arg]
         @start()
