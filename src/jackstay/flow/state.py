@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -122,18 +123,32 @@ def with_inputs(state: Any, inputs: Mapping[str, Any]) -> Any:
     if isinstance(state, dict):
         state.update(inputs)
         return state
+    return validated(type(state), {**dict(state), **inputs}, "Invalid inputs for structured state")
+
+
+def validated(model: Any, values: Mapping[str, Any], wrong: str) -> Any:
+    """A state of these values. Raises `InputsError` naming what does not fit."""
     try:
-        return type(state).model_validate({**dict(state), **inputs})
+        return model.model_validate(values, by_alias=True, by_name=True)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InputsError(f"Invalid inputs for structured state: {problems}") from error
+        raise InputsError(f"{wrong}: {problems}") from error
+
+
+def id_of(state: Any) -> Any:
+    return dict.get(state, "id") if isinstance(state, dict) else getattr(state, "id", None)
 
 
 class StateBox:
     """The engine's view of a state (`core.specs.StatePort`)."""
 
-    def __init__(self, state: Any, codec: Codec) -> None:
-        self.state, self._codec = state, codec
+    def __init__(self, state: Any, codec: Codec, given: Mapping[str, Any] | None = None) -> None:
+        self.state, self._codec, self._given = state, codec, dict(given or {})
+
+    @property
+    def id(self) -> str:
+        found = id_of(self.state)
+        return "" if found is None else str(found)
 
     def fields(self) -> dict[str, str]:
         texts = {}
@@ -154,6 +169,29 @@ class StateBox:
     def touched_by(self, marks: Set[tuple[int, str]]) -> set[str]:
         mine = {name for owner, name in marks if owner == id(self.state)}
         return {name for name, _ in self._items()} | mine if ALL in mine else mine
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        if not isinstance(saved, Mapping):
+            raise InputsError(
+                f"a saved state is a dict of its fields, not {saved!r:.80}: see the persistence's load_state"
+            )
+        values = {**saved, **self._given, "id": id_of(self.state)}
+        if isinstance(self.state, dict):
+            dict.clear(self.state)
+            dict.update(self.state, values)
+            return
+        fields = type(self.state).model_fields
+        if type(self.state).model_config.get("extra") == "forbid":
+            # Fields that the program does not have any more.
+            names = {*fields, *(field.alias for field in fields.values())}
+            values = {name: value for name, value in values.items() if name in names}
+        made = validated(type(self.state), values, "the saved state does not fit the program")
+        for slot in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__"):
+            object.__setattr__(self.state, slot, object.__getattribute__(made, slot))
+
+    def copied(self) -> Any:
+        values = {name: self._codec.decode(json.loads(text)) for name, text in self.fields().items()}
+        return values if isinstance(self.state, dict) else type(self.state).model_construct(**values)
 
     def _items(self) -> list[tuple[str, Any]]:
         # Past the marking: looking at the state to store it is not using it.
