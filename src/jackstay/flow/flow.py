@@ -284,7 +284,7 @@ class Flow(Generic[T]):
         return self.name or type(self).__name__
 
     def _initial(self) -> Any:
-        return self._state_type if self._state_type is not None else self.initial_state
+        return self.initial_state if self.initial_state is not None else self._state_type
 
     def _graph(self) -> FlowGraph:
         """All decorated methods, inherited ones too, in the order of their definition."""

@@ -67,6 +67,8 @@ class Running:
         flow = self.flow
         given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         plain = _plain(given, runtime)  # refused before the state has any of it
+        # The caller's lists and dicts stay as they were given: the state's methods change their own.
+        given = copy.deepcopy(given)
         flow._state = with_inputs(flow._state, given)
         if restore is not None and "id" not in given:
             _renamed(flow._state)
