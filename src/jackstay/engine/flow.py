@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.feedback import HumanFeedbackResult
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
+from jackstay.core.flow_state import address
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered, parent_of
-from jackstay.core.records import StepRow, StepStatus
-from jackstay.core.specs import FlowSpec, StatePort
+from jackstay.core.records import SAVED, StepRow, StepStatus
+from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.engine.feedback import RETURNED, feedback_on
+from jackstay.engine.persisting import Saver, failed, restore
 from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
@@ -29,55 +30,43 @@ from jackstay.errors import InputsError, RunSuspended
 async def run_flow(scope: Scope, flow: FlowSpec) -> Any:
     """The value of the method that completed last. A method's exception reaches the caller as it was raised, after the
     methods beside it were cancelled and awaited."""
-    _restore_start(scope, flow)
+    await _restore_start(scope, flow)
     return await _FlowRun(scope, flow).perform()
 
 
-def _restore_start(scope: Scope, flow: FlowSpec) -> None:
+async def _restore_start(scope: Scope, flow: FlowSpec) -> None:
     """The state at the kickoff is input: recorded before the first method runs, and put back on resume."""
+    path = scope.numbered("@state")
+    row = scope.run.find(path, digest("state"))
+    if row is None:
+        await restore(scope, flow)
     try:
         fields = flow.state.fields()
     except NotStorable as error:
         raise InputsError(f"the state of flow {flow.name} cannot be stored: {error}; nothing has been run") from error
-    path = scope.numbered("@state")
-    row = scope.run.find(path, digest("state"))
     if row is not None:
         recorded = json.loads(row.result or "{}")
         flow.state.apply(recorded, [name for name in fields if name not in recorded])
         return
+    saved_as = address(flow.state.id) if flow.saving is not None else None
     row = scope.run.step_row(
-        scope.run.began(), path, "input", "state", "succeeded", digest("state"), result=_object(fields)
+        scope.run.began(),
+        path,
+        "input",
+        "state",
+        "succeeded",
+        digest("state"),
+        request=saved_as,
+        result=_object(fields),
     )
     scope.run.defer(row)
-
-
-def recorded_state(rows: Iterable[StepRow], state: StatePort) -> None:
-    """Puts the state as the rows of a run of its own have it: as it began, and what each method has changed."""
-    for row in sorted(rows, key=lambda row: row.seq):
-        if row.status != "succeeded":
-            continue
-        if row.kind == "input" and row.path == "@state#1":
-            state.apply(json.loads(row.result or "{}"), ())
-        elif _completed(row) and "/" not in _completed(row):
-            body = json.loads(row.result or "{}")
-            state.apply(body["state"], body["removed"])
-
-
-def _completed(row: StepRow) -> str:
-    """The path of the method that the row is of: of its completion, or of what it has returned. Empty: of none."""
-    match row.kind:
-        case "method":
-            return row.path
-        case "returned":
-            return parent_of(row.path)
-        case _:
-            return ""
 
 
 class _FlowRun:
     def __init__(self, scope: Scope, flow: FlowSpec) -> None:
         self.scope, self.flow, self.run = scope, flow, scope.run
         self.progress = FlowProgress(flow.graph)
+        self.saver = Saver(flow)
         self.live: dict[asyncio.Task[Any], Call] = {}
         self.ended: list[asyncio.Task[Any]] = []
         """In the order in which they have, which is that of their rows."""
@@ -138,7 +127,8 @@ class _FlowRun:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
         waiting = {(call.method, call.number): call for call in self.progress.begin()}
         for row in self._recorded_rows():
-            name, _, number = _completed(row).rpartition("/")[2].rpartition("#")
+            at = parent_of(row.path) if row.kind == "returned" else row.path
+            name, _, number = at.rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
             if (
                 call is None
@@ -200,25 +190,28 @@ class _FlowRun:
             await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
             # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
             self.run.check(scope)
+            await self.saver.save(scope, call.method)
             return result
 
         async def prepare() -> None:
             # It begins with the state that it found, and reads what it has recorded, as in a run that is resumed.
-            self._put_back(before, self._changed_in(scope, before, alone=alone and len(self.live) == 1))
+            self._put_back(before, self._changed_in(scope, before, self._fields(), alone=alone and len(self.live) == 1))
             await self.run.recall(path)
 
         try:
             result = await retried(scope, method.retry, attempt, prepare=prepare)
+            status, text = self._outcome(scope, call, result, before, alone=alone and len(self.live) == 1)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             await self._failed(scope, call, began, error)
             raise
-        status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
+        flags = SAVED if self.saver.saves_to_journal(call.method) else None
         if method.feedback is None:
-            return await self._ended(scope, call, began, result, self._row(scope, call, status, began, result=text))
+            row = self._row(scope, call, status, began, result=text, flags=flags)
+            return await self._ended(scope, call, began, result, row)
         row = self.run.step_row(
-            began, f"{path}/{RETURNED}", "returned", call.method, status, _question(call), result=text
+            began, f"{path}/{RETURNED}", "returned", call.method, status, _question(call), result=text, flags=flags
         )
         await self.run.commit(row)
         return await self._with_feedback(scope, call, began, result)
@@ -232,10 +225,10 @@ class _FlowRun:
         """A person's word on what the method has returned. Its state is recorded with that already."""
         try:
             result = await feedback_on(scope, self.flow, self.flow.graph.methods[call.method], output)
+            status, text = self._outcome(scope, call, result, self._fields(), alone=False)
         except Exception as error:
             await self._failed(scope, call, began, error)
             raise
-        status, text = self._outcome(scope, result, self._fields(), alone=False)
         return await self._ended(scope, call, began, result, self._row(scope, call, status, began, result=text))
 
     async def _ended(self, scope: Scope, call: Call, began: Began, result: Any, row: StepRow) -> Any:
@@ -256,7 +249,9 @@ class _FlowRun:
         except NotStorable:
             return {}  # the method that put it there has said so, and nothing after it is recorded either
 
-    def _outcome(self, scope: Scope, result: Any, before: dict[str, str], *, alone: bool) -> tuple[StepStatus, str]:
+    def _outcome(
+        self, scope: Scope, call: Call, result: Any, before: dict[str, str], *, alone: bool
+    ) -> tuple[StepStatus, str]:
         """The method's value and the top-level state fields that it used and changed.
 
         Not a whole snapshot: with another method half-way that one's unfinished writes would be recorded as done, and
@@ -264,18 +259,28 @@ class _FlowRun:
         """
         try:
             after = self.flow.state.fields()
-            value = self.run.runtime.codec.dumps(result)
         except NotStorable as error:
-            self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
-            return "opaque", "{}"
-        mine = self._changed_in(scope, before, alone=alone)
+            if self.saver.saves_to_journal(call.method):
+                raise failed(error) from error
+            return self._opaque(scope, error, {})
+        mine = self._changed_in(scope, before, after, alone=alone)
         changed = _object({name: after[name] for name in mine if name in after})
         removed = canonical_json([name for name in mine if name not in after])
-        return "succeeded", _object({"removed": removed, "state": changed, "value": value})
+        parts = {"removed": removed, "state": changed}
+        try:
+            parts["value"] = self.run.runtime.codec.dumps(result)
+        except NotStorable as error:
+            return self._opaque(scope, error, parts)
+        return "succeeded", _object(parts)
 
-    def _changed_in(self, scope: Scope, before: dict[str, str], *, alone: bool) -> list[str]:
+    def _opaque(self, scope: Scope, error: NotStorable, parts: dict[str, str]) -> tuple[StepStatus, str]:
+        """Nothing goes on from there; the state that it left can be told all the same."""
+        self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
+        return "opaque", _object(parts)
+
+    def _changed_in(self, scope: Scope, before: dict[str, str], after: dict[str, str], *, alone: bool) -> list[str]:
         """The top-level fields that the method has used and changed."""
-        after, touched = self._fields(), self.flow.state.touched_by(scope.touched)
+        touched = self.flow.state.touched_by(scope.touched)
         return [
             name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
         ]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.feedback import PendingFeedbackContext
+from jackstay.core.flow_state import fold, scope_of
 from jackstay.core.ids import SHORT
-from jackstay.core.records import RunRow, StepRow, Wait
+from jackstay.core.records import RunRow, Wait
 from jackstay.core.values import UnknownClass
 from jackstay.core.waits import PERSONAL, Answer, payload_of
-from jackstay.engine.flow import recorded_state
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.waits import give
@@ -93,11 +92,10 @@ def _output(runtime: Runtime, payload: dict[str, Any]) -> Any:
         return payload["shown"]
 
 
-def restored(runtime: Runtime, paused: Paused, state: StatePort) -> Sequence[StepRow]:
-    """Puts the state as the run has it now. Returns the run's rows."""
-    rows = runtime.journal.steps(paused.run_id)
-    recorded_state(rows, state)
-    return rows
+def restored(runtime: Runtime, paused: Paused, state: StatePort) -> None:
+    """Puts the state as the run has it now."""
+    rows = sorted(runtime.journal.steps(paused.run_id), key=lambda row: row.seq)
+    state.apply(fold(row for row in rows if scope_of(row) == ""), ())
 
 
 def answered(runtime: Runtime, paused: Paused, feedback: Any) -> None:
