@@ -66,7 +66,7 @@ class DictState(dict[str, Any]):
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
 
-    def __ior__(self, other: Any) -> DictState:  # type: ignore[override, misc]
+    def __ior__(self, other: Any) -> DictState:  # type: ignore[override]
         self.update(other)
         return self
 
