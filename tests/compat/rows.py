@@ -298,8 +298,8 @@ event_order | P0 | better | handlers hear their own run's events in order; one t
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
 event_names.flows | P0 | same | flows and their methods: created, started, finished, failed
-crew_base | P0 | absent | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
-crew_base.yaml | P0 | absent | `agents.yaml`, `tasks.yaml`, names in them resolved to methods
+crew_base | P0 | same | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
+crew_base.yaml | P0 | better | `agents.yaml`, `tasks.yaml`, names in them resolved to methods; a mistake is said with file, line and key before anything is asked
 llm_hooks | P1 | same | `@before_llm_call`, `@after_llm_call`: change, forbid, replace
 tool_hooks | P1 | same | `@before_tool_call`, `@after_tool_call`: change, forbid, replace
 interception | P1 | same | `on(point)`, `dispatch`, `HookAborted`, `scoped_hooks`
