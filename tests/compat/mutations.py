@@ -188,6 +188,9 @@ MUTATIONS = {
         "project/decorators.py", "return marked(once(method), kind)", "return marked(method, kind)"
     ),
     "around.crew_base.yaml": Mutation("project/sections.py", "if key not in self._form.keys:", "if False:"),
+    "cli.create.crew": Mutation(
+        "cli/creating.py", 'text + (f"# {_OUR_KEY}=sim/demo\\n" if keyed', 'text + (f"# {_OUR_KEY}=sim/demo\\n" if True'
+    ),
     "around.tool_hooks": Mutation(
         "engine/tool_hooks.py", "return call if changed is None else", "return call if True else"
     ),
