@@ -147,6 +147,25 @@ def show(
 
 
 @app.command(rich_help_panel=FIRST)
+def why(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Id, beginning of an id, run key, or a flow's state id; the latest run that has not succeeded if not given.",
+        ),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Explain how a run ended: the causes, what was spent, what is safe, what goes on with it."""
+    with reporting(debug=debug):
+        from jackstay.cli.why import why as explain_run  # on demand: see above
+
+        raise typer.Exit(explain_run(run, as_json=as_json))
+
+
+@app.command(rich_help_panel=FIRST)
 def usage(
     by: Annotated[
         str, typer.Option("--by", metavar="WHAT", help="model, crew, agent, task, tool, flow, run or day.")
