@@ -19,7 +19,7 @@ _WORDS: dict[StepKind, str] = {
     "tool": "tool call",
     "task": "task",
     "method": "method",
-    "guardrail": "guardrail's verdict",
+    "guardrail": "guardrail verdict",
 }
 _OTHER_QUESTION = (
     "content_refused",
