@@ -40,6 +40,9 @@ MUTATIONS = {
     "agent.tool_failure_policy": Mutation(
         "crew/agent.py", "tool_failure_policy=self.tool_failure_policy,", "tool_failure_policy=None,"
     ),
+    "agent.respect_context_window": Mutation(
+        "engine/fitting.py", "if self._most is None or tokens_of(", "if True or tokens_of("
+    ),
     "agent.use_system_prompt": Mutation(PROMPTS, "if not agent.use_system_prompt:", "if False:"),
     "agent.system_template": Mutation(PROMPTS, "if agent.system_template:", "if False:"),
     "agent.prompt_template": Mutation(

@@ -71,7 +71,7 @@ max_retry_limit | P0 | better | 2; counts per task, not per lifetime, and not on
 max_execution_time | P0 | better | seconds per task; the work stops then, also under a synchronous kickoff
 allow_delegation | P0 | same | off; on: two tools over the crew's other agents
 step_callback | P0 | better | called with each turn's tool calls, and never with a final answer, which CrewAI does in some cases
-respect_context_window | P0 | warned | a conversation that has become too long is made to fit: not yet, it fails
+respect_context_window | P0 | better | counted before it is sent: long texts are shown shortened, with a tool that reads on; what is too long all the same is summed up; off: an error, and nothing is sent
 mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
 kickoff | P0 | same | the agent alone, given messages; a `LiteAgentOutput` with `raw`, `pydantic`, `agent_role`, `usage_metrics`

@@ -173,6 +173,8 @@ class AgentSpec:
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
+    respect_context_window: bool = True
+    """A conversation that its model would refuse as too long is made to fit."""
     allow_delegation: bool = False
     """It may give work to the crew's other agents (a manager always may)."""
     tool_failure_policy: ToolFailurePolicy | None = None

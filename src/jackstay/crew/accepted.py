@@ -34,7 +34,6 @@ AGENT = frozenset(
         "skills",
         "function_calling_llm",
         "allow_code_execution",
-        "respect_context_window",
         "multimodal",
         "code_execution_mode",
         "planning_config",
@@ -88,7 +87,6 @@ QUIET: Mapping[str, Any] = {
     "tracing": None,
     "cache": None,
     "memory": False,
-    "respect_context_window": True,
 }
 """Values that ask for nothing: no warning. None: whatever the value, it asks for nothing here."""
 

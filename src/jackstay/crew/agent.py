@@ -38,6 +38,8 @@ class Agent(BaseModel):
     of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per
     minute agents of this definition make, in whatever runs and processes. `allow_delegation`: it may give work to the
     crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
+    `respect_context_window`: a conversation that has become too long for the model is made to fit, by showing it long texts
+    shortened and by summing up; False: it is refused before it is sent.
     `mcps`: MCP servers whose tools it has as well, at each task.
     """
 
@@ -53,6 +55,7 @@ class Agent(BaseModel):
     max_retry_limit: int = Field(default=2, ge=0)
     max_execution_time: float | None = Field(default=None, gt=0)
     max_rpm: int | None = Field(default=None, ge=1)
+    respect_context_window: bool = True
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
@@ -169,6 +172,7 @@ class Agent(BaseModel):
             max_execution_time_s=self.max_execution_time,
             retry=self.retry,
             limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm),
+            respect_context_window=self.respect_context_window,
             use_system_prompt=self.use_system_prompt,
             system_template=self.system_template,
             prompt_template=self.prompt_template,
