@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jackstay.core.budget import Budget as Budget
     from jackstay.core.retry import Retry as Retry
     from jackstay.crew import Agent as Agent
+    from jackstay.crew import BaseAgent as BaseAgent
     from jackstay.crew import ConditionalTask as ConditionalTask
     from jackstay.crew import Crew as Crew
     from jackstay.crew import CrewOutput as CrewOutput
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "jackstay.crew": (
         "Agent",
+        "BaseAgent",
         "ConditionalTask",
         "Crew",
         "CrewOutput",

@@ -76,7 +76,7 @@ mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
 kickoff | P0 | same | the agent alone, given messages; a `LiteAgentOutput` with `raw`, `pydantic`, `agent_role`, `usage_metrics`
 akickoff | P0 | same | the same, awaited; `kickoff_async` as well
-execute_task | P0 | absent | what subclasses of `BaseAgent` write: an agent of another kind in a crew
+execute_task | P0 | better | what subclasses of `BaseAgent` or `Agent` write, also `aexecute_task`: an agent of another kind in a crew; its answer is recorded
 cache | P1 | better | says nothing: a tool's results answer equal calls only if the tool asks for it (`cache_ttl_s`)
 tool_failure_policy | P1 | same | what follows from a tool's stated failure: `ignore`, `warn`, `raise`
 use_system_prompt | P1 | same | off: the system text stands in the user message

@@ -156,6 +156,17 @@ class ToolServer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnExecution:
+    """Code of the user's does an agent's tasks. Each is called with the `TaskSpec` and its context; one of them is there."""
+
+    name: str
+    """Its class, for the record."""
+    call: Callable[[Any, str], Any] | None
+    acall: Callable[[Any, str], Any] | None
+    """To be preferred where somebody awaits the kickoff."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSpec:
     role: str
     goal: str
@@ -183,6 +194,8 @@ class AgentSpec:
     """Where further tools come from, at each task."""
     served: tuple[ToolDef, ...] = ()
     """Those tools, once a kickoff has asked for them."""
+    own: OwnExecution | None = None
+    """It does its tasks itself; else its model does."""
 
     def tools_for(self, own: Sequence[ToolDef] = ()) -> tuple[ToolDef, ...]:
         """Its tools at a task that has these of its own."""
@@ -274,6 +287,8 @@ class TaskSpec:
     """Adds an entry to the user's log of tasks; may block, and may raise `OSError` or `ValueError`."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
+    origin: Any = None
+    """The public object, for an agent's own code."""
     meant_for: str | None = None
     """The role of the agent that the definition names, where the manager does the task."""
 

@@ -19,7 +19,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
-from jackstay.crew.agent import Agent
+from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
 from jackstay.crew.copying import copy_of
@@ -66,11 +66,11 @@ class Crew(BaseModel):
 
     id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
     name: str = "crew"
-    agents: list[Agent] = Field(default_factory=list)
+    agents: list[BaseAgent] = Field(default_factory=list)
     tasks: list[Task] = Field(default_factory=list)
     process: Process = Process.sequential
     manager_llm: Any = None
-    manager_agent: Agent | None = None
+    manager_agent: BaseAgent | None = None
     step_callback: Callable[..., Any] | None = None
     task_callback: Callable[..., Any] | None = None
     before_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
@@ -292,7 +292,7 @@ class Crew(BaseModel):
         return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks], *([more] if more else [])]
 
     @property
-    def workers(self) -> list[Agent]:
+    def workers(self) -> list[BaseAgent]:
         """The agents that may be asked in a run."""
         return workers_of(self)
 

@@ -56,7 +56,7 @@ def kickoff_of(
         body=_body(crew, given, forms),
         encode=_encode,
         decode=lambda text: _decode(text, forms),
-        models=tuple((agent.model_config_used, f"agent '{agent.role}'") for agent in crew.workers)
+        models=tuple(each for agent in crew.workers for each in agent.model_asked)
         + tuple(each for task in crew.tasks for each in task.judging_models),
         budget=budget or crew.budget,
         deadline_s=nearest(checked_deadline(deadline_s), crew.deadline_s),

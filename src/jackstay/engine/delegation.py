@@ -16,6 +16,7 @@ from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
 from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.dates import todays_date
 from jackstay.engine.deadlines import watched
+from jackstay.engine.own_agent import run_own
 from jackstay.engine.scope import Scope
 
 
@@ -74,6 +75,8 @@ class _Delegated:
         work = TaskSpec("", None, arguments["work"], prompts.DELEGATED_ANSWER, agent)
         user = prompts.task_text(work, arguments["context"], today=todays_date(own, agent))
         async with watched(own):
+            if agent.own is not None:
+                return (await run_own(own, work, agent, arguments["context"])).text
             return (await run_agent(own, agent, user, self.crew.added_to(agent.tools_for(), chain))).text
 
 

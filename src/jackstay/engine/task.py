@@ -172,7 +172,9 @@ class _TaskStep:
         """The agent's answer that every guardrail has passed."""
         today = todays_date(self.scope, self.agent)
         user = prompts.task_text(self.task, self.context, today=today)
-        result, _ = await answered(self.scope, self.task, self.agent, user, self.tools, since_s=self.began.monotonic_s)
+        result, _ = await answered(
+            self.scope, self.task, self.agent, user, self.tools, since_s=self.began.monotonic_s, context=self.context
+        )
         return result
 
     async def _hand_out(self, result: TaskResult) -> None:
