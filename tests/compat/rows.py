@@ -93,11 +93,11 @@ reasoning | P1 | warned | the older name of `planning`
 copy | P1 | same | an agent of its own with the same definition
 key | P1 | same | of role, goal and backstory, the same in every process
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
-memory | P1 | warned | memory
-knowledge | P1 | warned | knowledge
-knowledge_sources | P1 | warned | knowledge of its own
-knowledge_config | P1 | warned | how knowledge is searched
-embedder | P1 | warned | for memory and knowledge
+memory | P1 | absent | refused, with the release that brings it; `False` and `None` are accepted
+knowledge | P1 | absent | refused, as `memory`
+knowledge_sources | P1 | absent | refused, as `memory`
+knowledge_config | P1 | absent | refused, as `memory`
+embedder | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills
 security_config | P1 | warned | a holder of fingerprints
 cache_handler | P1 | warned | a store for results of tools
@@ -195,10 +195,10 @@ planning | P1 | warned | a plan for all tasks before they begin
 planning_llm | P1 | warned | the model that plans
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
 config | P1 | warned | a crew from a dict
-memory | P1 | warned | memory
-embedder | P1 | warned | for memory and knowledge
-knowledge | P1 | warned | knowledge
-knowledge_sources | P1 | warned | knowledge for all agents
+memory | P1 | absent | refused, with the release that brings it; `False` and `None` are accepted
+embedder | P1 | absent | refused, as `memory`
+knowledge | P1 | absent | refused, as `memory`
+knowledge_sources | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills for all agents
 prompt_file | P1 | warned | other prompts
 security_config | P1 | warned | a holder of fingerprints

@@ -63,7 +63,7 @@ class BaseAgent(BaseModel):
     def __init__(self, **given: Any) -> None:
         kind = type(self).__name__
         with accepted.defining(kind):
-            given = agent_arguments(given, {*type(self).model_fields, *accepted.AGENT})
+            given = agent_arguments(given, {*type(self).model_fields, *accepted.AGENT, *accepted.MEMORY})
             super().__init__(**accepted.split(kind, accepted.AGENT, given))
         # Looked at when the agent is made, so that a wrong object is reported where it was written.
         self._config = as_config(self.llm, self._owner)
