@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jackstay.crew.checkpoint import CheckpointConfig as CheckpointConfig
     from jackstay.crew.llm_guardrail import HallucinationGuardrail as HallucinationGuardrail
     from jackstay.crew.llm_guardrail import LLMGuardrail as LLMGuardrail
+    from jackstay.crew.planning import PlanningConfig as PlanningConfig
     from jackstay.engine.deciding import decide as decide
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
@@ -59,6 +60,7 @@ _HOMES = {
     ),
     "jackstay.crew.agent_kickoff": ("LiteAgentOutput",),
     "jackstay.crew.llm_guardrail": ("HallucinationGuardrail", "LLMGuardrail"),
+    "jackstay.crew.planning": ("PlanningConfig",),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),

@@ -87,9 +87,9 @@ inject_date | P1 | better | the date is in the prompt; recorded, so that a resum
 date_format | P1 | same | how that date is written
 guardrail | P1 | same | of `Agent.kickoff`: a function, or words for a model to judge by
 guardrail_max_retries | P1 | same | 3
-planning | P1 | warned | a plan is made before the work
-planning_config | P1 | warned | how plans are made
-reasoning | P1 | warned | the older name of `planning`
+planning | P1 | same | a plan is made before the work, in one recorded call
+planning_config | P1 | better | a `PlanningConfig`: how plans are made; the agent works by its plan, which is not carried out step by step
+reasoning | P1 | same | the older name of `planning`; `max_reasoning_attempts` with it
 copy | P1 | same | an agent of its own with the same definition
 key | P1 | same | of role, goal and backstory, the same in every process
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
@@ -191,8 +191,8 @@ fingerprint | P1 | better | of the whole definition: equal ones can resume one a
 output_log_file | P1 | same | begins and ends of tasks, as text or JSON
 tool_failure_policy | P1 | same | for agents and tasks without one
 cache | P1 | better | says nothing: see `Agent.cache`
-planning | P1 | warned | a plan for all tasks before they begin
-planning_llm | P1 | warned | the model that plans
+planning | P1 | same | a plan for all tasks before they begin
+planning_llm | P1 | same | the model that plans: `gpt-5.4-mini`
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
 config | P1 | warned | a crew from a dict
 memory | P1 | absent | refused, with the release that brings it; `False` and `None` are accepted
@@ -303,7 +303,7 @@ crew_base.yaml | P0 | absent | `agents.yaml`, `tasks.yaml`, names in them resolv
 llm_hooks | P1 | same | `@before_llm_call`, `@after_llm_call`: change, forbid, replace
 tool_hooks | P1 | same | `@before_tool_call`, `@after_tool_call`: change, forbid, replace
 interception | P1 | same | `on(point)`, `dispatch`, `HookAborted`, `scoped_hooks`
-planning | P1 | absent | of crews and agents
+planning | P1 | same | of crews and agents
 prompts | P1 | absent | `prompt_file`, other languages: templates of agents are there
 memory | P1 | absent | `Memory`
 knowledge | P1 | absent | `Knowledge` and its sources

@@ -167,6 +167,19 @@ class OwnExecution:
 
 
 @dataclass(frozen=True, slots=True)
+class Planning:
+    """How an agent makes a plan for its task before the work."""
+
+    model: ModelConfig | None = None
+    """None: the agent's."""
+    max_attempts: int = 1
+    max_steps: int = 20
+    system_prompt: str | None = None
+    plan_prompt: str | None = None
+    refine_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSpec:
     role: str
     goal: str
@@ -194,6 +207,7 @@ class AgentSpec:
     """Where further tools come from, at each task."""
     served: tuple[ToolDef, ...] = ()
     """Those tools, once a kickoff has asked for them."""
+    planning: Planning | None = None
     own: OwnExecution | None = None
     """It does its tasks itself; else its model does."""
 
@@ -287,6 +301,8 @@ class TaskSpec:
     """Adds an entry to the user's log of tasks; may block, and may raise `OSError` or `ValueError`."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
+    plan: str = ""
+    """What the crew's planner says of how to do it."""
     origin: Any = None
     """The public object, for an agent's own code."""
     meant_for: str | None = None
@@ -298,6 +314,17 @@ class TaskSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Planner:
+    """Who plans a crew's tasks before they begin."""
+
+    model: ModelConfig
+    output: OutputSpec
+    """The form of its plans."""
+    plans: Callable[[Any], Mapping[int, str]]
+    """The plans in such an object, by the task's number from 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class CrewSpec:
     name: str
     tasks: tuple[TaskSpec, ...]
@@ -305,6 +332,7 @@ class CrewSpec:
     agents: tuple[AgentSpec, ...] = ()
     """Whom work may be delegated to; empty if nobody may delegate. An agent that does a task and is one of them is the
     same object."""
+    planner: Planner | None = None
 
 
 class StatePort(Protocol):

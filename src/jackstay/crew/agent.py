@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import BaseModel, Field, field_validator
 
-from jackstay.core.specs import AgentSpec
+from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew.agent_kickoff import (
     LiteAgentOutput,
@@ -20,6 +20,7 @@ from jackstay.crew.agent_kickoff import (
 )
 from jackstay.crew.base_agent import BaseAgent, by_the_engine
 from jackstay.crew.guardrails import checked_guardrail, guardrail_list
+from jackstay.crew.planning import PlanningConfig, planning_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.bridge import loop_is_running, run_async, run_sync
 from jackstay.engine.entry import guard_loading
@@ -43,6 +44,7 @@ class Agent(BaseAgent):
     crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
     `respect_context_window`: a conversation that has become too long for the model is made to fit, by showing it long texts
     shortened and by summing up; False: it is refused before it is sent.
+    `planning`: it makes a plan for each task before the work, as `planning_config` says; `reasoning` is the older name.
     `mcps`: MCP servers whose tools it has as well, at each task.
     """
 
@@ -58,6 +60,10 @@ class Agent(BaseAgent):
     guardrail: Any = None
     guardrail_max_retries: int = Field(default=3, ge=0)
     mcps: list[Any] | None = None
+    planning: bool = False
+    planning_config: PlanningConfig | None = None
+    reasoning: bool = False
+    max_reasoning_attempts: int | None = Field(default=None, ge=1)
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -137,7 +143,27 @@ class Agent(BaseAgent):
             date_format=self.date_format,
             tool_failure_policy=self.tool_failure_policy,
             servers=tool_servers(self.mcps or (), self._owner),
+            planning=self._planning.frozen(self._owner) if self._planning is not None else None,
         )
+
+    @property
+    def planning_enabled(self) -> bool:
+        """It makes a plan before the work."""
+        return self._planning is not None
+
+    @property
+    def _planning(self) -> PlanningConfig | None:
+        attempts = self.max_reasoning_attempts
+        return planning_of(self.planning, self.planning_config, reasoning=self.reasoning, attempts=attempts)
+
+    @property
+    def model_asked(self) -> tuple[tuple[ModelConfig, str], ...]:
+        """The models that its tasks need, and who asks them."""
+        planning = self._planning.frozen(self._owner) if self._planning is not None else None
+        plans = (
+            () if planning is None or planning.model is None else ((planning.model, f"the planning of {self._owner}"),)
+        )
+        return (*super().model_asked, *plans)
 
     def outline(self) -> dict[str, Any]:
         """What the fingerprint of a definition covers: names, prompts, schemas, models; no ids, no source text."""
@@ -146,4 +172,9 @@ class Agent(BaseAgent):
             "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
             "date": self.date_format if self.inject_date else None,
             **servers_outline(self.mcps or (), self._owner),
+            **(
+                {"planning": self._planning.model_dump(mode="json", exclude={"llm"})}
+                if self._planning is not None
+                else {}
+            ),
         }

@@ -89,7 +89,8 @@ def kickoff_of(
         name=None,
         description=last.content,
         expected_output="",
-        agent=agent.to_spec({}),
+        # Code of its own does the tasks of crews (CrewAI's rule).
+        agent=replace(agent.to_spec({}), own=None),
         output=form,
         present=lambda result: LiteAgentOutput(raw=result.raw, pydantic=result.value, agent_role=result.agent),
         guardrails=tuple(guardrail_def(each) for each in judges),
@@ -139,7 +140,7 @@ def _kickoff(
         encode=_encode,
         decode=lambda text: _decode(text, spec.output),
         models=(
-            (agent.model_config_used, f"agent '{agent.role}'"),
+            *agent.model_asked,
             *((config, f"the guardrail of agent '{agent.role}'") for config in judging),
         ),
         entry=entry_point(),

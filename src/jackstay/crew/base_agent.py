@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from jackstay.core.interpolation import interpolate
+from jackstay.core.prompts import planned_text
 from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig, OwnExecution, TaskSpec
 from jackstay.crew import accepted
@@ -203,7 +204,8 @@ def _seen(agent: BaseAgent, spec: TaskSpec) -> Task:
     """The task as the agent's code is given it: with its variables filled in, and its own alone."""
     from jackstay.crew.task import Task  # made of agents, so that it cannot stand on top
 
-    said = {"description": spec.description, "expected_output": spec.expected_output}
+    planned = f"\n\n{planned_text(spec.plan)}" if spec.plan else ""
+    said = {"description": f"{spec.description}{planned}", "expected_output": spec.expected_output}
     if spec.origin is None:
         return Task(**said, agent=agent)
     task: Task = spec.origin.model_copy(update={**said, "agent": agent, "tools": list(spec.origin.tools)})

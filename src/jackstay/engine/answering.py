@@ -12,6 +12,7 @@ from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
 from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.own_agent import run_own
+from jackstay.engine.planning import planned
 from jackstay.engine.scope import Scope
 
 
@@ -32,6 +33,7 @@ async def answered(
     if agent.own is not None:
         answer = await run_own(scope, task, agent, context)
     else:
+        user = await planned(scope, agent, user, tuple(tool.spec.name for tool in tools))
         answer = await run_agent(scope, agent, user, tools, task.output, after=after)
 
     def made() -> TaskResult:

@@ -17,6 +17,7 @@ from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.dates import todays_date
 from jackstay.engine.deadlines import watched
 from jackstay.engine.own_agent import run_own
+from jackstay.engine.planning import planned
 from jackstay.engine.scope import Scope
 
 
@@ -77,7 +78,9 @@ class _Delegated:
         async with watched(own):
             if agent.own is not None:
                 return (await run_own(own, work, agent, arguments["context"])).text
-            return (await run_agent(own, agent, user, self.crew.added_to(agent.tools_for(), chain))).text
+            tools = self.crew.added_to(agent.tools_for(), chain)
+            user = await planned(own, agent, user, tuple(tool.spec.name for tool in tools))
+            return (await run_agent(own, agent, user, tools)).text
 
 
 def _never(**_: Any) -> NoReturn:

@@ -260,7 +260,10 @@ def _question(
     guarded = [["guardrails", *(guardrail.question for guardrail in task.guardrails)]] if task.guardrails else []
     conditional = [["condition", output_hash(previous)]] if previous is not None else []
     delegating = [["coworkers", task.meant_for, *coworkers]] if coworkers else []
-    return digest([said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional, *delegating])
+    planned = [["plan", task.plan]] if task.plan else []
+    return digest(
+        [said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional, *delegating, *planned]
+    )
 
 
 def _write_file(task: TaskSpec, result: TaskResult) -> None:
