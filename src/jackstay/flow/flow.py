@@ -24,9 +24,10 @@ from jackstay.engine.own_step import refuse_in_a_loop, run_step
 from jackstay.engine.runtime import current_runtime
 from jackstay.errors import DefinitionError
 from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.persistence import FlowPersistence
 from jackstay.flow.plotting import Format, states_in, text_of, write
-from jackstay.flow.running import Running, copied, id_of
-from jackstay.flow.state import FlowState, fresh_state, with_inputs
+from jackstay.flow.running import Running, copied
+from jackstay.flow.state import FlowState, fresh_state, id_of, with_inputs
 
 # Existing code imports the decorators from here, as from CrewAI's `flow.flow`.
 __all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
@@ -50,6 +51,8 @@ class Flow(Generic[T]):
     deadline_s: float | None = None
     checkpoint: bool | CheckpointConfig | None = None
     """Accepted: the journal has every method in any case."""
+    persistence: FlowPersistence | None = None
+    """Where the state is saved, whatever `@persist` says."""
     _state_type: ClassVar[Any] = None
     _begins_at: Origin | None = None
 
@@ -61,7 +64,16 @@ class Flow(Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in ("name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s", "checkpoint"):
+        for name in (
+            "name",
+            "initial_state",
+            "max_method_calls",
+            "retry",
+            "budget",
+            "deadline_s",
+            "checkpoint",
+            "persistence",
+        ):
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)
@@ -114,16 +126,19 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """Runs the flow and blocks until it is done; returns what the method that completed last returned.
 
         A method's exception is raised as it was. `budget`, `deadline_s`, `run_key`, `resume`, `from_checkpoint`: see
-        `Crew.kickoff`.
+        `Crew.kickoff`. Of a flow with `@persist`: `inputs={"id": …}` goes on with the run of that state if it has not
+        finished, and else begins with the state as it was saved last; `restore_from_state_id` begins with a copy of one.
         """
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
             return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def akickoff(
@@ -135,12 +150,14 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """As `kickoff`, to be awaited. The flow's asynchronous methods run on the caller's loop."""
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -152,9 +169,11 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """The same as `akickoff`."""
         more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
+        more["restore_from_state_id"] = restore_from_state_id
         return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
 
     def replay(
@@ -265,7 +284,7 @@ class Flow(Generic[T]):
         return self.name or type(self).__name__
 
     def _initial(self) -> Any:
-        return self._state_type if self._state_type is not None else self.initial_state
+        return self.initial_state if self.initial_state is not None else self._state_type
 
     def _graph(self) -> FlowGraph:
         """All decorated methods, inherited ones too, in the order of their definition."""
