@@ -15,6 +15,7 @@ from jackstay.engine.scope import current_scope
 from jackstay.errors import DefinitionError, InputsError
 
 ALL = "*"
+_CONSTANT = frozenset({str, int, float, bool, type(None)})
 
 
 class FlowState(BaseModel):
@@ -134,15 +135,24 @@ class StateBox:
 
     def __init__(self, state: Any, codec: Codec) -> None:
         self.state, self._codec = state, codec
+        self._known: dict[str, tuple[Any, str]] = {}
+        """Fields that cannot change but by being set, with their texts: after each method most are what they were."""
 
     def fields(self) -> dict[str, str]:
         texts = {}
         for name, value in self._items():
-            try:
-                texts[name] = canonical_json(encode(value, name))
-            except RecursionError as error:
-                raise NotStorable(value, name) from error
+            known = self._known.get(name)
+            texts[name] = known[1] if known is not None and known[0] is value else self._text(name, value)
         return texts
+
+    def _text(self, name: str, value: Any) -> str:
+        try:
+            text = canonical_json(encode(value, name))
+        except RecursionError as error:
+            raise NotStorable(value, name) from error
+        if type(value) in _CONSTANT:
+            self._known[name] = (value, text)
+        return text
 
     def apply(self, changed: Mapping[str, Any], removed: Sequence[str]) -> None:
         for name, data in changed.items():
