@@ -40,6 +40,12 @@ MUTATIONS = {
     "agent.tool_failure_policy": Mutation(
         "crew/agent.py", "tool_failure_policy=self.tool_failure_policy,", "tool_failure_policy=None,"
     ),
+    "agent.respect_context_window": Mutation(
+        "engine/fitting.py", "if self._most is None or tokens_of(", "if True or tokens_of("
+    ),
+    "agent.planning": Mutation("engine/planning.py", "    if planning is None:\n", "    if True:\n"),
+    "crew.planning": Mutation("engine/planning.py", "    if planner is None:\n", "    if True:\n"),
+    "agent.execute_task": Mutation("crew/base_agent.py", "own=self._own_execution(texts) if own else None", "own=None"),
     "agent.use_system_prompt": Mutation(PROMPTS, "if not agent.use_system_prompt:", "if False:"),
     "agent.system_template": Mutation(PROMPTS, "if agent.system_template:", "if False:"),
     "agent.prompt_template": Mutation(
