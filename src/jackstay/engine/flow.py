@@ -69,6 +69,7 @@ class _FlowRun:
         self.live: dict[asyncio.Task[Any], Call] = {}
         self.ended: list[asyncio.Task[Any]] = []
         """In the order in which they have, which is that of their rows."""
+        self.one_ended = asyncio.Event()
         self.losers: set[asyncio.Task[Any]] = set()
         """Of races that others have won: cancelled, and awaited before the flow ends."""
         self.last: Any = None
@@ -80,15 +81,20 @@ class _FlowRun:
                 self.run.check(self.scope)
                 for call in calls:
                     task = asyncio.ensure_future(self._execute(call))
-                    task.add_done_callback(self.ended.append)
+                    task.add_done_callback(self._has_ended)
                     self.live[task] = call
-                await asyncio.wait(self.live, return_when=asyncio.FIRST_COMPLETED)
-                ended = self.ended.copy()
-                self.ended.clear()  # the list that the tasks know
+                # (Not `asyncio.wait`, which looks at every live method each time that one has ended.)
+                await self.one_ended.wait()
+                self.one_ended.clear()
+                ended, self.ended = self.ended, []
                 calls = [call for task in ended if task in self.live for call in self._after(task)]
         finally:
             await self._stop_the_rest()
         return self.last
+
+    def _has_ended(self, task: asyncio.Task[Any]) -> None:
+        self.ended.append(task)
+        self.one_ended.set()
 
     def _after(self, task: asyncio.Task[Any]) -> list[Call]:
         """The calls that may start now that this one has ended. Raises its exception, unless others still run its race."""
@@ -100,11 +106,14 @@ class _FlowRun:
             return []
         self.last = task.result()
         calls = self.progress.complete(call.method, call.number, self.last)
-        for other in [other for other, its in self.live.items() if not self.progress.is_running(its)]:
+        for other in self._losers() if self.progress.has_races else ():
             del self.live[other]
             other.cancel()
             self.losers.add(other)
         return calls
+
+    def _losers(self) -> list[asyncio.Task[Any]]:
+        return [task for task, call in self.live.items() if not self.progress.is_running(call)]
 
     def _goes_on_without(self, call: Call) -> bool:
         return self.run.stopped(self.scope) is None and self.progress.fail(call.method, call.number)
