@@ -99,6 +99,7 @@ class Running:
         async def body(scope: Any) -> Any:
             if scope.path == "" and takes_runs_id:
                 box.apply({"id": scope.run.id}, ())
+                flow._id_given = True  # kept by later kickoffs, though this one may fail
             return await run_flow(scope, spec)
 
         return Kickoff(
