@@ -190,6 +190,13 @@ MUTATIONS = {
     "tool.llm_guardrail": Mutation("crew/llm_guardrail.py", "    if result.valid:\n", "    if True:\n"),
     "around.event_bus": Mutation("events/bus.py", "            self._set({})\n", "            pass\n"),
     "around.event_order": Mutation("events/bus.py", 'failed(f"the handler {name}', 'str(f"the handler {name}'),
+    "around.crew_base": Mutation(
+        "project/decorators.py", "return marked(once(method), kind)", "return marked(method, kind)"
+    ),
+    "around.crew_base.yaml": Mutation("project/sections.py", "if key not in self._form.keys:", "if False:"),
+    "cli.create.crew": Mutation(
+        "cli/creating.py", 'text + (f"# {_OUR_KEY}=sim/demo\\n" if keyed', 'text + (f"# {_OUR_KEY}=sim/demo\\n" if True'
+    ),
     "around.tool_hooks": Mutation(
         "engine/tool_hooks.py", "return call if changed is None else", "return call if True else"
     ),

@@ -298,8 +298,8 @@ event_order | P0 | better | handlers hear their own run's events in order; one t
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
 event_names.flows | P0 | same | flows and their methods: created, started, finished, failed
-crew_base | P0 | absent | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
-crew_base.yaml | P0 | absent | `agents.yaml`, `tasks.yaml`, names in them resolved to methods
+crew_base | P0 | same | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
+crew_base.yaml | P0 | better | `agents.yaml`, `tasks.yaml`, names in them resolved to methods; a mistake is said with file, line and key before anything is asked
 llm_hooks | P1 | same | `@before_llm_call`, `@after_llm_call`: change, forbid, replace
 tool_hooks | P1 | same | `@before_tool_call`, `@after_tool_call`: change, forbid, replace
 interception | P1 | same | `on(point)`, `dispatch`, `HookAborted`, `scoped_hooks`
@@ -318,14 +318,14 @@ COMMANDS = table(
     "Commands",
     "cli",
     """
-create.crew | P0 | absent | `jackstay create crew NAME`: a project that runs at once
-create.flow | P0 | absent | `jackstay create flow NAME`
+create.crew | P0 | same | `jackstay create crew NAME`: a project that runs at once
+create.flow | P0 | same | `jackstay create flow NAME`: a flow with a crew in it
 run | P0 | same | `jackstay run`: projects of CrewAI's template, scripts, objects; `--inputs`
 replay | P0 | better | `jackstay replay`: a task of any run
 log_tasks_outputs | P0 | better | `jackstay log-tasks-outputs`: tasks of all runs, with the ids for a replay
 flow.plot | P0 | same | `jackstay flow plot`
-flow.kickoff | P0 | absent | `crewai flow kickoff`: it is `jackstay run`
-flow.add_crew | P0 | absent | `crewai flow add-crew`
+flow.kickoff | P0 | same | `jackstay flow kickoff`: it is `jackstay run`
+flow.add_crew | P0 | same | `jackstay flow add-crew NAME`: another crew in a flow's project
 checkpoint.list | P0 | better | every run, and what of it has completed
 checkpoint.info | P0 | better | what a checkpoint has, and what would run from it
 checkpoint.resume | P0 | better | goes on behind any task or method

@@ -47,12 +47,23 @@ class Running:
         self._original = flow
         self._owns = flow._busy.acquire(blocking=False)
         self.flow = flow if self._owns else copied(flow)
+        self._kept = False
 
     def __enter__(self) -> Running:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self.let_go()
+
+    def kept(self) -> Running:
+        """Goes on after its block, until it is let go."""
+        self._kept = True
+        return self
+
+    def let_go(self) -> None:
         if self._owns:
+            self._owns = False
             self._original._busy.release()
 
     def prepared(

@@ -17,6 +17,7 @@ from jackstay.engine.scope import current_scope
 from jackstay.errors import DefinitionError, InputsError
 
 ALL = "*"
+_CONSTANT = frozenset({str, int, float, bool, type(None)})
 
 
 class FlowState(BaseModel):
@@ -66,7 +67,7 @@ class DictState(dict[str, Any]):
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
 
-    def __ior__(self, other: Any) -> DictState:  # type: ignore[override, misc]
+    def __ior__(self, other: Any) -> DictState:  # type: ignore[override]
         self.update(other)
         return self
 
@@ -173,6 +174,8 @@ class StateBox:
 
     def __init__(self, state: Any, codec: Codec, given: Mapping[str, Any] | None = None) -> None:
         self.state, self._codec, self._given = state, codec, dict(given or {})
+        self._known: dict[str, tuple[Any, str]] = {}
+        """Fields that cannot change but by being set, with their texts: after each method most are what they were."""
 
     @property
     def id(self) -> str:
@@ -180,7 +183,11 @@ class StateBox:
         return "" if found is None else str(found)
 
     def fields(self) -> dict[str, str]:
-        return {name: self._text(name, value) for name, value in self._items()}
+        texts = {}
+        for name, value in self._items():
+            known = self._known.get(name)
+            texts[name] = known[1] if known is not None and known[0] is value else self._text(name, value)
+        return texts
 
     def _text(self, name: str, value: Any) -> str:
         try:
@@ -188,7 +195,9 @@ class StateBox:
             text = canonical_json(data)
         except RecursionError as error:
             raise NotStorable(value, name) from error
-        if '"class":' in text:
+        if type(value) in _CONSTANT:
+            self._known[name] = (value, text)
+        elif '"class":' in text:
             check_classes(data, self._codec.classes, name)
         return text
 
