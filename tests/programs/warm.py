@@ -44,6 +44,7 @@ PRELOADED = (
     "tests.programs.mixed_runs",
     "tests.programs.paying_crew",
     "tests.programs.reviewed_flow",
+    "tests.programs.random_flow",
 )
 
 

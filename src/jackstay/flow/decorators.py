@@ -29,6 +29,8 @@ class Mark:
     emits: tuple[str, ...] | None = None
     retry: Retry | None = None
     feedback: FeedbackSpec | None = None
+    takes: bool = False
+    """It has a parameter besides `self`. (Asked once: a kickoff looks at every method.)"""
 
 
 def start(condition: Given | None = None, *, retry: Retry | None = None) -> Callable[[F], F]:
@@ -97,12 +99,7 @@ def parse(given: Given | Any, where: str) -> Condition:
 
 def method_spec(name: str, method: Callable[..., Any], mark: Mark) -> MethodSpec:
     """The specification of a bound method."""
-    parameters = [
-        p
-        for p in inspect.signature(method).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    takes = bool(parameters) and mark.condition is not None
+    takes = mark.takes and mark.condition is not None
     # With feedback the labels are those of the person's word, whatever else the method says of itself.
     emits = mark.feedback.emit if mark.feedback is not None and mark.feedback.emit else mark.emits
     return MethodSpec(name, method, mark.start, mark.condition, mark.router, emits, takes, mark.retry, mark.feedback)
@@ -120,8 +117,14 @@ def _again(retry: Retry | None) -> dict[str, Any]:
 
 def marked(method: F, **changes: Any) -> F:
     """The method with these fields of its mark changed."""
-    setattr(method, _MARK, replace(mark_of(method) or Mark(), **changes))
+    known = mark_of(method) or Mark(takes=_takes_argument(method))
+    setattr(method, _MARK, replace(known, **changes))
     return method
+
+
+def _takes_argument(method: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(method).parameters.values()
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) > 1
 
 
 def _is_method(function: Any) -> bool:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
-from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems
+from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems, unheard
 from jackstay.core.retry import Retry
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy
 from jackstay.crew.output import UsageMetrics
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.checkpoints import Origin
 from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome
 from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.own_step import refuse_in_a_loop, run_step
-from jackstay.engine.runtime import current_runtime
+from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
 from jackstay.flow.asking import AsksPeople
 from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
@@ -29,6 +31,9 @@ from jackstay.flow.persistence import FlowPersistence
 from jackstay.flow.plotting import Format, states_in, text_of, write
 from jackstay.flow.running import Running, copied
 from jackstay.flow.state import FlowState, fresh_state, id_of, with_inputs
+
+if TYPE_CHECKING:
+    from jackstay.flow.streaming import AsyncStreamSession, StreamSession
 
 # Existing code imports the decorators from here, as from CrewAI's `flow.flow`.
 __all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
@@ -54,6 +59,10 @@ class Flow(AsksPeople, Generic[T]):
     """Accepted: the journal has every method in any case."""
     persistence: FlowPersistence | None = None
     """Where the state is saved, whatever `@persist` says."""
+    stream: bool = False
+    """Kickoffs are `StreamSession`s, awaited ones `AsyncStreamSession`s."""
+    strict: bool = False
+    """A label that nothing listens to is refused when the flow is made; else it is a warning."""
     _state_type: ClassVar[Any] = None
     _begins_at: Origin | None = None
 
@@ -75,6 +84,8 @@ class Flow(AsksPeople, Generic[T]):
             "checkpoint",
             "persistence",
             "input_provider",
+            "stream",
+            "strict",
         ):
             if name in fields:
                 setattr(self, name, fields.pop(name))
@@ -82,9 +93,12 @@ class Flow(AsksPeople, Generic[T]):
         self._id_given = "id" in fields
         self._busy = threading.Lock()
         self._outcome: Outcome | None = None
-        found = problems(self._graph())
-        if found:
-            raise DefinitionError(f"flow {self._name}: {'; '.join(found)}")
+        graph = self._graph()
+        found, loose = problems(graph), unheard(graph)
+        if found or (loose and self.strict):
+            raise DefinitionError(f"flow {self._name}: {'; '.join([*found, *loose])}")
+        if loose:
+            warnings.warn(f"flow {self._name}: {'; '.join(loose)}: the flow ends there", UserWarning, stacklevel=2)
 
     # --- what users read -----------------------------------------------------------------------------------------------
 
@@ -141,6 +155,8 @@ class Flow(AsksPeople, Generic[T]):
         with Running(self) as running:
             begins = (from_checkpoint, restore_from_state_id)
             kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            if self.stream:
+                return _session(runtime, running.kept(), kickoff)
             return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def akickoff(
@@ -160,6 +176,8 @@ class Flow(AsksPeople, Generic[T]):
         with Running(self) as running:
             begins = (from_checkpoint, restore_from_state_id)
             kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            if self.stream:
+                return _async_session(runtime, running.kept(), kickoff)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -177,6 +195,45 @@ class Flow(AsksPeople, Generic[T]):
         more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
         more["restore_from_state_id"] = restore_from_state_id
         return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
+
+    def stream_events(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
+    ) -> StreamSession:
+        """A kickoff that is iterated: everything that happens in it comes out as frames, the result at the end
+        (`.result`). The arguments are those of `kickoff`; `stream=True` makes every kickoff one of these."""
+        guard_loading()
+        runtime = current_runtime()
+        with Running(self) as running:
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            return _session(runtime, running.kept(), kickoff)
+
+    def astream(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
+    ) -> AsyncStreamSession:
+        """As `stream_events`, for `async for`. The flow's asynchronous methods run on the caller's loop."""
+        guard_loading()
+        runtime = current_runtime()
+        with Running(self) as running:
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            return _async_session(runtime, running.kept(), kickoff)
 
     def replay(
         self,
@@ -299,6 +356,19 @@ class Flow(AsksPeople, Generic[T]):
                 elif name in methods and callable(function):
                     del methods[name]  # overridden without a decorator: no flow method any more
         return FlowGraph(methods, self.max_method_calls)
+
+
+def _session(runtime: Runtime, running: Running, kickoff: Kickoff) -> StreamSession:
+    # When it is wanted: with it come the classes of all events.
+    from jackstay.flow.streaming import StreamSession
+
+    return StreamSession(runtime, running, kickoff)
+
+
+def _async_session(runtime: Runtime, running: Running, kickoff: Kickoff) -> AsyncStreamSession:
+    from jackstay.flow.streaming import AsyncStreamSession  # as above
+
+    return AsyncStreamSession(runtime, running, kickoff)
 
 
 def _condition_outline(condition: Condition | None) -> Any:

@@ -17,6 +17,7 @@ from jackstay.engine.scope import current_scope
 from jackstay.errors import DefinitionError, InputsError
 
 ALL = "*"
+_CONSTANT = frozenset({str, int, float, bool, type(None)})
 
 
 class FlowState(BaseModel):
@@ -66,7 +67,7 @@ class DictState(dict[str, Any]):
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
 
-    def __ior__(self, other: Any) -> DictState:  # type: ignore[override, misc]
+    def __ior__(self, other: Any) -> DictState:  # type: ignore[override]
         self.update(other)
         return self
 
@@ -173,6 +174,8 @@ class StateBox:
 
     def __init__(self, state: Any, codec: Codec, given: Mapping[str, Any] | None = None) -> None:
         self.state, self._codec, self._given = state, codec, dict(given or {})
+        self._known: dict[str, tuple[Any, str]] = {}
+        """Fields that cannot change but by being set, with their texts: after each method most are what they were."""
 
     @property
     def id(self) -> str:
@@ -180,7 +183,11 @@ class StateBox:
         return "" if found is None else str(found)
 
     def fields(self) -> dict[str, str]:
-        return {name: self._text(name, value) for name, value in self._items()}
+        texts = {}
+        for name, value in self._items():
+            known = self._known.get(name)
+            texts[name] = known[1] if known is not None and known[0] is value else self._text(name, value)
+        return texts
 
     def _text(self, name: str, value: Any) -> str:
         try:
@@ -188,7 +195,9 @@ class StateBox:
             text = canonical_json(data)
         except RecursionError as error:
             raise NotStorable(value, name) from error
-        if '"class":' in text:
+        if type(value) in _CONSTANT:
+            self._known[name] = (value, text)
+        elif '"class":' in text:
             check_classes(data, self._codec.classes, name)
         return text
 
@@ -219,7 +228,20 @@ class StateBox:
             names = {*fields, *(field.alias for field in fields.values())}
             values = {name: value for name, value in values.items() if name in names}
         made = validated(type(self.state), values, "the saved state does not fit the program")
-        made = with_inputs(made, self._given)
+        self._become(with_inputs(made, self._given))
+
+    def take(self, inputs: Mapping[str, Any], removed: Sequence[str]) -> None:
+        """Other inputs than those that it was made with. Raises `InputsError` for what does not fit."""
+        self._given = dict(inputs)
+        if isinstance(self.state, dict):
+            for name in removed:
+                dict.pop(self.state, name, None)
+            dict.update(self.state, inputs)
+            return
+        values = {name: value for name, value in self._items() if name not in removed}
+        self._become(validated(type(self.state), {**values, **inputs}, "Invalid inputs for structured state"))
+
+    def _become(self, made: BaseModel) -> None:
         for slot in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__"):
             object.__setattr__(self.state, slot, object.__getattribute__(made, slot))
 
