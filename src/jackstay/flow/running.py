@@ -102,6 +102,7 @@ class Running:
         async def body(scope: Scope) -> Any:
             if scope.path == "" and takes_runs_id:
                 box.apply({"id": scope.run.id}, ())
+                flow._id_given = True  # kept by later kickoffs, though this one may fail
             await _hooked_inputs(scope, given, plain, box)
             return await _hooked_output(scope, await run_flow(scope, spec))
 
