@@ -46,6 +46,7 @@ MUTATIONS = {
     ),
     "agent.planning": Mutation("engine/planning.py", "    if planning is None:\n", "    if True:\n"),
     "crew.planning": Mutation("engine/planning.py", "    if planner is None:\n", "    if True:\n"),
+    "agent.response_template": Mutation(PROMPTS, 'if mark in (agent.response_template or ""):', "if False:"),
     "agent.execute_task": Mutation("crew/base_agent.py", "own=self._own_execution(texts) if own else None", "own=None"),
     "agent.use_system_prompt": Mutation(PROMPTS, "if not agent.use_system_prompt:", "if False:"),
     "agent.system_template": Mutation(PROMPTS, "if agent.system_template:", "if False:"),

@@ -71,7 +71,7 @@ max_rpm | P0 | better | requests per minute, shared by copies and by other proce
 max_retry_limit | P0 | better | 2; counts per task, not per lifetime, and not on top of the retries of calls over the wire
 max_execution_time | P0 | better | seconds per task; the work stops then, also under a synchronous kickoff
 allow_delegation | P0 | same | off; on: two tools over the crew's other agents
-step_callback | P0 | better | called with each turn's tool calls, and never with a final answer, which CrewAI does in some cases
+step_callback | P0 | better | called with each turn's tool calls, and with every answer as an object with `output`, which CrewAI does in some cases
 respect_context_window | P0 | better | counted before it is sent: long texts are shown shortened, with a tool that reads on; what is too long all the same is summed up; off: an error, and nothing is sent
 mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
@@ -83,7 +83,7 @@ tool_failure_policy | P1 | same | what follows from a tool's stated failure: `ig
 use_system_prompt | P1 | same | off: the system text stands in the user message
 system_template | P1 | same | a template around the system text
 prompt_template | P1 | same | a template around the prompt
-response_template | P1 | warned | a template around the answer
+response_template | P1 | same | what stands behind `{{ .Response }}` in it is a word at which the model stops
 inject_date | P1 | better | the date is in the prompt; recorded, so that a resume on another day asks the same
 date_format | P1 | same | how that date is written
 guardrail | P1 | same | of `Agent.kickoff`: a function, or words for a model to judge by

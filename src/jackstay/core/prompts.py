@@ -221,6 +221,14 @@ def review_text(said: str) -> str:
     )
 
 
+def ends_with(agent: AgentSpec) -> str:
+    """What stands behind the answer in the agent's `response_template`: there its model stops. Empty: nothing does."""
+    for mark in ("{{ .Response }}", "{{.Response}}"):
+        if mark in (agent.response_template or ""):
+            return (agent.response_template or "").partition(mark)[2].strip()
+    return ""
+
+
 def _fill_template(template: str, text: str) -> str:
     for mark in ("{{ .System }}", "{{.System}}", "{{ .Prompt }}", "{{.Prompt}}"):
         template = template.replace(mark, text)

@@ -195,6 +195,7 @@ class AgentSpec:
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
+    response_template: str | None = None
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"

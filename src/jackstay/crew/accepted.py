@@ -34,7 +34,6 @@ AGENT = frozenset(
         "from_repository",
         "a2a",
         "executor_class",
-        "response_template",
         "verbose",
     }
 )
