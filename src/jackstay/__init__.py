@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jackstay.flow import and_ as and_
     from jackstay.flow import listen as listen
     from jackstay.flow import or_ as or_
+    from jackstay.flow import persist as persist
     from jackstay.flow import router as router
     from jackstay.flow import start as start
     from jackstay.llm import LLM as LLM
@@ -58,7 +59,7 @@ _HOMES = {
     "jackstay.crew.agent_kickoff": ("LiteAgentOutput",),
     "jackstay.crew.llm_guardrail": ("HallucinationGuardrail", "LLMGuardrail"),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
-    "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
+    "jackstay.flow": ("Flow", "and_", "listen", "or_", "persist", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
     "jackstay.engine.deciding": ("decide",),
     "jackstay.engine.runtime": ("Runtime",),

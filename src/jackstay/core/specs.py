@@ -293,6 +293,11 @@ class CrewSpec:
 class StatePort(Protocol):
     """A flow's state as the engine sees it: fields that can be read as JSON and set again."""
 
+    @property
+    def id(self) -> str:
+        """Empty if it has none."""
+        ...
+
     def fields(self) -> dict[str, str]:
         """Every top-level field as JSON text (see `core.values`). Raises `NotStorable` naming the field."""
         ...
@@ -305,9 +310,36 @@ class StatePort(Protocol):
         """Which of this state's fields a method's marks name."""
         ...
 
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Takes these values instead of what it has; its id and the kickoff's inputs stay. Raises `InputsError`."""
+        ...
+
+    def copied(self) -> Any:
+        """The state as a dict or a model of its own, equal to it. Raises `NotStorable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """How a flow's state outlives its runs, by its id. A store is an object with CrewAI's `save_state` and `load_state`, and
+    user code; None: the journal, which has the state anyway."""
+
+    stores: Mapping[str, Any]
+    """Where to the state goes after each method that is persisted."""
+    source: Any
+    """Where from a saved state is loaded."""
+    told: Set[str] = frozenset()
+    """Methods after which it is said that the state was saved."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlowSpec:
     name: str
     graph: FlowGraph
     state: StatePort
+    saving: Saving | None = None
+    """None: the state is of this run only."""
+    restore: str | None = None
+    """The id of the saved state with which it begins, if there is one."""
+    replayed: tuple[str, str] | None = None
+    """Run and scope that it replays: with other inputs it begins with the state that was there before them."""

@@ -8,11 +8,13 @@ from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
+from jackstay.core.flow_state import address
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered
-from jackstay.core.records import StepRow, StepStatus
+from jackstay.core.records import SAVED, StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.engine.persisting import Saver, failed, restore
 from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
@@ -25,24 +27,34 @@ from jackstay.errors import InputsError
 async def run_flow(scope: Scope, flow: FlowSpec) -> Any:
     """The value of the method that completed last. A method's exception reaches the caller as it was raised, after the
     methods beside it were cancelled and awaited."""
-    _restore_start(scope, flow)
+    await _restore_start(scope, flow)
     return await _FlowRun(scope, flow).perform()
 
 
-def _restore_start(scope: Scope, flow: FlowSpec) -> None:
+async def _restore_start(scope: Scope, flow: FlowSpec) -> None:
     """The state at the kickoff is input: recorded before the first method runs, and put back on resume."""
+    path = scope.numbered("@state")
+    row = scope.run.find(path, digest("state"))
+    if row is None:
+        await restore(scope, flow)
     try:
         fields = flow.state.fields()
     except NotStorable as error:
         raise InputsError(f"the state of flow {flow.name} cannot be stored: {error}; nothing has been run") from error
-    path = scope.numbered("@state")
-    row = scope.run.find(path, digest("state"))
     if row is not None:
         recorded = json.loads(row.result or "{}")
         flow.state.apply(recorded, [name for name in fields if name not in recorded])
         return
+    saved_as = address(flow.state.id) if flow.saving is not None else None
     row = scope.run.step_row(
-        scope.run.began(), path, "input", "state", "succeeded", digest("state"), result=_object(fields)
+        scope.run.began(),
+        path,
+        "input",
+        "state",
+        "succeeded",
+        digest("state"),
+        request=saved_as,
+        result=_object(fields),
     )
     scope.run.defer(row)
 
@@ -51,6 +63,7 @@ class _FlowRun:
     def __init__(self, scope: Scope, flow: FlowSpec) -> None:
         self.scope, self.flow, self.run = scope, flow, scope.run
         self.progress = FlowProgress(flow.graph)
+        self.saver = Saver(flow)
         self.live: dict[asyncio.Task[Any], Call] = {}
         self.ended: list[asyncio.Task[Any]] = []
         """In the order in which they have, which is that of their rows."""
@@ -147,22 +160,24 @@ class _FlowRun:
             await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
             # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
             self.run.check(scope)
+            await self.saver.save(scope, call.method)
             return result
 
         async def prepare() -> None:
             # It begins with the state that it found, and reads what it has recorded, as in a run that is resumed.
-            self._put_back(before, self._changed_in(scope, before, alone=alone and len(self.live) == 1))
+            self._put_back(before, self._changed_in(scope, before, self._fields(), alone=alone and len(self.live) == 1))
             await self.run.recall(path)
 
         try:
             result = await retried(scope, method.retry, attempt, prepare=prepare)
+            status, text = self._outcome(scope, call, result, before, alone=alone and len(self.live) == 1)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             await self._failed(scope, call, began, error)
             raise
-        status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
-        await self.run.commit(self._row(scope, call, status, began, result=text))
+        flags = SAVED if self.saver.saves_to_journal(call.method) else None
+        await self.run.commit(self._row(scope, call, status, began, result=text, flags=flags))
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
         about = (scope, self.flow.state, result)
         self.run.tell("method_finished", path, method=call.method, duration_s=duration_s, about=about)
@@ -179,7 +194,9 @@ class _FlowRun:
         except NotStorable:
             return {}  # the method that put it there has said so, and nothing after it is recorded either
 
-    def _outcome(self, scope: Scope, result: Any, before: dict[str, str], *, alone: bool) -> tuple[StepStatus, str]:
+    def _outcome(
+        self, scope: Scope, call: Call, result: Any, before: dict[str, str], *, alone: bool
+    ) -> tuple[StepStatus, str]:
         """The method's value and the top-level state fields that it used and changed.
 
         Not a whole snapshot: with another method half-way that one's unfinished writes would be recorded as done, and
@@ -187,18 +204,28 @@ class _FlowRun:
         """
         try:
             after = self.flow.state.fields()
-            value = self.run.runtime.codec.dumps(result)
         except NotStorable as error:
-            self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
-            return "opaque", "{}"
-        mine = self._changed_in(scope, before, alone=alone)
+            if self.saver.saves_to_journal(call.method):
+                raise failed(error) from error
+            return self._opaque(scope, error, {})
+        mine = self._changed_in(scope, before, after, alone=alone)
         changed = _object({name: after[name] for name in mine if name in after})
         removed = canonical_json([name for name in mine if name not in after])
-        return "succeeded", _object({"removed": removed, "state": changed, "value": value})
+        parts = {"removed": removed, "state": changed}
+        try:
+            parts["value"] = self.run.runtime.codec.dumps(result)
+        except NotStorable as error:
+            return self._opaque(scope, error, parts)
+        return "succeeded", _object(parts)
 
-    def _changed_in(self, scope: Scope, before: dict[str, str], *, alone: bool) -> list[str]:
+    def _opaque(self, scope: Scope, error: NotStorable, parts: dict[str, str]) -> tuple[StepStatus, str]:
+        """Nothing goes on from there; the state that it left can be told all the same."""
+        self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
+        return "opaque", _object(parts)
+
+    def _changed_in(self, scope: Scope, before: dict[str, str], after: dict[str, str], *, alone: bool) -> list[str]:
         """The top-level fields that the method has used and changed."""
-        after, touched = self._fields(), self.flow.state.touched_by(scope.touched)
+        touched = self.flow.state.touched_by(scope.touched)
         return [
             name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
         ]

@@ -1,4 +1,4 @@
-"""Flows: `Flow`, `start`, `listen`, `router`, `or_`, `and_`."""
+"""Flows: `Flow`, `start`, `listen`, `router`, `or_`, `and_`, `persist`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.flow.decorators import and_, listen, or_, router, start
 from jackstay.flow.flow import Flow
+from jackstay.flow.persistence import FlowPersistence, SQLiteFlowPersistence, persist, set_flow_persistence_factory
 from jackstay.flow.state import FlowState
 
 if TYPE_CHECKING:
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncStreamSession",
     "Flow",
+    "FlowPersistence",
     "FlowState",
+    "SQLiteFlowPersistence",
     "StreamFrame",
     "StreamSession",
     "and_",
     "listen",
     "or_",
+    "persist",
     "router",
+    "set_flow_persistence_factory",
     "start",
 ]
 

@@ -24,10 +24,12 @@ from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.own_step import refuse_in_a_loop, run_step
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
-from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.decorators import Mark, and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.definition import ConfigDefinition, FlowDefinition, definition_of
+from jackstay.flow.persistence import FlowPersistence
 from jackstay.flow.plotting import Format, states_in, text_of, write
-from jackstay.flow.running import Running, copied, id_of
-from jackstay.flow.state import FlowState, fresh_state, with_inputs
+from jackstay.flow.running import Running, copied, outputs_in
+from jackstay.flow.state import FlowState, fresh_state, id_of, with_inputs
 
 if TYPE_CHECKING:
     from jackstay.flow.streaming import AsyncStreamSession, StreamSession
@@ -56,6 +58,11 @@ class Flow(Generic[T]):
     """Accepted: the journal has every method in any case."""
     stream: bool = False
     """Kickoffs are `StreamSession`s, awaited ones `AsyncStreamSession`s."""
+    tracing: bool | None = None
+    suppress_flow_events: bool = False
+    """Accepted: nothing is sent anywhere, and nothing is printed."""
+    persistence: FlowPersistence | None = None
+    """Where the state is saved, whatever `@persist` says."""
     _state_type: ClassVar[Any] = None
     _begins_at: Origin | None = None
 
@@ -76,6 +83,9 @@ class Flow(Generic[T]):
             "deadline_s",
             "checkpoint",
             "stream",
+            "tracing",
+            "suppress_flow_events",
+            "persistence",
         ):
             if name in fields:
                 setattr(self, name, fields.pop(name))
@@ -104,6 +114,11 @@ class Flow(Generic[T]):
         return self._outcome.run_id if self._outcome else None
 
     @property
+    def method_outputs(self) -> list[Any]:
+        """What the methods of the last finished run returned, in the order in which they completed."""
+        return outputs_in(current_runtime(), self._outcome) if self._outcome else []
+
+    @property
     def usage_metrics(self) -> UsageMetrics:
         """Tokens of the last finished run, everything inside it included."""
         return UsageMetrics.of(self._outcome.bill) if self._outcome else UsageMetrics()
@@ -129,16 +144,19 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """Runs the flow and blocks until it is done; returns what the method that completed last returned.
 
         A method's exception is raised as it was. `budget`, `deadline_s`, `run_key`, `resume`, `from_checkpoint`: see
-        `Crew.kickoff`.
+        `Crew.kickoff`. Of a flow with `@persist`: `inputs={"id": …}` goes on with the run of that state if it has not
+        finished, and else begins with the state as it was saved last; `restore_from_state_id` begins with a copy of one.
         """
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
             if self.stream:
                 return _session(runtime, running.kept(), kickoff)
             return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
@@ -152,12 +170,14 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """As `kickoff`, to be awaited. The flow's asynchronous methods run on the caller's loop."""
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
             if self.stream:
                 return _async_session(runtime, running.kept(), kickoff)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
@@ -171,9 +191,11 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """The same as `akickoff`."""
         more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
+        more["restore_from_state_id"] = restore_from_state_id
         return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
 
     def stream_events(
@@ -185,13 +207,15 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> StreamSession:
         """A kickoff that is iterated: everything that happens in it comes out as frames, the result at the end
         (`.result`). The arguments are those of `kickoff`; `stream=True` makes every kickoff one of these."""
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
             return _session(runtime, running.kept(), kickoff)
 
     def astream(
@@ -203,12 +227,14 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> AsyncStreamSession:
         """As `stream_events`, for `async for`. The flow's asynchronous methods run on the caller's loop."""
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
             return _async_session(runtime, running.kept(), kickoff)
 
     def replay(
@@ -297,6 +323,13 @@ class Flow(Generic[T]):
             webbrowser.open(path.as_uri())
         return str(path)
 
+    @classmethod
+    def flow_definition(cls) -> FlowDefinition:
+        """The flow as data: its methods and what they listen to, its state, its settings. It can be written as JSON."""
+        state = cls.initial_state if cls.initial_state is not None else cls._state_type
+        config = ConfigDefinition(stream=cls.stream, max_method_calls=cls.max_method_calls)
+        return definition_of(cls, cls._marks(), state, config)
+
     @property
     def fingerprint(self) -> str:
         """The methods, what they listen to, and the names of the state's fields; no source text."""
@@ -319,19 +352,24 @@ class Flow(Generic[T]):
         return self.name or type(self).__name__
 
     def _initial(self) -> Any:
-        return self._state_type if self._state_type is not None else self.initial_state
+        return self.initial_state if self.initial_state is not None else self._state_type
 
     def _graph(self) -> FlowGraph:
         """All decorated methods, inherited ones too, in the order of their definition."""
-        methods = {}
-        for cls in reversed(type(self).__mro__):
-            for name, function in vars(cls).items():
+        methods = {name: method_spec(name, getattr(self, name), mark) for name, mark in self._marks().items()}
+        return FlowGraph(methods, self.max_method_calls)
+
+    @classmethod
+    def _marks(cls) -> dict[str, Mark]:
+        marks: dict[str, Mark] = {}
+        for each in reversed(cls.__mro__):
+            for name, function in vars(each).items():
                 mark = mark_of(function)
                 if mark is not None:
-                    methods[name] = method_spec(name, getattr(self, name), mark)
-                elif name in methods and callable(function):
-                    del methods[name]  # overridden without a decorator: no flow method any more
-        return FlowGraph(methods, self.max_method_calls)
+                    marks[name] = mark
+                elif name in marks and callable(function):
+                    del marks[name]  # overridden without a decorator: no flow method any more
+        return marks
 
 
 def _session(runtime: Runtime, running: Running, kickoff: Kickoff) -> StreamSession:
