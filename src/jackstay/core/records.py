@@ -293,3 +293,7 @@ class RunFilter:
     forked_from: str | None = None
     before: str | None = None
     """A run id: only older runs (paging)."""
+    since: datetime | None = None
+    """Only runs made then or later."""
+    crew: str | None = None
+    """Only runs of the crew with this name, or in which it was kicked off."""

@@ -6,14 +6,14 @@ import asyncio
 import json
 from typing import Any
 
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import digest
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
-from jackstay.core.flow_state import address
+from jackstay.core.flow_state import StateRecord, address, joined
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered
 from jackstay.core.records import SAVED, StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
-from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.core.values import NotStorable, UnknownClass, check_classes
 from jackstay.engine.persisting import Saver, failed, restore
 from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
@@ -27,11 +27,10 @@ from jackstay.errors import InputsError
 async def run_flow(scope: Scope, flow: FlowSpec) -> Any:
     """The value of the method that completed last. A method's exception reaches the caller as it was raised, after the
     methods beside it were cancelled and awaited."""
-    await _restore_start(scope, flow)
-    return await _FlowRun(scope, flow).perform()
+    return await _FlowRun(scope, flow, await _restore_start(scope, flow)).perform()
 
 
-async def _restore_start(scope: Scope, flow: FlowSpec) -> None:
+async def _restore_start(scope: Scope, flow: FlowSpec) -> StateRecord:
     """The state at the kickoff is input: recorded before the first method runs, and put back on resume."""
     path = scope.numbered("@state")
     row = scope.run.find(path, digest("state"))
@@ -44,7 +43,7 @@ async def _restore_start(scope: Scope, flow: FlowSpec) -> None:
     if row is not None:
         recorded = json.loads(row.result or "{}")
         flow.state.apply(recorded, [name for name in fields if name not in recorded])
-        return
+        return StateRecord(recorded)
     saved_as = address(flow.state.id) if flow.saving is not None else None
     row = scope.run.step_row(
         scope.run.began(),
@@ -54,14 +53,17 @@ async def _restore_start(scope: Scope, flow: FlowSpec) -> None:
         "succeeded",
         digest("state"),
         request=saved_as,
-        result=_object(fields),
+        result=joined(fields),
     )
     scope.run.defer(row)
+    return StateRecord.of_texts(fields)
 
 
 class _FlowRun:
-    def __init__(self, scope: Scope, flow: FlowSpec) -> None:
-        self.scope, self.flow, self.run = scope, flow, scope.run
+    def __init__(self, scope: Scope, flow: FlowSpec, record: StateRecord) -> None:
+        self.scope, self.flow, self.run, self.record = scope, flow, scope.run, record
+        self.texts: dict[str, str] | None = None
+        """The state's fields after the last method, if none has begun since."""
         self.progress = FlowProgress(flow.graph)
         self.saver = Saver(flow)
         self.live: dict[asyncio.Task[Any], Call] = {}
@@ -118,37 +120,67 @@ class _FlowRun:
 
     def _feed_recorded(self) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
+        start, unfit = self.record.data, set[str]()
+        while True:
+            calls, changed, reused = self._fed(unfit)
+            known = self.record.data
+            try:
+                for name in changed:
+                    self.flow.state.apply({name: known[name]} if name in known else {}, [] if name in known else [name])
+            except (UnknownClass, ValueError) as error:
+                # The program has changed, and a field that large edits have made does not pass its validation any more.
+                text = f"state field {name}: {error}; methods that changed it are executed again"
+                self.run.tell("warning", self.scope.path, text=text)
+                unfit.add(name)
+                self.progress, self.record, self.last = FlowProgress(self.flow.graph), StateRecord(start), None
+                self.flow.state.apply(start, [other for other in changed if other not in start])
+                continue
+            for path, method in reused:
+                self.run.tell("reused", path, kind="method", method=method)
+            return calls
+
+    def _fed(self, unfit: set[str]) -> tuple[list[Call], dict[str, None], list[tuple[str, str]]]:
+        """The calls left to make, the state's fields that have changed, the rows that answer."""
         waiting = {(call.method, call.number): call for call in self.progress.begin()}
+        changed: dict[str, None] = {}
+        reused = []
         for row in self.run.recorded.under(self.scope.path, "method"):
             name, _, number = row.path.rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
-            if (
-                call is None
-                or not self.progress.is_running(call)
-                or self.run.find(row.path, _question(call)) is None
-                or row.status != "succeeded"
-            ):
+            if call is None or self.run.find(row.path, _question(call)) is None or row.status != "succeeded":
                 continue
             try:
                 body = json.loads(row.result or "{}")
-                value = self.run.runtime.codec.decode(body["value"])
-                self.flow.state.apply(body["state"], body["removed"])
+                value = self._decoded(body, unfit)
+                changed |= dict.fromkeys(self.record.take(body))
             except (UnknownClass, ValueError) as error:
                 # The program has changed: a class is gone, or what was stored does not pass its validation any more.
                 self.run.tell("warning", row.path, text=f"{row.path} is executed again: {error}")
                 continue
-            self.run.tell("reused", row.path, kind="method", method=name)
+            if not self.progress.is_running(call):
+                continue  # it has lost a race, after it had changed the state
+            reused.append((row.path, name))
             del waiting[(name, int(number))]
             self.last = value
             waiting |= {(c.method, c.number): c for c in self.progress.complete(name, int(number), value)}
-        return [call for call in waiting.values() if self.progress.is_running(call)]
+        return [call for call in waiting.values() if self.progress.is_running(call)], changed, reused
+
+    def _decoded(self, body: dict[str, Any], unfit: set[str]) -> Any:
+        """The method's value. Raises `UnknownClass` or `ValueError` if this program cannot read what it has left."""
+        codec = self.run.runtime.codec
+        for name in unfit & {*body["state"], *body.get("edits", ())}:
+            raise ValueError(f"it changed {name}")
+        codec.decode(body["state"])
+        check_classes(body.get("edits", {}), codec.classes, "the state")
+        return codec.decode(body["value"])
 
     async def _execute(self, call: Call) -> Any:
         path, method = numbered(self.scope.path, call.method, call.number), self.flow.graph.methods[call.method]
         began = self.run.began()
         about = (self.scope, self.flow.state, call.argument)
         self.run.tell("method_started", path, method=call.method, about=about)
-        before, alone = self._fields(), len(self.live) == 1
+        alone = len(self.live) == 1
+        before, self.texts = (self.texts if alone else None) or self._fields(), None
         scope = self.scope.child(path)
 
         async def attempt() -> Any:
@@ -184,6 +216,7 @@ class _FlowRun:
         return result
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
+        error.add_note(f"raised in method {call.method} ({scope.path}) of flow {self.flow.name}")
         self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
         if error is not self.run.stop:
             await self.run.commit(self._row(scope, call, "failed", began, error=failed_with(error)))
@@ -208,20 +241,18 @@ class _FlowRun:
             if self.saver.saves_to_journal(call.method):
                 raise failed(error) from error
             return self._opaque(scope, error, {})
+        self.texts = after if alone else None
         mine = self._changed_in(scope, before, after, alone=alone)
-        changed = _object({name: after[name] for name in mine if name in after})
-        removed = canonical_json([name for name in mine if name not in after])
-        parts = {"removed": removed, "state": changed}
         try:
-            parts["value"] = self.run.runtime.codec.dumps(result)
+            value = self.run.runtime.codec.dumps(result)
         except NotStorable as error:
-            return self._opaque(scope, error, parts)
-        return "succeeded", _object(parts)
+            return self._opaque(scope, error, self.record.untold(mine, after))
+        return "succeeded", joined({**self.record.change(mine, after, alone=alone), "value": value})
 
     def _opaque(self, scope: Scope, error: NotStorable, parts: dict[str, str]) -> tuple[StepStatus, str]:
         """Nothing goes on from there; the state that it left can be told all the same."""
         self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
-        return "opaque", _object(parts)
+        return "opaque", joined(parts)
 
     def _changed_in(self, scope: Scope, before: dict[str, str], after: dict[str, str], *, alone: bool) -> list[str]:
         """The top-level fields that the method has used and changed."""
@@ -246,11 +277,6 @@ class _FlowRun:
 
     def _row(self, scope: Scope, call: Call, status: StepStatus, began: Began, **fields: Any) -> StepRow:
         return self.run.step_row(began, scope.path, "method", call.method, status, _question(call), **fields)
-
-
-def _object(texts: dict[str, str]) -> str:
-    """A JSON object of values that are JSON text already, so that large ones are not encoded twice."""
-    return "{" + ",".join(f"{canonical_json(name)}:{text}" for name, text in texts.items()) + "}"
 
 
 async def _call(scope: Scope, method: MethodSpec, call: Call) -> Any:

@@ -11,6 +11,7 @@ from jackstay.core import paths
 from jackstay.core.interception import About
 
 if TYPE_CHECKING:
+    from jackstay.core.context_window import LongTexts
     from jackstay.core.limits import Limit
     from jackstay.core.pieces import PieceListener
     from jackstay.core.retry import Retry
@@ -23,7 +24,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "about", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "path", "retried", "retry", "run",
+        "_counts", "about", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "long_texts", "path", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -55,6 +56,8 @@ class Scope:
         """Who hears what models say inside this scope, piece by piece."""
         self.retried = 0
         """How often the agent of this task was asked again after an exception of its model."""
+        self.long_texts: LongTexts | None = None
+        """What the agent of this task was shown shortened."""
         self.limits = limits
         """`max_rpm` of the crew and the agent around this scope; those of the model's key come on top."""
         self.budgets = budgets

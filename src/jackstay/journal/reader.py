@@ -22,7 +22,7 @@ from jackstay.journal.blobs import address_of, unpack, unpack_messages, unpack_t
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
 from jackstay.journal.owner import Owner
-from jackstay.journal.rows import INTENTS, RESERVATIONS, RUNS, STEPS, WAITS, Codec, from_micros
+from jackstay.journal.rows import INTENTS, RESERVATIONS, RUNS, STEPS, WAITS, Codec, from_micros, to_micros
 from jackstay.journal.statements import now
 from jackstay.journal.usage import UsageFilter, UsageRow, read_usage
 
@@ -288,6 +288,10 @@ def _filtered(wanted: RunFilter) -> Select[Any]:
         query = query.where(run.c.kind.in_(wanted.kind))
     if wanted.unfinished:
         query = query.where(schema.UNFINISHED)
+    if wanted.since is not None:
+        query = query.where(run.c.created_at >= to_micros(wanted.since))
+    if wanted.crew is not None:
+        query = query.where(_has_crew(wanted.crew))
     if wanted.before is not None:
         mark = select(run.c.created_at).where(run.c.id == wanted.before).scalar_subquery()
         query = query.where(or_(run.c.created_at < mark, and_(run.c.created_at == mark, run.c.id < wanted.before)))
@@ -300,6 +304,18 @@ def _filtered(wanted: RunFilter) -> Select[Any]:
         if value is not None:
             query = query.where(column == value)
     return query
+
+
+def _has_crew(name: str) -> ColumnElement[bool]:
+    """The run is that crew's, or has kicked it off: a crew that has ended has a row, one that has begun is named in its
+    kickoff's."""
+    run, step = schema.run, schema.step
+    named = f'"kind":"crew","name":{canonical_json(name)}'
+    begun = and_(step.c.kind == "input", step.c.name == "kickoff", step.c.request.contains(named, autoescape=True))
+    inside = select(step.c.run_id).where(
+        step.c.run_id == run.c.id, or_(and_(step.c.kind == "crew", step.c.name == name), begun)
+    )
+    return or_(and_(run.c.kind.in_(("crew", "batch")), run.c.name == name), inside.exists())
 
 
 def values_of(connection: Connection, codec: Codec[T], rows: Sequence[Sequence[Any]]) -> list[T]:
