@@ -48,6 +48,8 @@ def all_rows() -> Iterator[Row]:
     yield from TASK
     yield from CREW
     yield from RUN
+    yield from FLOW
+    yield from FLOWING
     yield from TOOLS
     yield from MODELS
     yield from HUMAN
@@ -249,6 +251,98 @@ human_input.loop | P0 | same | asked until the answer is empty
 usage.own | P0 | better | a result's usage is its run's: shared, copied, streamed, retried or resumed models are counted once
 concurrent_kickoffs | P0 | better | one object runs any number of times at once
 for_each.isolation | P0 | better | a failed item has `ok=False`, `error` and `raw=""`; `on_error="raise"` as in CrewAI
+""",
+)
+
+FLOW = table(
+    "Flow",
+    "flow",
+    """
+initial_state | P0 | same | a class, an instance, a dict, `dict`; `Flow[State]`; an instance is not shared between flows
+name | P0 | same | stands for the class's name in runs, events and definitions
+max_method_calls | P0 | same | 100 calls of one listener or router; starts are not counted; then a `RecursionError`
+persistence | P0 | same | a backend of one object, before those of decorators
+checkpoint | P0 | better | accepted; the journal has every method in any case
+input_provider | P0 | absent | for `ask()`
+human_feedback_history | P0 | absent | every `HumanFeedbackResult`
+last_human_feedback | P0 | absent | the latest one
+stream | P1 | better | a kickoff is a `StreamSession` of `StreamFrame`s, an awaited one an `AsyncStreamSession`; models stream without being told
+tracing | P1 | better | says nothing: nothing is sent anywhere, and every run can be looked at
+suppress_flow_events | P1 | better | says nothing: nothing is printed
+memory | P1 | absent | memory
+start | P0 | same | `@start()`, `@start(condition)`: a method, its name, a label, `or_`, `and_`
+listen | P0 | same | the same conditions; what completed is the argument of a method that takes one
+router | P0 | same | alone or on top of `@start()`; labels by `emit=`, a `Literal` or an Enum
+or_ | P0 | same | any of them; they nest
+and_ | P0 | same | all of them, in any order; they nest
+persist | P0 | better | on a class or a method: the state by its id, after each method; an unfinished run goes on where it was
+human_feedback | P0 | absent | a person's answer after a method
+kickoff | P0 | better | one object may be kicked off many times at once
+akickoff | P0 | same | the same, awaited; `kickoff_async` as well
+resume | P0 | absent | of a flow that waits for feedback, in another process: also `from_pending`, `pending_feedback`
+ask | P0 | absent | a question to a person inside a method
+state | P0 | same | in a run that run's, outside the last finished one's; `flow_id`
+method_outputs | P0 | same | what the methods returned, in the order in which they completed
+usage_metrics | P0 | better | tokens of the whole run, crews and calls inside included; `cost_usd` beside it
+from_checkpoint | P0 | better | a copy that begins at any method of any run; a kickoff's argument as well
+fork | P0 | better | a copy whose kickoffs are new runs from there
+set_flow_persistence_factory | P0 | same | the backend where nothing else is said
+FlowPersistence | P0 | same | a backend of one's own: `init_db`, `save_state`, `load_state`
+SQLiteFlowPersistence | P0 | same | a file with CrewAI's tables; without a path the journal
+stream_events | P1 | better | one kickoff with frames of channels `llm`, `flow`, `tools`, `lifecycle`, `custom`; `interleave`; `.result`
+astream | P1 | better | the same for `async for`
+stream.close | P1 | better | closing the session stops the run and its spending
+plot | P1 | better | one HTML file that needs no network; SVG and Mermaid as well
+flow_definition | P1 | same | a typed definition, `schema: crewai.flow/v1`, that can be written as JSON
+build_flow_structure | P1 | same | nodes and edges
+visualize_flow_structure | P1 | absent | `plot` draws
+from_declaration | P1 | absent | flows in YAML or JSON
+remember | P1 | absent | memory: also `recall`, `extract_memories`
+flow_config | P1 | absent | providers for the whole process
+input_files | P1 | absent | files as inputs
+""",
+)
+
+FLOWING = table(
+    "What happens in a flow",
+    "flowing",
+    """
+starts | P0 | same | unconditional starts run side by side; without one, all starts are entry points
+inherits | P0 | better | a subclass has its parents' methods; overridden without a decorator one is none of the flow's
+sync_methods | P0 | better | `def` methods run side by side in 64 threads
+order | P0 | same | routers first, one at a time, then the routers of their labels, then the listeners of each trigger in turn
+labels | P0 | same | an Enum's value, else the text of what was returned; `None` is no label
+argument | P0 | same | a listener gets the trigger's result, a label's what the router returned, a chained router the original
+and_fires | P0 | same | once all are there, with the last result; then again in a cycle
+or_fires | P0 | same | once, with the first
+or_armed_again | P0 | same | by a cycle, or by a label that it names
+race | P0 | better | listeners that only one `or_` waits for race; the losers are cancelled
+race_all_fail | P0 | better | when all racers fail the flow fails
+definition_errors | P0 | better | a listener on itself or on nothing, a flow without a start: refused when the flow is made, by name
+failure | P0 | better | a method's exception is raised as it was, after the methods beside it were cancelled and awaited
+result | P0 | same | what the method that completed last returned
+again | P0 | same | kicked off again, an object keeps its state and its id
+hooks | P0 | same | before and after each method, around the kickoff; `HookAborted` forbids
+resume | P0 | better | a run that failed or was killed goes on with the method that did not finish; siblings, joins and state are as they were
+steps | P0 | better | `self.step`, `self.astep`: work that is not done twice
+retry | P1 | better | `@listen(x, retry=Retry(…))`: a method is called again with the state that it found
+state.untyped | P0 | same | a dict with an `id`
+state.typed | P0 | same | a model; `id` is added where it has none
+state.inputs | P0 | same | inputs are set or validated; unknown ones are ignored by a model
+state.bad_inputs | P0 | same | `ValueError: Invalid inputs for structured state`, before anything runs
+state.trigger_payload | P1 | absent | `crewai_trigger_payload` for start methods
+persist.before_listeners | P0 | same | the state is saved before a listener starts
+persist.methods | P0 | same | on methods: after those alone
+persist.by_id | P0 | same | `inputs={"id": …}`: the saved state, then the other inputs; an unknown id is kept
+persist.goes_on | P0 | better | an unfinished run of that state goes on with the method that failed
+persist.restore | P0 | better | `restore_from_state_id`: a copy under an id of its own; not both with `from_checkpoint`
+persist.nearest | P0 | same | the object's backend, the method's, the class's, the factory's, the journal
+persist.fails | P0 | same | a save that fails fails its method: `RuntimeError: State persistence failed`
+feedback.provider | P0 | absent | the decorator's, the process's, the console
+feedback.labels | P0 | absent | the answer becomes one of the labels
+feedback.refused | P0 | absent | labels without a model, a default outside the labels: refused where it stands
+feedback.pending | P0 | absent | a flow that waits in another process: `HumanFeedbackPending`
+feedback.joins | P0 | absent | siblings and half-filled joins are as they were after the wait
 """,
 )
 

@@ -19,6 +19,7 @@ from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.feedback import FlowTalk, HumanFeedbackResult
 from jackstay.core.interception import InterceptionPoint
+from jackstay.core.paths import parent_of
 from jackstay.core.specs import FlowSpec, ModelConfig
 from jackstay.core.values import NotStorable, UnknownClass, class_name
 from jackstay.crew.checkpoint import CheckpointConfig, origin_of
@@ -184,6 +185,13 @@ def _models_of(spec: FlowSpec) -> tuple[tuple[ModelConfig, str], ...]:
     """Who finds the outcomes that people's words come to."""
     asking = [method for method in spec.graph.methods.values() if method.feedback is not None and method.feedback.llm]
     return tuple((m.feedback.llm, f"@human_feedback of {m.name}") for m in asking if m.feedback and m.feedback.llm)
+
+
+def outputs_in(runtime: Runtime, outcome: Outcome) -> list[Any]:
+    """What the methods of a kickoff have returned, in order of completion. (What could not be stored is left out.)"""
+    rows = sorted(runtime.journal.steps(outcome.run_id), key=lambda row: row.seq)
+    done = [r for r in rows if r.kind == "method" and r.status == "succeeded" and parent_of(r.path) == outcome.path]
+    return [runtime.codec.decode(json.loads(row.result or "{}").get("value")) for row in done]
 
 
 def copied(flow: Flow[Any]) -> Flow[Any]:

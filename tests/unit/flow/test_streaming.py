@@ -119,6 +119,7 @@ def test_channels_that_are_interleaved_keep_their_order() -> None:
     assert {channel for _, channel in seqs} == {"tools", "custom"}
 
 
+@pytest.mark.promise("flow.astream")
 def test_astream_has_channels_too() -> None:
     async def texts() -> list[str]:
         async with report().astream() as session:
