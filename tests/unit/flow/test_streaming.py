@@ -165,7 +165,7 @@ def test_closing_it_stops_the_flow_and_the_object_can_be_kicked_off_again(runtim
             await asyncio.Event().wait()
 
         @listen(wait)
-        def ask(self) -> None:
+        def inquire(self) -> None:
             asked.append(LLM("sim/demo").call("Tides?"))
 
     flow = Long()
