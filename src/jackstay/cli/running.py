@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jackstay.cli.environment import choose_model, read_dotenv
+from jackstay.cli.environment import choose_model, log_to, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
+from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import Terminated, UsageError, code_of
 from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.target import Target, resolve
@@ -42,6 +43,7 @@ class Asked:
     budget: str | None = None
     """As `core.budget.parse_amount` reads it."""
     deadline_s: float | None = None
+    log_file: Path | None = None
 
 
 def run(asked: Asked) -> int:
@@ -49,6 +51,8 @@ def run(asked: Asked) -> int:
     target = resolve(asked.path, asked.arguments, Path.cwd())
     inputs = read_inputs(asked.pairs, asked.inputs_file)
     read_dotenv(target.search[:1])
+    speak_json_if_asked()
+    log_to(asked.log_file)
     key = asked.run_key or os.environ.get("JACKSTAY_RUN_KEY") or None
     choose_model(asked.model)
     limit_s = _checked(asked.deadline_s)
@@ -159,8 +163,13 @@ def stopped(stop: KeyboardInterrupt, run_id: str) -> int:
 
 @contextmanager
 def told(runtime: Runtime, *observers: Any) -> Iterator[None]:
-    """Inside the block a person at a terminal sees what goes on; others hear of warnings only."""
+    """Inside the block a person at a terminal sees what goes on; others hear of warnings only. A log on stderr says it
+    all itself."""
     runtime.observers += observers
+    if runtime.settings.log != "off":
+        runtime.observers.append(_say_nothing)
+        yield
+        return
     if not is_live():
         runtime.observers.append(_warn)
         yield
@@ -173,3 +182,7 @@ def told(runtime: Runtime, *observers: Any) -> Iterator[None]:
 def _warn(event: Event) -> None:
     if event.name == "warning":
         say(f"warning: {event.data['text']}")
+
+
+def _say_nothing(_: Event) -> None:
+    """An observer, so that a warning is not told a second time."""

@@ -276,7 +276,13 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     scope.about = about_kickoff(kickoff)
     runtime.leases.keep(run, current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
-    run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
+    named = {
+        "kind": kickoff.kind,
+        "name": kickoff.name,
+        "inputs": dict(kickoff.inputs),
+        "model": run.row.model_override,
+    }
+    run.tell(begun, "", **named, replay_of=run.row.forked_from if kickoff.replay is not None else None)
     try:
         async with watched(scope):
             result = await performed(scope, kickoff)

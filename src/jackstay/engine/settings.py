@@ -9,6 +9,8 @@ from typing import Literal
 from jackstay.errors import ConfigurationError
 
 Durability = Literal["normal", "full", "off"]
+LogStyle = Literal["json", "console", "off"]
+LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,17 @@ class Settings:
     """Overrides every agent's model (`JACKSTAY_MODEL`)."""
     run_key: str | None = None
     pool_size: int = 64
+    log: LogStyle = "off"
+    """What of the log goes to stderr (`JACKSTAY_LOG`)."""
+    log_file: str | None = None
+    """A file that gets the log as JSON lines (`JACKSTAY_LOG_FILE`)."""
+    log_level: int = 20
+    log_content: bool = False
+    """Prompts, answers, arguments and results are logged as well, masked."""
+
+    @property
+    def logs(self) -> bool:
+        return self.log != "off" or self.log_file is not None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -33,4 +46,20 @@ class Settings:
             durability=durability,  # type: ignore[arg-type]
             model=environ.get("JACKSTAY_MODEL") or None,
             run_key=environ.get("JACKSTAY_RUN_KEY") or None,
+            log=_choice(environ, "JACKSTAY_LOG", ("off", "json", "console"), "what of the log goes to stderr"),  # type: ignore[arg-type]
+            log_file=environ.get("JACKSTAY_LOG_FILE") or None,
+            log_level=LEVELS[_choice(environ, "JACKSTAY_LOG_LEVEL", ("info", *LEVELS), "the least that is logged")],
+            log_content=_choice(
+                environ, "JACKSTAY_LOG_CONTENT", ("off", "on"), "whether prompts and outputs are logged"
+            )
+            == "on",
         )
+
+
+def _choice(environ: Mapping[str, str], name: str, words: tuple[str, ...], what: str) -> str:
+    """One of the words; the first is the default."""
+    given = environ.get(name, "").strip().lower() or words[0]
+    if given not in words:
+        listed = ", ".join(dict.fromkeys(words))
+        raise ConfigurationError(f"{name} is {environ[name]!r}; it says {what}: {listed}")
+    return given
