@@ -92,7 +92,7 @@ planning_config | P1 | warned | how plans are made
 reasoning | P1 | warned | the older name of `planning`
 copy | P1 | same | an agent of its own with the same definition
 key | P1 | same | of role, goal and backstory, the same in every process
-verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
+verbose | P1 | better | what it does is printed as it happens, runs at once kept apart; secrets never
 memory | P1 | warned | memory
 knowledge | P1 | warned | knowledge
 knowledge_sources | P1 | warned | knowledge of its own
@@ -193,7 +193,7 @@ tool_failure_policy | P1 | same | for agents and tasks without one
 cache | P1 | better | says nothing: see `Agent.cache`
 planning | P1 | warned | a plan for all tasks before they begin
 planning_llm | P1 | warned | the model that plans
-verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
+verbose | P1 | better | what happens is printed as it happens, runs at once kept apart; secrets never
 config | P1 | warned | a crew from a dict
 memory | P1 | warned | memory
 embedder | P1 | warned | for memory and knowledge

@@ -174,7 +174,7 @@ def told(runtime: Runtime, *observers: Any) -> Iterator[None]:
         runtime.observers.append(_warn)
         yield
         return
-    with Progress(stderr()) as progress:
+    with Progress(stderr(), told=lambda: runtime.is_verbose) as progress:
         runtime.observers.append(progress)
         yield
 

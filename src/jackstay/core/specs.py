@@ -181,6 +181,8 @@ class AgentSpec:
     """Where further tools come from, at each task."""
     served: tuple[ToolDef, ...] = ()
     """Those tools, once a kickoff has asked for them."""
+    verbose: bool = False
+    """What it does is printed."""
 
     def tools_for(self, own: Sequence[ToolDef] = ()) -> tuple[ToolDef, ...]:
         """Its tools at a task that has these of its own."""

@@ -46,7 +46,6 @@ AGENT = frozenset(
         "a2a",
         "executor_class",
         "response_template",
-        "verbose",
     }
 )
 TASK = frozenset(
@@ -78,11 +77,9 @@ CREW = frozenset(
         "security_config",
         "checkpoint",
         "tracing",
-        "verbose",
     }
 )
 QUIET: Mapping[str, Any] = {
-    "verbose": False,
     "share_crew": None,
     "checkpoint": None,  # the journal has every step in any case
     "tracing": None,

@@ -38,7 +38,7 @@ class Agent(BaseModel):
     of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per
     minute agents of this definition make, in whatever runs and processes. `allow_delegation`: it may give work to the
     crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
-    `mcps`: MCP servers whose tools it has as well, at each task.
+    `mcps`: MCP servers whose tools it has as well, at each task. `verbose`: what it does is printed, as it happens.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -65,6 +65,7 @@ class Agent(BaseModel):
     guardrail: Any = None
     guardrail_max_retries: int = Field(default=3, ge=0)
     mcps: list[Any] | None = None
+    verbose: bool = False
 
     def __init__(self, **given: Any) -> None:
         with accepted.defining("Agent"):
@@ -178,6 +179,7 @@ class Agent(BaseModel):
             allow_delegation=self.allow_delegation,
             tool_failure_policy=self.tool_failure_policy,
             servers=tool_servers(self.mcps or (), self._owner),
+            verbose=self.verbose,
         )
 
     def outline(self) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def kickoff_of(
 ) -> Kickoff:
     """What the engine is asked."""
     *earlier, last = _messages_of(messages)
+    if agent.verbose:
+        runtime.be_verbose()
     form = output_form(response_format, json_form=False)
     if response_format is not None:
         runtime.vouch_for(response_format)
@@ -110,6 +112,7 @@ def kickoff_of(
         run_key=run_key,
         resume=resume,
         entry=entry_point(),
+        verbose=agent.verbose,
     )
 
 

@@ -54,7 +54,8 @@ class Crew(BaseModel):
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
     may spend. `stream`: kickoffs are `CrewStreamingOutput`s. `deadline_s`: how long one kickoff may take, in seconds. `max_rpm`: how
     many model calls per minute crews of this definition make together, in whatever runs and processes; agents' own `max_rpm` hold besides. `output_log_file`: a
-    path (True: logs.txt) to which tasks' begins and ends are added.
+    path (True: logs.txt) to which tasks' begins and ends are added. `verbose`: what happens in a kickoff is printed, as it
+    happens.
 
     `Process.hierarchical`: a manager does all tasks and gives the work to the agents. It is `manager_agent`, an agent
     without tools, or one that the crew makes for the model `manager_llm`. Tasks need no agent then.
@@ -76,6 +77,7 @@ class Crew(BaseModel):
     before_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     after_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     stream: bool = False
+    verbose: bool = False
     output_log_file: bool | str | None = None
     retry: Retry | None = None
     budget: Budget | None = None

@@ -53,6 +53,8 @@ class Kickoff:
     parent_run: str | None = None
     entry: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, Any] = field(default_factory=dict)
+    verbose: bool = False
+    """What happens in it is printed (`engine/verbose.py`)."""
 
     def __post_init__(self) -> None:
         checked_deadline(self.deadline_s)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
     from jackstay.engine.logs import Logs
     from jackstay.engine.session import Session
+    from jackstay.engine.verbose import Verbose
     from jackstay.journal import Journal
     from jackstay.models.overrides import Overrides
     from jackstay.models.wire import Wire
@@ -109,6 +110,7 @@ class Runtime:
         self._shared_budgets: SharedBudgets | None = None
         self._masked: Masked | None = None
         self._logs = self._make_logs()
+        self._verbose: Verbose | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
 
@@ -226,6 +228,21 @@ class Runtime:
         listeners.append(logs)
         return logs
 
+    def be_verbose(self) -> None:
+        """From now on verbose kickoffs are told on stdout. Not where the log is JSON: that says all of it."""
+        if self.settings.log == "json":
+            return
+        from jackstay.engine.verbose import Verbose  # only for who wants it
+
+        with self._lock:
+            if self._verbose is None:
+                self._verbose = Verbose(self)
+                listeners.append(self._verbose)
+
+    @property
+    def is_verbose(self) -> bool:
+        return self._verbose is not None
+
     # --- life ----------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -247,6 +264,10 @@ class Runtime:
             logs, self._logs = self._logs, None
             listeners.remove(logs)
             logs.close()
+        if self._verbose is not None:
+            verbose, self._verbose = self._verbose, None
+            listeners.remove(verbose)
+            verbose.close()
 
     def before_fork(self) -> None:
         # Held over the fork: a journal that another thread opened meanwhile would be woken without having rested.
@@ -271,6 +292,8 @@ class Runtime:
             self._journal.forget_in_child()
         if self._logs is not None:
             self._logs.forget_in_child()
+        if self._verbose is not None:
+            self._verbose.forget_in_child()
 
     def __enter__(self) -> Runtime:
         _stack.append(self)
