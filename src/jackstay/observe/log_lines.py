@@ -34,6 +34,7 @@ LEVELS: Mapping[str, int] = {
     "fallback": logging.WARNING,
     "budget_exceeded": logging.WARNING,
     "warning": logging.WARNING,
+    "batch_progress": logging.DEBUG,
 }
 """All else is told at INFO: a run in which nothing went wrong says nothing above it."""
 

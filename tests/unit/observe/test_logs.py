@@ -145,6 +145,18 @@ def test_what_runs_concurrently_is_told_apart_by_every_line(make):
         assert len(mine) == 6
 
 
+def test_batch_says_when_it_begins_and_how_many_of_it_failed(make):
+    logged = make()
+
+    one_task(ScriptedModel(["fine", RuntimeError("broken"), "fine"])).kickoff_for_each(
+        [{"n": n} for n in range(3)], concurrency=1
+    )
+
+    begun, ended = logged.named("batch_started"), logged.named("batch_finished")
+    assert (begun["batch"], begun["items"]) == ("crew", 3)
+    assert (ended["done"], ended["failed"], ended["run_id"]) == (3, 1, begun["run_id"])
+
+
 def test_flows_method_logs_with_its_flow(make):
     class Report(Flow):
         @start()
