@@ -114,7 +114,7 @@ def replay(asked: Asked) -> int:
             _say_preview(Preview.of(runtime.journal, record, found.unit.path, inputs, changed=changed))
             return 0
         preview = Preview.of(runtime.journal, record, found.unit.path, inputs)
-        target = program_of(found.run, "replay it there, by crew.replay(…) or flow.replay(…)")
+        target = program_of(runtime.masked.revealed(found.run), "replay it there, by crew.replay(…) or flow.replay(…)")
         _announce(found, target)
         _say_preview(preview)
         read_dotenv(target.search[:1])
@@ -130,7 +130,7 @@ def replay(asked: Asked) -> int:
 
 def perform(runtime: Runtime, found: Addressed, target: Target, options: Options, *, after: bool = False) -> int:
     """Starts the program again. `after`: the task is not done again, and what was on record when it had ended is kept."""
-    run, of = found.run, Replay(found.run.id, found.unit.path, after=after)
+    run, of = runtime.masked.revealed(found.run), Replay(found.run.id, found.unit.path, after=after)
     if run.kind != "script":
         return _start_again(runtime, target, run, of, options)
     return execute(

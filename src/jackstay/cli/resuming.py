@@ -49,7 +49,7 @@ def resume(
     decided = None if decide is None else _decision(decide)
     raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
-        row = chosen(runtime.journal, wanted)
+        row = runtime.masked.revealed(chosen(runtime.journal, wanted))
         if row.status == "succeeded":
             say(f"run {row.id[:SHORT]} has finished: there is nothing to resume (jackstay show {row.id[:SHORT]})")
             return 0

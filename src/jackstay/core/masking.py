@@ -17,7 +17,8 @@ SHORTEST = 8
 """Characters of a value that is masked: a shorter one would be found in ordinary words."""
 
 _SECRET_NAME = re.compile(
-    r"(^|_|-)(api_?key|key|secret|token|password|passwd|passphrase|credentials?|authorization|cookie)s?($|_|-)",
+    r"(^|[_-])(api[_-]?keys?|secrets?|passwords?|passwd|passphrase|credentials?)([_-]|$)"
+    r"|(^|[_-])(key|token|authorization|cookie)([_-]?\d+)?$",
     re.IGNORECASE,
 )
 _NO_SECRETS = frozenset({"JACKSTAY_RUN_KEY"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -152,6 +152,10 @@ class ToolServer(Protocol):
 
     def connection(self) -> Connection:
         """A new one, not yet open."""
+        ...
+
+    def secrets(self) -> Iterable[tuple[str, str]]:
+        """What it is told that nobody may see, each with a name."""
         ...
 
 

@@ -314,7 +314,13 @@ class Crew(BaseModel):
             yield runtime, self._prepared(inputs, run_key, resume, budget, deadline_s)
             return
         begins = beginning(runtime.journal, origin, "crew", self.name, run_key=run_key, resume=resume)
-        kickoff = self._prepared({**begins.inputs, **check_inputs(inputs)}, None, begins.resume, budget, deadline_s)
+        kickoff = self._prepared(
+            {**runtime.masked.revealed_data(begins.inputs), **check_inputs(inputs)},
+            None,
+            begins.resume,
+            budget,
+            deadline_s,
+        )
         yield runtime, replace(kickoff, replay=begins.replay, tags=begins.tags)
 
     def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
@@ -343,7 +349,7 @@ class Crew(BaseModel):
     ) -> Kickoff:
         found = find_unit(runtime.journal, task_id, kind="task")
         recorded, replay = replay_of(found, "crew", self.name)
-        given = {**recorded, **check_inputs(inputs)}
+        given = {**runtime.masked.revealed_data(recorded), **check_inputs(inputs)}
         return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
 
     def _streamed(self, runtime: Runtime, kickoff: Kickoff) -> CrewOutput:

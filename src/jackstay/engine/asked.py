@@ -83,6 +83,7 @@ async def earlier_run(runtime: Runtime, kickoff: Kickoff) -> tuple[Kickoff, RunR
         _check_resumable(kickoff, row)
     elif kickoff.run_key is not None:
         row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
+        row = None if row is None else runtime.masked.revealed(row)
         if row is not None and (session is None or session.replay is None):
             _check_key(kickoff, row)
     elif session is not None:

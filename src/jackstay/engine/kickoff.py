@@ -33,6 +33,7 @@ from jackstay.engine.definitions import (
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.kickoff_hooks import about_kickoff, performed
+from jackstay.engine.masked import secrets_of_model
 from jackstay.engine.replaying import Replay, plan_of
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -259,7 +260,7 @@ async def take_up(runtime: Runtime, run_id: str, kickoff: Kickoff | None = None)
     fingerprint = kickoff.fingerprint if kickoff is not None else None
     takeover = await runtime.journal.take_up(run_id, force=force, fingerprint=fingerprint)
     runtime.left_behind.discard(run_id)
-    run = Run(runtime, takeover.run, lease=takeover.lease, is_new=False)
+    run = Run(runtime, runtime.masked.revealed(takeover.run), lease=takeover.lease, is_new=False)
     run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
     if runtime.settings.model and runtime.settings.model != run.row.model_override:
         run.row = replace(run.row, model_override=runtime.settings.model)
@@ -326,6 +327,8 @@ def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
     """What is wrong with a model or a limit is said before anything runs; and libraries are loaded before a task's clock
     starts."""
+    for config, _ in kickoff.models:
+        run.runtime.masked.learn(secrets_of_model(config))
     askers = [run.models.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()
@@ -333,6 +336,7 @@ async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
 
 async def _recorded(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> Outcome:
     """The result of a finished run: nothing is asked again."""
+    row = runtime.masked.revealed(row)
     run = Run(runtime, row, lease=Lease(row.id, 0), is_new=False)
     for step in await runtime.off_loop(runtime.journal.steps, row.id, latest_only=False):
         run.note(step)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from jackstay.core.canonical import canonical_json
 from jackstay.core.masking import FORMS, USUAL, Form, Masking, Secrets, names_secret
 from jackstay.core.specs import ModelConfig, chain_of
+from jackstay.engine.concealing import R, revealed
 from jackstay.engine.project_file import ProjectFile
 
 SECTION = "masking"
@@ -39,6 +42,17 @@ class Masked:
         found = Secrets([*self._learned.items(), *_in_environment(self._environ, self._named)])
         if found != self.now.secrets:
             self.now = Masking(found, self._forms)
+
+    def revealed(self, row: R) -> R:
+        """A row as it was before it was stored."""
+        return revealed(row, self.secrets)
+
+    def revealed_data(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """JSON data of a row, likewise."""
+        stored = canonical_json(dict(data))
+        text = self.secrets.restored(stored)
+        found: Mapping[str, Any] = data if text is stored else json.loads(text)
+        return found
 
     def learn(self, values: Iterable[tuple[str, str]]) -> None:
         """Secrets that definitions have, each with a name."""

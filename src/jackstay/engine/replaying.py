@@ -57,7 +57,8 @@ async def plan_of(runtime: Runtime, kickoff: Kickoff, of: Replay) -> tuple[RunRo
     source = await runtime.off_loop(runtime.journal.run, of.run_id)
     if source is None:
         raise NotFoundError(f"there is no run {of.run_id} in {runtime.journal.url}")
-    record = await runtime.off_loop(read_record, runtime.journal, source)
+    stored, known = await runtime.off_loop(read_record, runtime.journal, source), runtime.masked
+    record = replace(stored, run=known.revealed(stored.run), steps=tuple(map(known.revealed, stored.steps)))
     mine = next((each for each in record.kickoffs if each.path == of.scope), None)
     if mine is None:
         raise NotFoundError(f"run {of.run_id[:SHORT]} has recorded no kickoff at {of.scope!r}")

@@ -87,7 +87,8 @@ def started_again(
     a new run, and only those that have finished answer. `inputs`, `strict`: see `script_run`."""
     session = Session(row.session_id or row.id, inputs=dict(inputs or {}), strict=strict, replay=replay)
     wanted = RunFilter(limit=SESSION_RUNS, session_id=row.session_id)
-    session.remember(_standing(runtime.journal.runs(wanted) if row.session_id else [row], row))
+    rows = [runtime.masked.revealed(each) for each in (runtime.journal.runs(wanted) if row.session_id else [row])]
+    session.remember(_standing(rows, row))
     runtime.session = session
     try:
         yield session
