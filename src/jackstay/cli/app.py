@@ -272,6 +272,25 @@ def cancel(
         raise typer.Exit(stop(run))
 
 
+@app.command(rich_help_panel=UPKEEP)
+def forget(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Id, beginning of an id, run key, or a flow's state id."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", metavar="NAME=VALUE", help="Instead: all runs with this tag or input."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Erase what runs were told and have said; what they cost stays."""
+    with reporting(debug=debug):
+        from jackstay.cli.forgetting import forget as erase  # on demand: see above
+
+        raise typer.Exit(erase(run, where))
+
+
 @app.command(rich_help_panel=FIRST)
 def limits(as_json: Json = False, debug: Debug = False) -> None:
     """Show rate limits: what is used, who waits."""

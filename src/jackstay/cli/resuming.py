@@ -19,6 +19,7 @@ from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
 from jackstay.core.budget import parse_amount
 from jackstay.core.canonical import canonical_json
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.intents import Decided
 from jackstay.core.records import RunFilter, RunRow
@@ -50,6 +51,7 @@ def resume(
     raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
         row = runtime.masked.revealed(chosen(runtime.journal, wanted))
+        refuse_forgotten(row)
         if row.status == "succeeded":
             say(f"run {row.id[:SHORT]} has finished: there is nothing to resume (jackstay show {row.id[:SHORT]})")
             return 0

@@ -21,6 +21,7 @@ from jackstay.cli.terminal import is_live, say, stderr
 from jackstay.core.budget import Budget, parse_amount
 from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import Event
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.engine.replaying import Replay
@@ -62,6 +63,7 @@ def run(asked: Asked) -> int:
         earlier = None if earlier is None else runtime.masked.revealed(earlier)
         if earlier is None:
             return execute(runtime, target, inputs=inputs, run_key=key, budget=budget, deadline_s=limit_s)
+        refuse_forgotten(earlier)
         _check_key(earlier, target, inputs)
         if earlier.status == "succeeded":
             say(

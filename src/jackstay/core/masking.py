@@ -6,6 +6,7 @@ on with what it has (engine rule 38).
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -87,8 +88,9 @@ def _escaped(value: str) -> str:
 
 
 def _forms_of(value: str) -> set[str]:
-    """As it is, and as it stands in JSON (also ASCII), in Python's quotes and in addresses."""
-    return {value, _escaped(value), json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")}
+    """As it is, and as it stands in JSON (also ASCII), in Python's quotes, in addresses and in pages."""
+    plain = {value, _escaped(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+    return plain | {quote(value, safe=""), html.escape(value)}
 
 
 # --- forms -------------------------------------------------------------------------------------------------------------

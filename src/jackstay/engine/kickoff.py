@@ -14,6 +14,7 @@ from typing import Any, cast
 from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
 from jackstay.core.records import Lease, RunEnd, RunRow, StepKind, StepRow, StepStatus
@@ -184,6 +185,8 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     runtime.check_settings()
     kickoff = with_environment(runtime, kickoff)
     kickoff, earlier = await earlier_run(runtime, kickoff)
+    if earlier is not None:
+        refuse_forgotten(earlier)
     if earlier is not None and earlier.status == "succeeded":
         return await _recorded(runtime, kickoff, earlier)
     if earlier is None:

@@ -15,7 +15,7 @@ from jackstay.engine.concealing import R, revealed
 from jackstay.engine.project_file import ProjectFile
 
 SECTION = "masking"
-_KEYS = ("entities", "patterns", "secrets", "content")
+_KEYS = ("entities", "patterns", "secrets")
 
 
 class Masked:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.core.replay import Plan, Record, kickoffs_of, plan
@@ -31,7 +32,9 @@ class Replay:
 
 
 def read_record(journal: Journal, run: RunRow) -> Record:
-    """All that a replay is decided from. Raises `AlreadyRunning` while somebody drives the run."""
+    """All that a replay is decided from. Raises `AlreadyRunning` while somebody drives the run, `ContentForgotten` if
+    nothing is left of it."""
+    refuse_forgotten(run)
     lease = journal.lease(run.id)
     if run.status == "running" and lease is not None and lease.live:
         raise AlreadyRunning(
