@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from jackstay.cli.checkpoint import checkpoint
+from jackstay.cli.create import create
 from jackstay.cli.flow import flow
 from jackstay.cli.json_lines import speak_json_if_asked
-from jackstay.cli.outcome import reporting
+from jackstay.cli.outcome import leave_quietly, reporting
+from jackstay.cli.target import nearest_project
 from jackstay.cli.terminal import prepare_streams
 
 RUNNING = ("run", "resume", "replay")
@@ -57,17 +59,22 @@ def main() -> None:
     prepare_streams()
     if sys.argv[1:2] and sys.argv[1] in RUNNING:
         speak_json_if_asked()
-    app()
+    try:
+        app()
+    finally:
+        leave_quietly()
 
 
 @app.command(rich_help_panel=FIRST)
 def run(  # noqa: PLR0913 - each is an option
     path: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="PATH", help="A script, file.py:object, package.module, package.module:object, or a project folder."
+            metavar="[PATH]",
+            help="A script, file.py:object, package.module, package.module:object, or a project folder; the project around "
+            "the working directory if not given.",
         ),
-    ],
+    ] = None,
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]...", help="The program's own arguments, after --.")
     ] = None,
@@ -106,8 +113,9 @@ def run(  # noqa: PLR0913 - each is an option
         from jackstay.cli.running import Asked  # on demand: see above
         from jackstay.cli.running import run as start
 
+        where = path or nearest_project(Path.cwd())
         asked = Asked(
-            path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline, log_file
+            where, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline, log_file
         )
         if estimate:
             from jackstay.cli.estimating import estimate as look_ahead  # on demand: see above
@@ -134,29 +142,108 @@ def runs(
         bool,
         typer.Option("--unfinished", help="Only runs that have not succeeded: live, waiting, interrupted, failed."),
     ] = False,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--status",
+            metavar="STATE",
+            help="running, waiting, succeeded, failed, cancelled or interrupted (repeatable).",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="90m, 24h, 7d, 2026-11-01 (UTC): made since then.")
+    ] = None,
+    crew: Annotated[
+        str | None, typer.Option("--crew", metavar="NAME", help="Of this crew, or in which it was kicked off.")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="BY", help="newest, cost, tokens or time: most first.")
+    ] = "newest",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 20,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """List runs, newest first."""
     with reporting(debug=debug):
-        from jackstay.cli.listing import runs as list_runs  # on demand: see above
+        from jackstay.cli.listing import Wanted  # on demand: see above
+        from jackstay.cli.listing import runs as list_runs
 
-        raise typer.Exit(list_runs(unfinished=unfinished, limit=limit, as_json=as_json))
+        wanted = Wanted(unfinished, tuple(status or ()), since, crew, sort, limit)
+        raise typer.Exit(list_runs(wanted, as_json=as_json))
 
 
 @app.command(rich_help_panel=FIRST)
-def show(
+def show(  # noqa: PLR0913 - one option per view
     run: Run = None,
+    as_tree: Annotated[bool, typer.Option("--tree", help="As a tree (if no other view is asked for).")] = False,
+    as_timeline: Annotated[bool, typer.Option("--timeline", help="In the order of time, with bars.")] = False,
+    as_messages: Annotated[bool, typer.Option("--messages", help="What the models were told and said.")] = False,
     as_json: Json = False,
     as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flowchart, with its replays.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, masked, for a ticket.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Into one HTML file, masked: timeline, messages, cost, and why it failed."
+        ),
+    ] = None,
+    step: Annotated[
+        str | None, typer.Option("--step", metavar="PATH", help="One step, whole: its path, or an end of it.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it until it ends, then show it.")] = False,
     debug: Debug = False,
 ) -> None:
     """Show a run: its steps with times, tokens and cost."""
     with reporting(debug=debug):
-        from jackstay.cli.showing import show as show_run  # on demand: see above
+        from jackstay.cli.showing import Look  # on demand: see above
+        from jackstay.cli.showing import show as show_run
 
-        raise typer.Exit(show_run(run, as_json=as_json, as_mermaid=as_mermaid))
+        asked = {
+            "tree": as_tree,
+            "timeline": as_timeline,
+            "messages": as_messages,
+            "json": as_json,
+            "mermaid": as_mermaid,
+            "markdown": as_markdown,
+        }
+        raise typer.Exit(show_run(run, Look.of(asked, html=html, step=step, follow=follow)))
+
+
+@app.command(rich_help_panel=FIRST)
+def tail(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Id, beginning of an id, run key, or a flow's state id; the latest live run if not given.",
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Follow a run: each step as it is recorded, until the run ends."""
+    with reporting(debug=debug):
+        from jackstay.cli.tailing import tail as watch  # on demand: see above
+
+        raise typer.Exit(watch(run))
+
+
+@app.command(rich_help_panel=FIRST)
+def why(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Id, beginning of an id, run key, or a flow's state id; the latest run that has not succeeded if not given.",
+        ),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Explain how a run ended: the causes, what was spent, what is safe, what goes on with it."""
+    with reporting(debug=debug):
+        from jackstay.cli.why import why as explain_run  # on demand: see above
+
+        raise typer.Exit(explain_run(run, as_json=as_json))
 
 
 @app.command(rich_help_panel=FIRST)
@@ -333,6 +420,7 @@ def doctor(
         raise typer.Exit(examine(online=online))
 
 
+app.add_typer(create, name="create", rich_help_panel=FIRST)
 app.add_typer(checkpoint, name="checkpoint", rich_help_panel=FIRST)
 app.add_typer(flow, name="flow", rich_help_panel=FIRST)
 app.add_typer(database, name="db", rich_help_panel=UPKEEP)

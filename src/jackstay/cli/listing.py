@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from rich import box
@@ -14,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
+from jackstay.cli.moments import moment_of
+from jackstay.cli.outcome import UsageError
 from jackstay.cli.stored import listed_from, top_runs
 from jackstay.cli.terminal import print_table, say
 from jackstay.core.records import RunFilter, RunRow, RunStatus
@@ -23,6 +26,9 @@ from jackstay.observe.figures import UNKNOWN, cost, seconds, tokens
 from jackstay.observe.runs import STYLES, State, duration_s, shortest, state_of
 
 NOT_SUCCEEDED: tuple[RunStatus, ...] = ("queued", "running", "waiting", "failed", "cancelled")
+PAGE = 50
+_RECORDED = {"interrupted": ("running", "failed", "cancelled")}
+"""The recorded statuses that a state is derived from, where it is not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +62,78 @@ class Listed:
         }
 
 
-def runs(*, unfinished: bool, limit: int, as_json: bool) -> int:
+SORTS: dict[str, Callable[[Listed], Any]] = {
+    "newest": lambda run: run.row.created_at,
+    "cost": lambda run: -1 if run.cost_usd is None else run.cost_usd,
+    "tokens": lambda run: run.tokens,
+    "time": lambda run: run.duration_s or 0.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs, in which order. `since` is as it was typed."""
+
+    unfinished: bool = False
+    status: tuple[str, ...] = ()
+    since: str | None = None
+    crew: str | None = None
+    sort: str = "newest"
+    limit: int = 20
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self.unfinished or bool(self.status) or self.since is not None or self.crew is not None
+
+    def filter(self) -> RunFilter:
+        """What the database can tell of it; `interrupted` it cannot."""
+        states = {recorded for status in self.status for recorded in _RECORDED.get(status, (status,))}
+        found = set(NOT_SUCCEEDED) if self.unfinished else set(states)
+        if self.unfinished and states:
+            found &= states
+        since = None if self.since is None else moment_of(self.since, datetime.now(UTC), "--since")
+        order: tuple[RunStatus, ...] = tuple(sorted(found))  # type: ignore[arg-type]
+        return RunFilter(status=order, since=since, crew=self.crew, limit=PAGE)
+
+
+def runs(wanted: Wanted, *, as_json: bool) -> int:
+    """Prints the list. Raises `UsageError` for a state or an order that there is not."""
+    _check(wanted)
     read_dotenv()
-    wanted = RunFilter(status=NOT_SUCCEEDED if unfinished else (), limit=limit)
-    listed, place = listed_from(lambda journal: [listed_run(journal, row) for row in top_runs(journal, wanted)])
+    listed, place = listed_from(lambda journal: _chosen(journal, wanted))
     if as_json:
         print(json.dumps([run.to_json() for run in listed], indent=2))
     elif listed:
         print_table(_table(listed))
     elif place:
-        say(f"no {'unfinished ' if unfinished else ''}runs in {place}")
+        say(f"no {'such ' if wanted.is_narrowed else ''}runs in {place}")
     return 0
+
+
+def _check(wanted: Wanted) -> None:
+    for status in wanted.status:
+        if status not in STYLES:
+            raise UsageError(f"--status {status}: a run is {', '.join(STYLES)}")
+    if wanted.sort not in SORTS:
+        raise UsageError(f"--sort {wanted.sort}: by {', '.join(SORTS)}")
+
+
+def _chosen(journal: Journal, wanted: Wanted) -> list[Listed]:
+    """The newest of them; all, before they are sorted otherwise."""
+    fitting = (
+        listed for listed in _all(journal, wanted.filter()) if not wanted.status or listed.state in wanted.status
+    )
+    if wanted.sort == "newest":
+        return list(islice(fitting, wanted.limit))
+    return sorted(fitting, key=SORTS[wanted.sort], reverse=True)[: wanted.limit]
+
+
+def _all(journal: Journal, wanted: RunFilter) -> Iterator[Listed]:
+    while rows := top_runs(journal, wanted):
+        yield from (listed_run(journal, row) for row in rows)
+        if len(rows) < wanted.limit:
+            return
+        wanted = replace(wanted, before=rows[-1].id)
 
 
 def listed_run(journal: Journal, row: RunRow) -> Listed:

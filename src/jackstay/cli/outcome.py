@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import sysconfig
 import traceback
@@ -109,15 +110,32 @@ def _as_raised(error: BaseException) -> BaseException:
     return original if isinstance(error, RunSignal) and isinstance(original, BaseException) else error
 
 
+def leave_quietly() -> None:
+    """Before the interpreter flushes at exit, and complains: whoever read our output may have left."""
+    _stdout_is_gone()
+
+
 def _stdout_is_gone() -> bool:
     """Whether who read our output has left (`jackstay runs | head -1`): nothing to be said about."""
     try:
         sys.stdout.flush()
+        # The text of a write that has failed is dropped: the flush after it says nothing.
+        gone = _reader_has_left(sys.stdout.fileno())
     except BrokenPipeError:
-        # Else the interpreter complains when it flushes at exit.
+        gone = True
+    except (AttributeError, OSError, ValueError):  # none, none that is a file, or closed
+        return False
+    if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return gone
+
+
+def _reader_has_left(pipe: int) -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    poll = select.poll()
+    poll.register(pipe, select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _exit_code_of(error: SystemExit) -> int:

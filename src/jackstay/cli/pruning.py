@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.listing import when
+from jackstay.cli.moments import moment_of
 from jackstay.cli.outcome import UsageError
 from jackstay.cli.stored import existing_location
 from jackstay.cli.terminal import say
-from jackstay.cli.usage import moment_of
 from jackstay.core.pruning import Pruned, Rule, prunable
 from jackstay.core.records import RunFilter, RunRow
 from jackstay.journal import MIN_AGE_S, Journal, open_journal

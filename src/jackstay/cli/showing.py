@@ -1,13 +1,13 @@
-"""`jackstay show`: one run, its steps as a tree with times, tokens and cost, and what went wrong."""
+"""`jackstay show`: one run, in the view that is asked for; as a tree with times, tokens and cost, if none is."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -15,67 +15,95 @@ from rich.table import Table
 from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
-from jackstay.cli.listing import Listed, listed_run, when
+from jackstay.cli.labels import label_of
 from jackstay.cli.mermaid import mermaid
+from jackstay.cli.outcome import UsageError
+from jackstay.cli.report import write_html
+from jackstay.cli.report_text import markdown
+from jackstay.cli.shown import Shown, foot, head, read_shown
+from jackstay.cli.single_step import print_step
 from jackstay.cli.stored import chosen, existing_journal
+from jackstay.cli.tailing import follow
+from jackstay.cli.talk import print_talk, talk_of
 from jackstay.cli.terminal import print_table, stdout
-from jackstay.cli.tree import Node, changed_paths, flat, tree_of
-from jackstay.core.ids import SHORT
-from jackstay.core.records import Reservation, RunFilter, RunRow, StepRow, Wait
+from jackstay.cli.timeline import print_timeline
+from jackstay.cli.tree import Node, changed_paths, flat
+from jackstay.cli.why import evidence_of
+from jackstay.core.records import Reservation, RunFilter, RunRow, StepRow
 from jackstay.core.usage import from_pico
 from jackstay.engine.replaying import record_of
-from jackstay.journal import BillOfRun, Journal
-from jackstay.observe.figures import UNKNOWN, cost, plural, seconds, tokens
-from jackstay.observe.runs import STYLES
+from jackstay.journal import Journal
+from jackstay.observe.figures import UNKNOWN, cost, seconds, tokens
 
-_HASH = re.compile(r"~[0-9a-f]+(?=#)")
-"""Of the question, in the path of a step that user code started: right for telling steps apart, nothing to read."""
-_MARKS = {
-    "succeeded": ("✓", "green"),
-    "opaque": ("✓", "green"),
-    "failed": ("✗", "red"),
-    "cancelled": ("–", "yellow"),
-    "open": ("…", "blue"),
-    "lost": ("?", "yellow"),
-}
+View = str
+"""tree, timeline, messages, json, mermaid or markdown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """All that is shown of a run, read once."""
+class Look:
+    """How a run is to be shown. One of the views, one step, or a file; `follow`: it is watched to its end first."""
 
-    run: Listed
-    root: Node
-    bill: BillOfRun
-    children: tuple[Listed, ...]
-    waits: tuple[Wait, ...]
-    """What the run waits for."""
+    view: View = "tree"
+    html: Path | None = None
+    step: str | None = None
+    follow: bool = False
 
-    @property
-    def row(self) -> RunRow:
-        return self.run.row
+    @classmethod
+    def of(cls, views: Mapping[View, bool], *, html: Path | None, step: str | None, follow: bool) -> Look:
+        """Raises `UsageError` for two views at once."""
+        asked = [view for view, wanted in views.items() if wanted]
+        named = [f"--{view}" for view in asked] + ["--html"] * (html is not None)
+        if len(named) > 1:
+            raise UsageError(f"{' and '.join(named)}: a run is shown in one view at a time")
+        if step is not None and named not in ([], ["--json"]):
+            raise UsageError(f"{named[0]} and --step: one step is shown as text, or with --json")
+        return cls(asked[0] if asked else "tree", html, step, follow)
 
 
-def show(wanted: str | None, *, as_json: bool, as_mermaid: bool = False) -> int:
+def show(wanted: str | None, look: Look) -> int:
+    """Prints the run, or one step of it, or writes the file."""
     read_dotenv()
     with existing_journal() as journal:
         row = chosen(journal, wanted)
-        if as_mermaid:
-            print(_chart(journal, row))
-            return 0
-        shown = _read(journal, row)
-    if as_json:
-        print(json.dumps(_to_json(shown), indent=2, default=_plain))
-        return 0
+        if look.follow:
+            row = follow(journal, row)
+        _show(journal, row, look)
+    return 0
+
+
+def _show(journal: Journal, row: RunRow, look: Look) -> None:
+    view = look.view
+    if view == "mermaid":
+        print(_chart(journal, row))
+        return
+    shown = read_shown(journal, row)
+    if look.step is not None:
+        print_step(journal, shown, look.step, as_json=view == "json")
+    elif look.html is not None:
+        write_html(look.html, shown, talk_of(journal, shown), evidence_of(journal, row))
+    elif view == "json":
+        print(json.dumps(_to_json(shown), indent=2, default=plain_value))
+    elif view == "markdown":
+        print(markdown(shown, talk_of(journal, shown), evidence_of(journal, row)))
+    else:
+        _print(journal, shown, view)
+
+
+def _print(journal: Journal, shown: Shown, view: View) -> None:
     console = stdout()
-    for line in _head(shown):
+    for line in head(shown):
         console.print(line, soft_wrap=True)
     if shown.root.children:
         console.print()
-        print_table(_tree_table(shown))
-    for line in _foot(shown):
+        match view:
+            case "timeline":
+                print_timeline(shown)
+            case "messages":
+                print_talk(talk_of(journal, shown))
+            case _:
+                print_table(_tree_table(shown))
+    for line in foot(shown):
         console.print(line, soft_wrap=True)
-    return 0
 
 
 def _chart(journal: Journal, row: RunRow) -> str:
@@ -87,69 +115,7 @@ def _chart(journal: Journal, row: RunRow) -> str:
     return mermaid(record_of(journal, row), [record_of(journal, each) for each in replays])
 
 
-def _read(journal: Journal, row: RunRow) -> Shown:
-    root = tree_of(journal.steps(row.id, latest_only=False), journal.reservations(row.id))
-    children = tuple(listed_run(journal, child) for child in journal.children(row.id))
-    waits = tuple(wait for wait in journal.waits(row.id) if wait.answered_at is None)
-    return Shown(listed_run(journal, row), root, journal.bill(row.id), children, waits)
-
-
-# --- for people ----------------------------------------------------------------------------------------------------
-
-
-def _head(shown: Shown) -> Iterator[Text]:
-    row, run = shown.row, shown.run
-    state = run.state if row.reason in (None, "error", run.state) else f"{run.state} ({row.reason})"
-    yield Text.assemble(f"run {row.id}  ", (state, STYLES[run.state]))
-    parts = [f"{row.kind} {row.name}", when(row.created_at)]
-    if run.duration_s is not None:
-        parts.append(seconds(run.duration_s))
-    if row.forked_from:
-        parts.append(f"replay of {row.forked_from[:SHORT]}")
-    if row.attempts > 1:
-        parts.append(f"taken up {plural(row.attempts, 'time')}")
-    yield Text("  " + " · ".join(parts))
-    recorded = shown.bill.recorded
-    simulated = " (simulated)" if any("simulated" in (r.flags or "") for n in flat(shown.root) for r in n.rows) else ""
-    yield Text(
-        f"  {plural(recorded.requests, 'model call')} · {tokens(recorded.usage.input_tokens)} + "
-        f"{tokens(recorded.usage.output_tokens)} tokens · {cost(recorded.cost_usd)}{simulated}"
-    )
-    if row.model_override:
-        yield Text(f"  model: {row.model_override} for every agent")
-    if row.run_key:
-        yield Text(f"  run key: {row.run_key}")
-    if row.inputs and row.inputs != "{}":
-        yield Text(f"  inputs: {_cut(row.inputs, 200)}")
-
-
-def _foot(shown: Shown) -> Iterator[Text]:
-    row, nodes = shown.row, flat(shown.root)
-    for child in shown.children:
-        yield Text.assemble(
-            f"  {child.row.id}  ", (child.state, STYLES[child.state]), f"  {_cut(child.row.inputs or '', 80)}"
-        )
-    lost = shown.bill.lost
-    if lost.requests:
-        yield Text(
-            f"lost: {plural(lost.requests, 'call')} in flight when a process died, at worst {cost(lost.cost_usd)} "
-            "(made again; the provider may bill both)",
-            style="yellow",
-        )
-    for path in changed_paths(nodes):
-        yield Text(
-            f"changed: {path} was asked anew, because the program asked another question than before", style="yellow"
-        )
-    if row.error and shown.run.state not in (
-        "interrupted",
-        "cancelled",
-        "waiting",
-    ):  # that it was cancelled is not an error of the program's
-        yield Text(f"error: {_said(row.error)}", style="red")
-    for wait in shown.waits:
-        yield Text(f"waiting: {wait.prompt}", style="yellow")
-    if shown.run.state in ("failed", "interrupted", "cancelled"):
-        yield Text(f"go on with it: jackstay resume {row.id[:SHORT]}")
+# --- the tree --------------------------------------------------------------------------------------------------------
 
 
 def _tree_table(shown: Shown) -> Table:
@@ -162,7 +128,7 @@ def _tree_table(shown: Shown) -> Table:
         duration = UNKNOWN if node.row is None else seconds(node.row.duration_us / 1e6)
         paid = node.calls > 0
         table.add_row(
-            Text.assemble((prefix, "dim"), *_label(node, live=live)),
+            Text.assemble((prefix, "dim"), *label_of(node, live=live)),
             duration,
             tokens(node.tokens) if paid else "",
             cost(node.cost_usd) if paid else "",
@@ -176,90 +142,6 @@ def _walk(node: Node, indent: str) -> Iterator[tuple[str, Node]]:
         top = node.path == ""
         yield ("" if top else indent + ("└─ " if last else "├─ ")), child
         yield from _walk(child, "" if top else indent + ("   " if last else "│  "))
-
-
-def _label(node: Node, *, live: bool) -> list[tuple[str, str]]:
-    row = node.row
-    if row is None:
-        return _unfinished(node, live=live)
-    mark, style = _MARKS[row.status]
-    parts = [(f"{mark} ", style), (_name(row), "")]
-    notes = _notes(node, row)
-    if notes:
-        parts.append((f" · {notes}", "dim"))
-    if row.error:
-        parts.append((f" · {_cut(_said(row.error), 120)}", "red"))
-    return parts
-
-
-def _unfinished(node: Node, *, live: bool) -> list[tuple[str, str]]:
-    """A step without a row: it is being done, or was when the process died."""
-    name = _HASH.sub("", node.path.rpartition("/")[2])
-    asked = next((reservation.model for reservation in node.lost), None)
-    mark, style = _MARKS["open" if live else "lost"]
-    said = "in flight" if live else "in flight when it stopped"
-    return [
-        (f"{mark} ", style),
-        (f"{name} {asked}" if asked else name, ""),
-        (f" · {said}" if asked else " · unfinished", "dim"),
-    ]
-
-
-def _name(row: StepRow) -> str:
-    match row.kind:
-        case "llm":
-            return f"{row.model}"
-        case "tool":
-            arguments = json.loads(row.request or "{}").get("arguments", "")
-            return f"{row.name}({_cut(str(arguments).strip('{}'), 60)})"
-        case "task":
-            return f"{row.agent}: {row.name}"
-        case "method":
-            return f"{row.name}()"
-        case _:
-            return f"{row.kind} {row.name}"
-
-
-def _notes(node: Node, row: StepRow) -> str:
-    notes = ["reused"] if row.origin_run_id is not None else []
-    if row.kind == "llm" and row.answered_by and row.answered_by not in (row.model or ""):
-        notes.append(f"answered by {row.answered_by}")
-    if row.attempts > 1:
-        notes.append(f"{row.attempts} attempts")
-    notes += [f"not {model}: {code}" for model, code in _passed_over(row).items()]
-    if row.rev > 1:
-        notes.append("asked anew" if node.changed else f"executed {row.rev} times")
-    if any(reservation.state == "lost" for reservation in node.lost):
-        notes.append(f"{plural(len(node.lost), 'call')} lost before")
-    notes += [flag for flag in (row.flags or "").split(",") if flag in ("cached", "decided", "estimated", "streamed")]
-    return ", ".join(notes)
-
-
-def _passed_over(row: StepRow) -> dict[str, str]:
-    """The models of a chain that did not answer, and why in a word (the last reason of each)."""
-    tried = json.loads(row.tried) if row.tried else []
-    others = {each["model"]: each["code"] for each in tried}
-    if row.status == "succeeded":
-        # A model that was only asked again has answered in the end.
-        return {model: code for model, code in others.items() if model != row.model or _falls_back(row, model)}
-    return others if len(others) > 1 else {}
-
-
-def _falls_back(row: StepRow, model: str) -> bool:
-    """Whether another model than the first has answered: its provider reports another name."""
-    asked, answered = model.rpartition("/")[2], row.answered_by or ""
-    return not (answered.startswith(asked) or asked.startswith(answered))
-
-
-def _said(error: str) -> str:
-    """The recorded failure in one line: `ValueError: …`."""
-    body = json.loads(error)
-    name = str(body.get("type", "")).rpartition(":")[2].rpartition(".")[2]
-    return f"{name}: {' '.join(str(body.get('message', '')).split())}"
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 # --- for programs --------------------------------------------------------------------------------------------------
@@ -303,7 +185,7 @@ def _lost(reservation: Reservation) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime):

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,23 +102,12 @@ def top_runs(journal: Journal, wanted: RunFilter) -> list[RunRow]:
     found: list[RunRow] = []
     before = wanted.before
     while len(found) < wanted.limit:
-        page = journal.runs(_page(wanted, before))
+        page = journal.runs(replace(wanted, before=before))
         found += [row for row in page if row.parent_run is None]
         if len(page) < wanted.limit:
             break
         before = page[-1].id
     return found[: wanted.limit]
-
-
-def _page(wanted: RunFilter, before: str | None) -> RunFilter:
-    return RunFilter(
-        status=wanted.status,
-        kind=wanted.kind,
-        name=wanted.name,
-        unfinished=wanted.unfinished,
-        limit=wanted.limit,
-        before=before,
-    )
 
 
 def _with_flow_state(journal: Journal, state_id: str) -> list[RunRow]:

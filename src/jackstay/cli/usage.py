@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jackstay.cli.environment import read_dotenv
+from jackstay.cli.moments import moment_of
 from jackstay.cli.outcome import UsageError
 from jackstay.cli.stored import chosen, listed_from
 from jackstay.cli.terminal import print_table, say
@@ -42,8 +42,6 @@ COLUMNS = {
 ALWAYS = ("calls", "requests", "prompt_tokens", "completion_tokens")
 """Shown also where all of them are 0; a table of thirteen columns is not read."""
 
-_SPANS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
 
 def usage(*, by: str, since: str | None, run: str | None, as_json: bool, as_csv: bool) -> int:
     group, began = _group(by), None if since is None else moment_of(since, datetime.now(UTC), "--since")
@@ -69,20 +67,6 @@ def _group(by: str) -> By:
         if by == known:
             return known
     raise UsageError(f"--by {by}: known are {', '.join(GROUPINGS)}")
-
-
-def moment_of(text: str, now: datetime, option: str) -> datetime:
-    """`90m`, `24h`, `7d`, `2w` before now, or a date or time of ISO 8601, in UTC where it names no other zone."""
-    if found := re.fullmatch(r"(\d{1,6})([mhdw])", text.strip()):
-        try:
-            return now - timedelta(**{_SPANS[found[2]]: int(found[1])})
-        except OverflowError:
-            return datetime.min.replace(tzinfo=UTC)
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise UsageError(f"{option} {text}: write 24h, 7d, 2w, 2026-11-01 or 2026-11-01T08:00") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _runs(journal: Journal, wanted: str | None) -> tuple[str, ...]:

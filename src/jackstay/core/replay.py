@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.flow_state import StateRecord
 from jackstay.core.outlines import Completion, TaskOutline, dependents, follows, tasks_of
 from jackstay.core.paths import parent_of
 from jackstay.core.records import RunRow, StepRow
@@ -179,11 +180,16 @@ def plan(
         if kickoff.continues:  # what it had is where it was taken to
             dropped.whole(kickoff.continues)
     last = _last_seq(known_then.steps)
-    copied = [
-        row
-        for row in known_then.steps
-        if _inside(row.path, scope) and not dropped.covers(row.path) and _answers(row, last)
-    ]
+    while True:
+        copied = [
+            row
+            for row in known_then.steps
+            if _inside(row.path, scope) and not dropped.covers(row.path) and _answers(row, last)
+        ]
+        unfit = _unfit(known_then.steps, copied)
+        if unfit is None:
+            break
+        dropped.from_step(unfit)
     units = [unit for unit in units_of(record) if _inside(unit.path, scope)]
     known = {row.path for row in copied}
     again = tuple(unit for unit in units if unit.path not in known)
@@ -191,6 +197,21 @@ def plan(
     return Plan(
         tuple(_moved(row, record.run, scope) for row in copied if row.path != f"{scope}/{KICKOFF}"), again, reused
     )
+
+
+def _unfit(steps: Iterable[StepRow], copied: Iterable[StepRow]) -> str | None:
+    """The first method that tells a change of a state which, without the rows that are dropped, nobody has made."""
+    if not any(row.kind == "method" and '"edits":' in (row.result or "") for row in copied):
+        return None
+    states = {parent_of(row.path): row for row in steps if row.kind == "input" and row.name == "state"}
+    known = {path: StateRecord(json.loads(row.result or "{}")) for path, row in states.items()}
+    for row in copied:
+        if row.kind == "method" and row.status == "succeeded":
+            try:
+                known.setdefault(parent_of(row.path), StateRecord({})).take(json.loads(row.result or "{}"))
+            except ValueError:
+                return row.path
+    return None
 
 
 def until(record: Record, target: str) -> Record:

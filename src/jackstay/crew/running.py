@@ -17,6 +17,7 @@ from jackstay.core.results import CrewResult, Replacement, task_from_json, task_
 from jackstay.core.specs import CrewSpec, OutputSpec
 from jackstay.crew.guardrails import guardrail_name
 from jackstay.crew.output import CrewOutput
+from jackstay.crew.planning import planning_model
 from jackstay.crew.team import texts_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.crew import run_crew
@@ -58,8 +59,9 @@ def kickoff_of(
         body=_body(crew, given, forms),
         encode=_encode,
         decode=lambda text: _decode(text, forms),
-        models=tuple((agent.model_config_used, f"agent '{agent.role}'") for agent in crew.workers)
-        + tuple(each for task in crew.tasks for each in task.judging_models),
+        models=tuple(each for agent in crew.workers for each in agent.model_asked)
+        + tuple(each for task in crew.tasks for each in task.judging_models)
+        + (((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
         budget=budget or crew.budget,
         deadline_s=nearest(checked_deadline(deadline_s), crew.deadline_s),
         retry=crew.retry,

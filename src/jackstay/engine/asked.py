@@ -56,6 +56,8 @@ class Kickoff:
     tags: Mapping[str, Any] = field(default_factory=dict)
     verbose: bool = False
     """What happens in it is printed (`engine/verbose.py`)."""
+    state_id: str | None = None
+    """Of a persisted flow: a state's id, which asks for its newest run if that has not finished."""
 
     def __post_init__(self) -> None:
         checked_deadline(self.deadline_s)

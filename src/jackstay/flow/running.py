@@ -27,8 +27,10 @@ from jackstay.engine.checkpoints import beginning
 from jackstay.engine.entry import entry_point
 from jackstay.engine.flow import run_flow
 from jackstay.engine.kickoff import Outcome
+from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
 from jackstay.errors import DefinitionError, InputsError
+from jackstay.flow.persistence import saving_of
 from jackstay.flow.state import StateBox, fresh_state, with_inputs
 
 if TYPE_CHECKING:
@@ -42,12 +44,23 @@ class Running:
         self._original = flow
         self._owns = flow._busy.acquire(blocking=False)
         self.flow = flow if self._owns else copied(flow)
+        self._kept = False
 
     def __enter__(self) -> Running:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self.let_go()
+
+    def kept(self) -> Running:
+        """Goes on after its block, until it is let go."""
+        self._kept = True
+        return self
+
+    def let_go(self) -> None:
         if self._owns:
+            self._owns = False
             self._original._busy.release()
 
     def prepared(
@@ -58,18 +71,33 @@ class Running:
         resume: str | None,
         budget: Budget | None,
         deadline_s: float | None,
+        restore: str | None = None,
+        replay: Replay | None = None,
     ) -> Kickoff:
+        """`restore`: the id of the saved state with which it is to begin, under an id of its own."""
         flow = self.flow
         given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         plain = _plain(given, runtime)  # refused before the state has any of it
+        # The caller's lists and dicts stay as they were given: the state's methods change their own.
+        given = copy.deepcopy(given)
         flow._state = with_inputs(flow._state, given)
-        flow._id_given = flow._id_given or "id" in given
+        if restore is not None and "id" not in given:
+            _renamed(flow._state)
+        flow._id_given = (flow._id_given and restore is None) or "id" in given
         _vouch(runtime, flow)
-        box, outline = StateBox(flow._state, runtime.codec), flow.outline()
-        spec = FlowSpec(flow._name, flow._graph(), box)
+        box, graph, outline = StateBox(flow._state, runtime.codec, given), flow._graph(), flow.outline()
+        saving = saving_of(flow, graph)
+        if restore is not None and saving is None:
+            raise InputsError(
+                f"flow {flow._name}: restore_from_state_id= needs states that are saved: write @persist above it"
+            )
+        asked = str(given["id"]) if "id" in given and saving is not None and replay is None else None
+        of = (replay.run_id, replay.scope) if replay is not None and saving is not None else None
+        spec = FlowSpec(flow._name, graph, box, saving, restore or asked, of)
+        takes_runs_id = not flow._id_given and (flow._outcome is None or restore is not None)
 
         async def body(scope: Any) -> Any:
-            if scope.path == "" and not flow._id_given and flow._outcome is None:
+            if scope.path == "" and takes_runs_id:
                 box.apply({"id": scope.run.id}, ())
             return await run_flow(scope, spec)
 
@@ -87,8 +115,10 @@ class Running:
             retry=flow.retry,
             run_key=run_key,
             resume=resume,
+            replay=replay,
             entry=entry_point(),
             tags={"state_id": str(given["id"])} if "id" in given else {},
+            state_id=asked if restore is None else None,
         )
 
     def begun(
@@ -100,16 +130,19 @@ class Running:
         budget: Budget | None,
         deadline_s: float | None,
         from_checkpoint: CheckpointConfig | None,
+        restore: str | None = None,
     ) -> Kickoff:
-        """`prepared`, to begin at a checkpoint if that was asked."""
+        """`prepared`, to begin at a checkpoint, or with a saved state, if that was asked."""
         origin = origin_of(from_checkpoint) or self.flow._begins_at
+        if origin is not None and restore is not None:
+            raise InputsError("from_checkpoint= and restore_from_state_id= both say where to begin: give one of them")
         if origin is None:
-            return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
+            return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s, restore)
         begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
         _vouch(runtime, self.flow)
         given = {**runtime.codec.decode(runtime.masked.revealed_data(begins.inputs)), **(inputs or {})}
-        kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s)
-        return dataclasses.replace(kickoff, replay=begins.replay, tags={**kickoff.tags, **begins.tags})
+        kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s, replay=begins.replay)
+        return dataclasses.replace(kickoff, tags={**kickoff.tags, **begins.tags})
 
     def replayed(
         self,
@@ -122,7 +155,7 @@ class Running:
         recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
         _vouch(runtime, self.flow)
         given = {**runtime.codec.decode(runtime.masked.revealed_data(recorded)), **(inputs or {})}
-        return dataclasses.replace(self.prepared(runtime, given, None, None, budget, deadline_s), replay=replay)
+        return self.prepared(runtime, given, None, None, budget, deadline_s, replay=replay)
 
     def ended(self, outcome: Outcome) -> Any:
         """The result. The object has the state of what ended last; while a kickoff runs on it, its state is that one's."""
@@ -150,10 +183,6 @@ def _renamed(state: Any) -> None:
         dict.__setitem__(state, "id", fresh)
     else:
         state.id = fresh
-
-
-def id_of(state: Any) -> Any:
-    return dict.get(state, "id") if isinstance(state, dict) else state.id
 
 
 def _encoded(value: Any, box: StateBox, runtime: Runtime) -> str:

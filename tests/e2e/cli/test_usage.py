@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from jackstay.cli.moments import moment_of
 from jackstay.cli.outcome import UsageError
-from jackstay.cli.usage import moment_of
 from tests.e2e.cli.conftest import KICKOFF, PROGRAM, Folder
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
