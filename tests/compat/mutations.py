@@ -188,6 +188,9 @@ MUTATIONS = {
     "tool.mcp": Mutation(
         "tools/mcp/filters.py", "return bool(await said if inspect.isawaitable(said) else said)", "return True"
     ),
+    "tool.mcp.adapter": Mutation(
+        "tools/mcp/adapter.py", "StaticToolFilter(allowed=tool_names) if tool_names", "None if True"
+    ),
     "tool.names": Mutation("tools/naming.py", "name.strip().lower()", "name.strip()"),
     "tool.llm_guardrail": Mutation("crew/llm_guardrail.py", "    if result.valid:\n", "    if True:\n"),
     "around.event_bus": Mutation("events/bus.py", "            self._set({})\n", "            pass\n"),

@@ -266,6 +266,7 @@ structured_output | P0 | same | `output_pydantic`, `output_json`, `response_mode
 guardrails | P0 | same | functions, one or several
 kickoff_callbacks | P0 | same | before and after a kickoff, `def` or `async def`
 mcp | P0 | same | `MCPServerStdio`, `MCPServerHTTP`, `MCPServerSSE`, filters, addresses
+mcp.adapter | P0 | same | `MCPServerAdapter`: a program, an address or several, tools by name
 failures | P1 | same | `ToolFailure`, `ToolFailurePolicy`, `ToolExecutionFailedError`, `ToolFailureRecord`
 llm_guardrail | P1 | same | `LLMGuardrail`, and words in a `guardrail=`
 hallucination_guardrail | P1 | same | `HallucinationGuardrail`: passes everything, and says so

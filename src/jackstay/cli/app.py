@@ -348,6 +348,26 @@ def replay(
 
 
 @app.command(rich_help_panel=FIRST)
+def check(
+    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="A Python file or a project's folder.")] = Path(),
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            "--fail-on", metavar="LEVEL", help="Exit with 1 at a finding of this level: note, warn, error, never."
+        ),
+    ] = "error",
+    as_json: Json = False,
+    as_sarif: Annotated[bool, typer.Option("--sarif", help="As SARIF 2.1.0, for code hosts.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Look through a program, and its latest run, for what will hurt in production; runs nothing."""
+    with reporting(debug=debug):
+        from jackstay.cli.checking import check as look_through  # on demand: see above
+
+        raise typer.Exit(look_through(path, fail_on=fail_on, as_json=as_json, as_sarif=as_sarif))
+
+
+@app.command(rich_help_panel=FIRST)
 def cancel(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, run key, or a flow's state id.")],
     debug: Debug = False,

@@ -104,6 +104,18 @@ def problems(graph: FlowGraph) -> list[str]:
     return found
 
 
+def unheard(graph: FlowGraph) -> list[str]:
+    """Labels that routers are known to return and that nothing listens to, in sentences."""
+    heard = {name for method in graph.methods.values() if method.condition for name in names_in(method.condition)}
+    return [
+        f"nothing listens to {label!r}, which {method.name} may return"
+        for method in graph.methods.values()
+        if method.router
+        for label in method.emits or ()
+        if label not in heard
+    ]
+
+
 def rivals(graph: FlowGraph) -> dict[str, str]:
     """The methods that only an `or_` of several is waiting for, and the listener that has it: started by one event, two of
     them race."""

@@ -20,6 +20,8 @@ LARGE = 1024
 _LONGEST_BYTES = 256
 """An id that is longer is told by its hash: databases limit what an index may hold."""
 _UNKNOWN: Any = object()
+TELLS: frozenset[str] = frozenset({"method"})
+"""Kinds of rows that say what has changed."""
 
 
 def address(state_id: str) -> str:
@@ -145,7 +147,7 @@ def fold(rows: Iterable[StepRow]) -> dict[str, Any]:
         body = json.loads(row.result or "{}")
         if row.kind == "input" and row.name == "state":
             record = StateRecord(body)
-        elif row.kind == "method" and row.status in ("succeeded", "opaque"):
+        elif row.kind in TELLS and row.status in ("succeeded", "opaque"):
             try:
                 record.take(body)
             except ValueError:

@@ -22,6 +22,8 @@ KICKOFF = "@kickoff#1"
 STATE = "@state#1"
 BEFORE_KICKOFF, AFTER_KICKOFF = "@before_kickoff", "@after_kickoff"
 """The steps of a crew's kickoff callbacks."""
+INPUT_HOOKS, OUTPUT_HOOKS = "@input", "@output"
+"""The steps in which hooks have left inputs and outputs as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +273,8 @@ class _Dropped:
         while step:
             scope = parent_of(step)
             self._whole |= self._dependents(scope, step) - {step}
-            self._whole |= {row.path for row in self._callbacks(scope, AFTER_KICKOFF)}
+            for name in (AFTER_KICKOFF, OUTPUT_HOOKS):
+                self._whole |= {row.path for row in self._callbacks(scope, name)}
             self._alone.add(scope)
             step = scope
 
@@ -284,10 +287,12 @@ class _Dropped:
                 continue
             names = {name for name, value in given.items() if kickoff.inputs.get(name) != value}
             if names:
-                for row in self._callbacks(kickoff.path, BEFORE_KICKOFF):
+                changing = [self._callbacks(kickoff.path, name) for name in (BEFORE_KICKOFF, INPUT_HOOKS)]
+                for row in (row for rows in changing for row in rows):
                     # What they have made of the inputs may be another one, too.
                     self._whole.add(row.path)
                     made = json.loads(row.result or "{}")
+                    made = made.get("left") or {} if row.name == "input" else made
                     names |= {name for name, value in made.items() if kickoff.inputs.get(name) != value}
             for task in self._record.tasks(kickoff):
                 if names & task.variables:

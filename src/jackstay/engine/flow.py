@@ -216,6 +216,7 @@ class _FlowRun:
         return result
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
+        error.add_note(f"raised in method {call.method} ({scope.path}) of flow {self.flow.name}")
         self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
         if error is not self.run.stop:
             await self.run.commit(self._row(scope, call, "failed", began, error=failed_with(error)))

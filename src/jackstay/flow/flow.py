@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
-from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems
+from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems, unheard
 from jackstay.core.retry import Retry
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy
 from jackstay.crew.output import UsageMetrics
@@ -59,6 +60,8 @@ class Flow(Generic[T]):
     """Where the state is saved, whatever `@persist` says."""
     stream: bool = False
     """Kickoffs are `StreamSession`s, awaited ones `AsyncStreamSession`s."""
+    strict: bool = False
+    """A label that nothing listens to is refused when the flow is made; else it is a warning."""
     _state_type: ClassVar[Any] = None
     _begins_at: Origin | None = None
 
@@ -80,6 +83,7 @@ class Flow(Generic[T]):
             "checkpoint",
             "persistence",
             "stream",
+            "strict",
         ):
             if name in fields:
                 setattr(self, name, fields.pop(name))
@@ -87,9 +91,12 @@ class Flow(Generic[T]):
         self._id_given = "id" in fields
         self._busy = threading.Lock()
         self._outcome: Outcome | None = None
-        found = problems(self._graph())
-        if found:
-            raise DefinitionError(f"flow {self._name}: {'; '.join(found)}")
+        graph = self._graph()
+        found, loose = problems(graph), unheard(graph)
+        if found or (loose and self.strict):
+            raise DefinitionError(f"flow {self._name}: {'; '.join([*found, *loose])}")
+        if loose:
+            warnings.warn(f"flow {self._name}: {'; '.join(loose)}: the flow ends there", UserWarning, stacklevel=2)
 
     # --- what users read -----------------------------------------------------------------------------------------------
 

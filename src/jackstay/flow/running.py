@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.deadline import checked_deadline, nearest
+from jackstay.core.interception import InterceptionPoint
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.crew.checkpoint import CheckpointConfig, origin_of
@@ -27,8 +28,10 @@ from jackstay.engine.checkpoints import beginning
 from jackstay.engine.entry import entry_point
 from jackstay.engine.flow import run_flow
 from jackstay.engine.kickoff import Outcome
+from jackstay.engine.kickoff_hooks import is_exchanged, left_of
 from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
+from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError, InputsError
 from jackstay.flow.persistence import saving_of
 from jackstay.flow.state import StateBox, fresh_state, with_inputs
@@ -96,10 +99,12 @@ class Running:
         spec = FlowSpec(flow._name, graph, box, saving, restore or asked, of)
         takes_runs_id = not flow._id_given and (flow._outcome is None or restore is not None)
 
-        async def body(scope: Any) -> Any:
+        async def body(scope: Scope) -> Any:
             if scope.path == "" and takes_runs_id:
                 box.apply({"id": scope.run.id}, ())
-            return await run_flow(scope, spec)
+                flow._id_given = True  # kept by later kickoffs, though this one may fail
+            await _hooked_inputs(scope, given, plain, box)
+            return await _hooked_output(scope, await run_flow(scope, spec))
 
         return Kickoff(
             kind="flow",
@@ -212,6 +217,44 @@ def _decoded(text: str, box: StateBox, runtime: Runtime) -> Any:
         raise DefinitionError(
             f"the recorded result of this flow does not fit the program any more: {error}; run it anew with another run_key"
         ) from error
+
+
+async def _hooked_inputs(scope: Scope, given: Mapping[str, Any], plain: Mapping[str, Any], box: StateBox) -> None:
+    """The state with the inputs as hooks leave them."""
+    if not is_exchanged(scope, InterceptionPoint.INPUT):
+        return
+    runtime = scope.run.runtime
+
+    def encode(said: Any) -> dict[str, Any]:
+        if not isinstance(said, Mapping):
+            raise InputsError(f"an input hook has left {said!r:.80} as the inputs of a flow; leave a dict")
+        return _plain(said, runtime)
+
+    left = await left_of(scope, InterceptionPoint.INPUT, copy.deepcopy(dict(given)), shown=plain, encode=encode)
+    if left is not None:
+        # Off the engine loop: users' classes say what fits.
+        inputs = runtime.codec.decode(left)
+        await runtime.off_loop(box.take, inputs, [name for name in plain if name not in left])
+
+
+async def _hooked_output(scope: Scope, result: Any) -> Any:
+    """The flow's result as hooks leave it."""
+    if not is_exchanged(scope, InterceptionPoint.OUTPUT):
+        return result
+    codec = scope.run.runtime.codec
+
+    def encode(said: Any) -> Any:
+        try:
+            return json.loads(codec.dumps(said))
+        except NotStorable as error:
+            if said is result:  # as it was, whatever it is
+                return {"$": "opaque"}
+            raise DefinitionError(f"an output hook has left a result that cannot be stored: {error}") from error
+
+    left = await left_of(
+        scope, InterceptionPoint.OUTPUT, result, shown=[encode(result)], encode=lambda said: [encode(said)]
+    )
+    return result if left is None else codec.decode(left[0])
 
 
 def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:

@@ -228,7 +228,20 @@ class StateBox:
             names = {*fields, *(field.alias for field in fields.values())}
             values = {name: value for name, value in values.items() if name in names}
         made = validated(type(self.state), values, "the saved state does not fit the program")
-        made = with_inputs(made, self._given)
+        self._become(with_inputs(made, self._given))
+
+    def take(self, inputs: Mapping[str, Any], removed: Sequence[str]) -> None:
+        """Other inputs than those that it was made with. Raises `InputsError` for what does not fit."""
+        self._given = dict(inputs)
+        if isinstance(self.state, dict):
+            for name in removed:
+                dict.pop(self.state, name, None)
+            dict.update(self.state, inputs)
+            return
+        values = {name: value for name, value in self._items() if name not in removed}
+        self._become(validated(type(self.state), {**values, **inputs}, "Invalid inputs for structured state"))
+
+    def _become(self, made: BaseModel) -> None:
         for slot in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__"):
             object.__setattr__(self.state, slot, object.__getattribute__(made, slot))
 

@@ -3,7 +3,7 @@
 from jackstay import Agent, Crew, Task
 from jackstay.tools import tool
 
-calls = []
+calls: list[str] = []
 
 
 @tool(cache_ttl_s=60, cache_function=lambda arguments, result: "unknown" not in result)

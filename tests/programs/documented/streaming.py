@@ -1,5 +1,7 @@
 """What the models say, while they say it."""
 
+from typing import Any
+
 from jackstay import Agent, Crew, Task
 
 MODEL = "openai/gpt-4o-mini"
@@ -17,7 +19,8 @@ crew = Crew(
 
 if __name__ == "__main__":
     said: dict[str, str] = {}
-    with crew.kickoff() as streaming:
+    streaming: Any = crew.kickoff()
+    with streaming:
         for chunk in streaming:
             said[chunk.task_name] = said.get(chunk.task_name, "") + chunk.content
     print(said)

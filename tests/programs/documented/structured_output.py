@@ -21,5 +21,6 @@ oldest = Task(description="Which ship is the oldest?", expected_output="One ship
 if __name__ == "__main__":
     result = Crew(agents=[clerk], tasks=[register, oldest]).kickoff()
     fleet = result.tasks_output[0].pydantic
+    assert isinstance(fleet, Fleet)
     print([ship.name for ship in fleet.ships])
     print(result.json_dict, result["built"])

@@ -59,7 +59,8 @@ def test_a_change_is_refused_where_another_one_is_missing_and_changes_nothing() 
     state = large(random.Random(1))
     record = StateRecord.of_texts(texts(state))
     start = json.loads(canonical_json(state))
-    first, second = [], []
+    first: list[Any] = []
+    second: list[Any] = []
     for said, text in ((first, "one"), (second, "two")):
         state["messages"].append({"text": text})
         said.append(body({**record.change(["messages"], texts(state)), "value": "1"}))

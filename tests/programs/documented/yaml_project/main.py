@@ -1,5 +1,7 @@
 """A crew whose texts are in YAML files."""
 
+from typing import Any
+
 from jackstay import Agent, Crew, Task
 from jackstay.project import CrewBase, after_kickoff, agent, before_kickoff, crew, llm, task
 
@@ -8,6 +10,8 @@ from jackstay.project import CrewBase, after_kickoff, agent, before_kickoff, cre
 class NewsCrew:
     agents: list[Agent]
     tasks: list[Task]
+    agents_config: Any = "config/agents.yaml"
+    tasks_config: Any = "config/tasks.yaml"
 
     @before_kickoff
     def with_year(self, inputs):

@@ -1,0 +1,1 @@
+"""One file per rule. A rule is a function of one file and the project around it; `checks.RULES` lists them."""
