@@ -94,6 +94,12 @@ class UnknownTask(NotFoundError, ValueError):
     code = "unknown_task"
 
 
+class ContentForgotten(NotFoundError):
+    """The run's content was erased: there is nothing that it could go on with."""
+
+    code = "forgotten"
+
+
 class AlreadyRunning(JackstayError, RuntimeError):
     """The run is being driven by another process."""
 

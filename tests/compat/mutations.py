@@ -173,6 +173,8 @@ MUTATIONS = {
     "llm.text_tools": Mutation(LOOP, "described = () if self.native else", "described = () if True else"),
     "llm.sampling": Mutation("llm/llm.py", "temperature=temperature,\n", "temperature=None,\n"),
     "llm.custom": Mutation("llm/base_llm.py", "if type(self).acall is not BaseLLM.acall", "if False"),
+    "crew.verbose": Mutation("observe/account.py", "        while tag in used:\n", "        while False:\n"),
+    "agent.verbose": Mutation("crew/base_agent.py", "            verbose=self.verbose,\n", ""),
     # --- agents alone, tools, servers, hooks, events ---
     "agent.kickoff": Mutation(
         "crew/agent_kickoff.py", "usage_metrics=UsageMetrics.of(outcome.bill).model_dump()", "usage_metrics={}"

@@ -95,7 +95,7 @@ planning_config | P1 | better | a `PlanningConfig`: how plans are made; the agen
 reasoning | P1 | same | the older name of `planning`; `max_reasoning_attempts` with it
 copy | P1 | same | an agent of its own with the same definition
 key | P1 | same | of role, goal and backstory, the same in every process
-verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
+verbose | P1 | better | what it does is printed as it happens, runs at once kept apart; secrets never
 memory | P1 | absent | refused, with the release that brings it; `False` and `None` are accepted
 knowledge | P1 | absent | refused, as `memory`
 knowledge_sources | P1 | absent | refused, as `memory`
@@ -196,7 +196,7 @@ tool_failure_policy | P1 | same | for agents and tasks without one
 cache | P1 | better | says nothing: see `Agent.cache`
 planning | P1 | same | a plan for all tasks before they begin
 planning_llm | P1 | same | the model that plans: `gpt-5.4-mini`
-verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
+verbose | P1 | better | what happens is printed as it happens, runs at once kept apart; secrets never
 config | P1 | warned | a crew from a dict
 memory | P1 | absent | refused, with the release that brings it; `False` and `None` are accepted
 embedder | P1 | absent | refused, as `memory`

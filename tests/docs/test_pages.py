@@ -24,7 +24,7 @@ def stub() -> Iterator[Stub]:
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
 def test_python_blocks_of_a_page_run(page: Path, stub: Stub, tmp_path: Path) -> None:
     # The page's own line numbers, under the page's own name: a traceback says where the page is wrong.
-    script = tmp_path / f"{page.stem.replace('-', '_')}.py"
+    script = tmp_path / f"{page.stem.replace('-', '_')}_page.py"  # not `logging.py`: the program imports that
     script.write_text(program(page), encoding="utf-8")
     write_files(page, tmp_path)
     # Models with a provider's name are answered by the stub, `sim/…` in the process itself.

@@ -13,6 +13,7 @@ from typing import Literal
 from tests.seed import checks_calls as calls
 from tests.seed import checks_crowds as crowds
 from tests.seed import checks_flows as flows
+from tests.seed import checks_logs as logs
 from tests.seed import checks_replay as replay
 from tests.seed import checks_usage as usage
 from tests.seed import excerpts
@@ -60,7 +61,7 @@ ROWS: tuple[Row, ...] = (
         flows.observable_flow,
         flows.observable_flow_block,
     ),
-    Row("python", 7, "verbose mode", "Observability"),
+    Row("python", 7, "verbose mode", "Observability", logs.verbose_mode, logs.verbose_block),
     Row("python", 8, "max_iter and max_rpm", "Model calls", calls.calls_paced, calls.paced_block),
     Row("python", 9, "batch with a semaphore", "Crews", crowds.batch_with_semaphore, crowds.batch_block),
     Row("python", 10, "kickoff_for_each", "Crews", crowds.for_each, crowds.for_each_block),
@@ -87,11 +88,11 @@ ROWS: tuple[Row, ...] = (
     Row("practice", 6, "the cheap model first", "Model calls", calls.small_model_first),
     Row("pitfall", 1, "no error handling", "Foundation", calls.failures_logged),
     Row("pitfall", 2, "usage ignored", "Foundation", usage.usage_looked_at),
-    Row("pitfall", 3, "verbose in production", "Observability"),
+    Row("pitfall", 3, "verbose in production", "Observability", logs.silent_in_production),
     Row("pitfall", 4, "no retries", "Model calls", calls.outage_outlasted),
     Row("pitfall", 5, "keys in the source", "Foundation", calls.no_key_in_source),
     Row("pitfall", 6, "a loop instead of kickoff_for_each", "Crews", crowds.items_apart),
     Row("bonus", 1, "backoff, three attempts", "Model calls", calls.three_attempts_at_most),
     Row("bonus", 2, "router that retries", "Model calls", flows.router_retry),
-    Row("bonus", 3, "log to a JSON file", "Observability"),
+    Row("bonus", 3, "log to a JSON file", "Observability", logs.log_to_a_file),
 )

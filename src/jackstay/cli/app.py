@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,13 @@ import typer
 from jackstay.cli.checkpoint import checkpoint
 from jackstay.cli.create import create
 from jackstay.cli.flow import flow
+from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import leave_quietly, reporting
 from jackstay.cli.target import nearest_project
 from jackstay.cli.terminal import prepare_streams
 
+RUNNING = ("run", "resume", "replay")
+"""Commands that run programs; the others' output is what was asked for."""
 FIRST, UPKEEP = "Commands", "Upkeep"
 
 app = typer.Typer(
@@ -43,12 +47,18 @@ Most = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse what would be asked anew because the program has changed.")
 ]
+LogFile = Annotated[
+    Path | None,
+    typer.Option("--log-file", metavar="FILE", help="Write the log to this file, as JSON lines; it is rotated."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.", envvar="JACKSTAY_DEBUG")]
 
 
 def main() -> None:
     """The console script."""
     prepare_streams()
+    if sys.argv[1:2] and sys.argv[1] in RUNNING:
+        speak_json_if_asked()
     try:
         app()
     finally:
@@ -56,7 +66,7 @@ def main() -> None:
 
 
 @app.command(rich_help_panel=FIRST)
-def run(
+def run(  # noqa: PLR0913 - each is an option
     path: Annotated[
         str | None,
         typer.Argument(
@@ -95,6 +105,7 @@ def run(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Run nothing; say what the last runs of it cost, else a bound.")
     ] = False,
+    log_file: LogFile = None,
     debug: Debug = False,
 ) -> None:
     """Run a program as one resumable run."""
@@ -103,7 +114,9 @@ def run(
         from jackstay.cli.running import run as start
 
         where = path or nearest_project(Path.cwd())
-        asked = Asked(where, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline)
+        asked = Asked(
+            where, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline, log_file
+        )
         if estimate:
             from jackstay.cli.estimating import estimate as look_ahead  # on demand: see above
 
@@ -267,6 +280,7 @@ def resume(
     ] = None,
     budget: Most = None,
     strict: Strict = False,
+    log_file: LogFile = None,
     debug: Debug = False,
 ) -> None:
     """Go on with a run: what the journal has is not done again."""
@@ -275,8 +289,8 @@ def resume(
         from jackstay.cli.resuming import resume_all
 
         if every:
-            raise typer.Exit(resume_all(run, budget=budget, decide=decide, strict=strict))
-        raise typer.Exit(go_on(run, budget=budget, decide=decide, strict=strict))
+            raise typer.Exit(resume_all(run, budget=budget, decide=decide, strict=strict, log_file=log_file))
+        raise typer.Exit(go_on(run, budget=budget, decide=decide, strict=strict, log_file=log_file))
 
 
 @app.command(rich_help_panel=FIRST)
@@ -352,6 +366,7 @@ def replay(
         typer.Option("--dry-run", help="Run nothing; say what would run again, what is reused, and what it takes."),
     ] = False,
     strict: Strict = False,
+    log_file: LogFile = None,
     debug: Debug = False,
 ) -> None:
     """Run a program again from one task of an earlier run, as a new run."""
@@ -359,7 +374,7 @@ def replay(
         from jackstay.cli.replaying import Asked  # on demand: see above
         from jackstay.cli.replaying import replay as do_again
 
-        asked = Asked(task, tuple(inputs or ()), inputs_file, model, budget, deadline, dry_run, strict)
+        asked = Asked(task, tuple(inputs or ()), inputs_file, model, budget, deadline, dry_run, strict, log_file)
         raise typer.Exit(do_again(asked))
 
 
@@ -393,6 +408,25 @@ def cancel(
         from jackstay.cli.cancelling import cancel as stop  # on demand: see above
 
         raise typer.Exit(stop(run))
+
+
+@app.command(rich_help_panel=UPKEEP)
+def forget(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Id, beginning of an id, run key, or a flow's state id."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", metavar="NAME=VALUE", help="Instead: all runs with this tag or input."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Erase what runs were told and have said; what they cost stays."""
+    with reporting(debug=debug):
+        from jackstay.cli.forgetting import forget as erase  # on demand: see above
+
+        raise typer.Exit(erase(run, where))
 
 
 @app.command(rich_help_panel=FIRST)

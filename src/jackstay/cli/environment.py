@@ -1,4 +1,4 @@
-"""What is read before a program starts: `.env`, and the model that stands in for every agent's."""
+"""What is read before a program starts: `.env`, the model that stands in for every agent's, where the log goes."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ def choose_model(option: str | None, recorded: str | None = None) -> None:
     if model:
         source = "--model" if option else "JACKSTAY_MODEL" if os.environ.get("JACKSTAY_MODEL") else "as recorded"
         say(f"model: {model} for every agent ({source})", "dim")
+
+
+def log_to(file: Path | None) -> None:
+    """The option --log-file, passed on by JACKSTAY_LOG_FILE, which the program's own child processes see too."""
+    if file is not None:
+        os.environ["JACKSTAY_LOG_FILE"] = str(file.absolute())

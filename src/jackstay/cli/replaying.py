@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jackstay.cli.defined import Unloadable, definitions_of
-from jackstay.cli.environment import choose_model, read_dotenv
+from jackstay.cli.environment import choose_model, log_to, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
+from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.resumable import most_alike
@@ -64,6 +65,7 @@ class Asked:
     deadline_s: float | None = None
     dry_run: bool = False
     strict: bool = False
+    log_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Preview:
 def replay(asked: Asked) -> int:
     """Says what will run again and what is reused; does it, unless it is only to be said; compares."""
     read_dotenv()
+    speak_json_if_asked()
+    log_to(asked.log_file)
     inputs = read_inputs(asked.pairs, asked.inputs_file)
     budget = Budget(**parse_amount(asked.budget)) if asked.budget is not None else None
     with existing_runtime() as runtime:
@@ -110,7 +114,7 @@ def replay(asked: Asked) -> int:
             _say_preview(Preview.of(runtime.journal, record, found.unit.path, inputs, changed=changed))
             return 0
         preview = Preview.of(runtime.journal, record, found.unit.path, inputs)
-        target = program_of(found.run, "replay it there, by crew.replay(…) or flow.replay(…)")
+        target = program_of(runtime.masked.revealed(found.run), "replay it there, by crew.replay(…) or flow.replay(…)")
         _announce(found, target)
         _say_preview(preview)
         read_dotenv(target.search[:1])
@@ -126,7 +130,7 @@ def replay(asked: Asked) -> int:
 
 def perform(runtime: Runtime, found: Addressed, target: Target, options: Options, *, after: bool = False) -> int:
     """Starts the program again. `after`: the task is not done again, and what was on record when it had ended is kept."""
-    run, of = found.run, Replay(found.run.id, found.unit.path, after=after)
+    run, of = runtime.masked.revealed(found.run), Replay(found.run.id, found.unit.path, after=after)
     if run.kind != "script":
         return _start_again(runtime, target, run, of, options)
     return execute(

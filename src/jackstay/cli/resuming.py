@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jackstay.cli.environment import choose_model, read_dotenv
+from jackstay.cli.environment import choose_model, log_to, read_dotenv
 from jackstay.cli.interrupts import stopping_in_order
+from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.running import budget_of, deadline_of, execute, stopped, told
@@ -18,6 +19,7 @@ from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
 from jackstay.core.budget import parse_amount
 from jackstay.core.canonical import canonical_json
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.intents import Decided
 from jackstay.core.records import RunFilter, RunRow
@@ -35,14 +37,24 @@ from jackstay.observe.runs import state_of
 _ALL = 10_000
 
 
-def resume(wanted: str | None, *, budget: str | None = None, decide: str | None = None, strict: bool = False) -> int:
+def resume(
+    wanted: str | None,
+    *,
+    budget: str | None = None,
+    decide: str | None = None,
+    strict: bool = False,
+    log_file: Path | None = None,
+) -> int:
     """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first; `decide` says
     what became of a tool's call that it waits for. `strict`: nothing is asked anew because something has changed."""
     read_dotenv()
+    speak_json_if_asked()
+    log_to(log_file)
     decided = None if decide is None else _decision(decide)
     raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
-        row = chosen(runtime.journal, wanted)
+        row = runtime.masked.revealed(chosen(runtime.journal, wanted))
+        refuse_forgotten(row)
         if row.status == "succeeded":
             say(f"run {row.id[:SHORT]} has finished: there is nothing to resume (jackstay show {row.id[:SHORT]})")
             return 0
@@ -156,12 +168,15 @@ def _start_again(runtime: Runtime, target: Target, row: RunRow, *, strict: bool)
 # --- all of them ---------------------------------------------------------------------------------------------------
 
 
-def resume_all(wanted: str | None, *, budget: str | None, decide: str | None = None, strict: bool) -> int:
+def resume_all(
+    wanted: str | None, *, budget: str | None, decide: str | None = None, strict: bool, log_file: Path | None = None
+) -> int:
     """Goes on with every run that was interrupted or has failed, one after the other, oldest first, each in a process of
     its own; so with those whose person has answered. The exit code is the worst of theirs."""
     if wanted is not None or budget is not None or decide is not None:
         raise UsageError("--all goes on with every unfinished run; leave RUN, --budget and --decide out")
     read_dotenv()
+    log_to(log_file)
     with existing_journal() as journal:
         rows = unfinished(journal)
     codes = [_resumed_alone(row, strict=strict) for row in rows]

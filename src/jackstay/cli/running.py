@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jackstay.cli.environment import choose_model, read_dotenv
+from jackstay.cli.environment import choose_model, log_to, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
+from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import Terminated, UsageError, code_of
 from jackstay.cli.program import Kickoffs, prepare, start
 from jackstay.cli.target import Target, resolve
@@ -20,6 +21,7 @@ from jackstay.cli.terminal import is_live, say, stderr
 from jackstay.core.budget import Budget, parse_amount
 from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import Event
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.engine.replaying import Replay
@@ -42,6 +44,7 @@ class Asked:
     budget: str | None = None
     """As `core.budget.parse_amount` reads it."""
     deadline_s: float | None = None
+    log_file: Path | None = None
 
 
 def run(asked: Asked) -> int:
@@ -49,14 +52,18 @@ def run(asked: Asked) -> int:
     target = resolve(asked.path, asked.arguments, Path.cwd())
     inputs = read_inputs(asked.pairs, asked.inputs_file)
     read_dotenv(target.search[:1])
+    speak_json_if_asked()
+    log_to(asked.log_file)
     key = asked.run_key or os.environ.get("JACKSTAY_RUN_KEY") or None
     choose_model(asked.model)
     limit_s = _checked(asked.deadline_s)
     budget = Budget(**parse_amount(asked.budget)) if asked.budget is not None else None
     with Runtime() as runtime:
         earlier = runtime.journal.run_by_key(key) if key else None
+        earlier = None if earlier is None else runtime.masked.revealed(earlier)
         if earlier is None:
             return execute(runtime, target, inputs=inputs, run_key=key, budget=budget, deadline_s=limit_s)
+        refuse_forgotten(earlier)
         _check_key(earlier, target, inputs)
         if earlier.status == "succeeded":
             say(
@@ -159,13 +166,18 @@ def stopped(stop: KeyboardInterrupt, run_id: str) -> int:
 
 @contextmanager
 def told(runtime: Runtime, *observers: Any) -> Iterator[None]:
-    """Inside the block a person at a terminal sees what goes on; others hear of warnings only."""
+    """Inside the block a person at a terminal sees what goes on; others hear of warnings only. A log on stderr says it
+    all itself."""
     runtime.observers += observers
+    if runtime.settings.log != "off":
+        runtime.observers.append(_say_nothing)
+        yield
+        return
     if not is_live():
         runtime.observers.append(_warn)
         yield
         return
-    with Progress(stderr()) as progress:
+    with Progress(stderr(), told=lambda: runtime.is_verbose) as progress:
         runtime.observers.append(progress)
         yield
 
@@ -173,3 +185,7 @@ def told(runtime: Runtime, *observers: Any) -> Iterator[None]:
 def _warn(event: Event) -> None:
     if event.name == "warning":
         say(f"warning: {event.data['text']}")
+
+
+def _say_nothing(_: Event) -> None:
+    """An observer, so that a warning is not told a second time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 SHORT = 13
@@ -13,3 +14,13 @@ def uuid7(unix_ms: int, random: bytes) -> str:
     tail = int.from_bytes(random[:10], "big")
     value = (unix_ms & (2**48 - 1)) << 80 | 0x7 << 76 | (tail >> 68 & 0xFFF) << 64 | 0b10 << 62 | (tail & (2**62 - 1))
     return str(uuid.UUID(int=value))
+
+
+def trace_id(run_id: str) -> str:
+    """The 32 hex digits by which logs and traces name a run: those of its id."""
+    return run_id.replace("-", "")
+
+
+def span_id(run_id: str, path: str) -> str:
+    """The 16 hex digits of a step: the same in every process that tells of it."""
+    return hashlib.sha256(f"{run_id}:{path}".encode()).hexdigest()[:16]

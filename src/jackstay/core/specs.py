@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -155,6 +155,10 @@ class ToolServer(Protocol):
         """A new one, not yet open."""
         ...
 
+    def secrets(self) -> Iterable[tuple[str, str]]:
+        """What it is told that nobody may see, each with a name."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class OwnExecution:
@@ -209,6 +213,8 @@ class AgentSpec:
     """Where further tools come from, at each task."""
     served: tuple[ToolDef, ...] = ()
     """Those tools, once a kickoff has asked for them."""
+    verbose: bool = False
+    """What it does is printed."""
     planning: Planning | None = None
     own: OwnExecution | None = None
     """It does its tasks itself; else its model does."""

@@ -34,7 +34,6 @@ AGENT = frozenset(
         "from_repository",
         "a2a",
         "executor_class",
-        "verbose",
     }
 )
 TASK = frozenset(
@@ -59,7 +58,6 @@ CREW = frozenset(
         "security_config",
         "checkpoint",
         "tracing",
-        "verbose",
     }
 )
 MEMORY = frozenset({"memory", "embedder", "knowledge", "knowledge_sources", "knowledge_storage", "knowledge_config"})
@@ -67,7 +65,6 @@ MEMORY = frozenset({"memory", "embedder", "knowledge", "knowledge_sources", "kno
 MEMORY_RELEASE = "0.2"
 """That brings them."""
 QUIET: Mapping[str, Any] = {
-    "verbose": False,
     "share_crew": None,
     "checkpoint": None,  # the journal has every step in any case
     "tracing": None,

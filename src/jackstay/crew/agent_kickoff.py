@@ -80,6 +80,8 @@ def kickoff_of(
 ) -> Kickoff:
     """What the engine is asked."""
     *earlier, last = _messages_of(messages)
+    if agent.verbose:
+        runtime.be_verbose()
     form = output_form(response_format, json_form=False)
     if response_format is not None:
         runtime.vouch_for(response_format)
@@ -112,6 +114,8 @@ def kickoff_of(
 def execution_of(agent: Agent, runtime: Runtime, task: Task, context: str, tools: Sequence[Any] | None) -> Kickoff:
     """What the engine is asked when the agent is given a task outside of a crew: the task's prompt. Its guardrails are
     the crew's business."""
+    if agent.verbose:
+        runtime.be_verbose()
     if task.answer_model is not None:
         runtime.vouch_for(task.answer_model)
     given = tool_defs(task.tools if tools is None else tools, f"task '{task.label}'")
@@ -144,6 +148,7 @@ def _kickoff(
             *((config, f"the guardrail of agent '{agent.role}'") for config in judging),
         ),
         entry=entry_point(),
+        verbose=agent.verbose,
         **run,
     )
 

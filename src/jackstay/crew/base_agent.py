@@ -58,6 +58,8 @@ class BaseAgent(BaseModel):
     max_rpm: int | None = Field(default=None, ge=1)
     retry: Retry | None = None
     allow_delegation: bool = False
+    verbose: bool = False
+    """What it does is printed, as it happens."""
 
     _config: ModelConfig
 
@@ -157,6 +159,7 @@ class BaseAgent(BaseModel):
             limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm),
             allow_delegation=self.allow_delegation and not own,
             own=self._own_execution(texts) if own else None,
+            verbose=self.verbose,
         )
 
     def _own_execution(self, texts: Mapping[str, str]) -> OwnExecution:

@@ -56,7 +56,7 @@ class Crew(BaseModel):
     may spend. `stream`: kickoffs are `CrewStreamingOutput`s. `deadline_s`: how long one kickoff may take, in seconds. `max_rpm`: how
     many model calls per minute crews of this definition make together, in whatever runs and processes; agents' own `max_rpm` hold besides. `output_log_file`: a
     path (True: logs.txt) to which tasks' begins and ends are added. `planning`: before the tasks begin, `planning_llm`
-    (gpt-5.4-mini) writes a plan for each.
+    (gpt-5.4-mini) writes a plan for each. `verbose`: what happens in a kickoff is printed, as it happens.
 
     `Process.hierarchical`: a manager does all tasks and gives the work to the agents. It is `manager_agent`, an agent
     without tools, or one that the crew makes for the model `manager_llm`. Tasks need no agent then.
@@ -78,6 +78,7 @@ class Crew(BaseModel):
     before_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     after_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     stream: bool = False
+    verbose: bool = False
     output_log_file: bool | str | None = None
     planning: bool = False
     planning_llm: Any = None
@@ -317,7 +318,13 @@ class Crew(BaseModel):
             yield runtime, self._prepared(inputs, run_key, resume, budget, deadline_s)
             return
         begins = beginning(runtime.journal, origin, "crew", self.name, run_key=run_key, resume=resume)
-        kickoff = self._prepared({**begins.inputs, **check_inputs(inputs)}, None, begins.resume, budget, deadline_s)
+        kickoff = self._prepared(
+            {**runtime.masked.revealed_data(begins.inputs), **check_inputs(inputs)},
+            None,
+            begins.resume,
+            budget,
+            deadline_s,
+        )
         yield runtime, replace(kickoff, replay=begins.replay, tags=begins.tags)
 
     def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
@@ -346,7 +353,7 @@ class Crew(BaseModel):
     ) -> Kickoff:
         found = find_unit(runtime.journal, task_id, kind="task")
         recorded, replay = replay_of(found, "crew", self.name)
-        given = {**recorded, **check_inputs(inputs)}
+        given = {**runtime.masked.revealed_data(recorded), **check_inputs(inputs)}
         return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
 
     def _streamed(self, runtime: Runtime, kickoff: Kickoff) -> CrewOutput:

@@ -54,6 +54,8 @@ def kickoff_of(
 ) -> Kickoff:
     """What the engine is asked. The definition is frozen now, or, with callbacks before it, once these have been called."""
     given = {**inputs, **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
+    if crew.verbose or any(agent.verbose for agent in (*crew.agents, *crew.workers)):
+        runtime.be_verbose()
     outline, forms = crew.outline(), [task.output_spec() for task in crew.tasks]
     runtime.vouch_for(
         *(m for t in crew.tasks for m in (t.output_pydantic, t.output_json, t.response_model) if m is not None)
@@ -76,6 +78,7 @@ def kickoff_of(
         run_key=run_key,
         resume=resume,
         entry=entry_point(),
+        verbose=crew.verbose,
     )
 
 

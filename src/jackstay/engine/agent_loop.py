@@ -13,6 +13,7 @@ from jackstay.core.progress import standstill, turn_of
 from jackstay.core.sizes import text_tokens
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, ToolDef
 from jackstay.engine.asker import Ask
+from jackstay.engine.concealing import masked_message
 from jackstay.engine.fitting import Window
 from jackstay.engine.model_call import call_model
 from jackstay.engine.scope import Scope
@@ -79,8 +80,10 @@ class _Loop:
         self.native = scope.run.models.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
         self.requested = scope.run.models.asked_for(agent.model)
         described = () if self.native else tuple(tool.spec for tool in tools)
-        opening = prompts.opening(agent, user, described)
-        self.conversation = Conversation.of(opening) if after is None else after.add(Message("user", user))
+        secrets = scope.run.secrets
+        opening = [masked_message(message, secrets) for message in prompts.opening(agent, user, described)]
+        asked = Message("user", secrets.masked(user))
+        self.conversation = Conversation.of(opening) if after is None else after.add(asked)
         self.window = Window(scope, agent, tools)
         self.unfit = 0
         self.turns: list[str] = []

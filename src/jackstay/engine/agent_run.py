@@ -11,6 +11,7 @@ from jackstay.core.messages import Conversation, Message
 from jackstay.core.results import TaskResult
 from jackstay.core.specs import TaskSpec
 from jackstay.engine.answering import answered
+from jackstay.engine.concealing import masked_conversation
 from jackstay.engine.dates import todays_date
 from jackstay.engine.scope import Scope
 from jackstay.engine.tool_servers import equipped
@@ -60,4 +61,5 @@ def _after(scope: Scope, task: TaskSpec, earlier: Sequence[Message]) -> Conversa
     agent = task.agent
     native = scope.run.models.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools
     system = prompts.system_text(agent, () if native else tuple(tool.spec for tool in agent.tools_for()))
-    return Conversation.of([Message("system" if agent.use_system_prompt else "user", system), *earlier])
+    messages = [Message("system" if agent.use_system_prompt else "user", system), *earlier]
+    return masked_conversation(Conversation.of(messages), scope.run.secrets)

@@ -11,6 +11,7 @@ from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json
 from jackstay.core.deadline import checked_deadline
 from jackstay.core.failures import Failure, rebuild
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunKind, RunRow
 from jackstay.core.retry import Retry
@@ -56,6 +57,8 @@ class Kickoff:
     parent_run: str | None = None
     entry: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, Any] = field(default_factory=dict)
+    verbose: bool = False
+    """What happens in it is printed (`engine/verbose.py`)."""
     state_id: str | None = None
     """Of a persisted flow: a state's id, which asks for its newest run if that has not finished."""
 
@@ -86,6 +89,9 @@ async def earlier_run(runtime: Runtime, kickoff: Kickoff) -> tuple[Kickoff, RunR
         _check_resumable(kickoff, row)
     elif kickoff.run_key is not None:
         row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
+        row = None if row is None else runtime.masked.revealed(row)
+        if row is not None:
+            refuse_forgotten(row)
         if row is not None and (session is None or session.replay is None):
             _check_key(kickoff, row)
     elif session is not None:

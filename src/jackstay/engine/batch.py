@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.events import EventName
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunEnd, RunStatus
 from jackstay.core.usage import NO_BILL, Bill
@@ -47,9 +48,10 @@ def start_batch(
 
     async def work(home: Home) -> list[Ended]:
         runtime.check_settings()
-        nested = current_scope() is not None or (runtime.session is not None and runtime.session.scope is not None)
-        if nested:
-            outcomes = await _all(kickoffs, concurrency, lambda kickoff: start(runtime, home, kickoff))
+        around = current_scope() or (runtime.session.scope if runtime.session is not None else None)
+        if around is not None:
+            course = _Course(around.run, around.path, name, len(kickoffs))
+            outcomes = await _all(kickoffs, concurrency, lambda kickoff: start(runtime, home, kickoff), course)
             _warn_of_failures(outcomes, batch=None)
             return outcomes
         return await _batch_run(runtime, home, name, kickoffs, concurrency)
@@ -71,7 +73,10 @@ async def _batch_run(
     try:
         await batch.writer.begin(batch.row)
         outcomes = await _all(
-            kickoffs, concurrency, lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id))
+            kickoffs,
+            concurrency,
+            lambda kickoff: start(runtime, home, replace(kickoff, parent_run=batch.id)),
+            _Course(batch, "", name, len(kickoffs)),
         )
         batch.check()  # its last item may have taken the batch's cancel for its own
     except (Exception, asyncio.CancelledError, RunSignal) as error:
@@ -109,8 +114,36 @@ def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None) -> None:
     _log().warning("%d of %d items failed (the first: %s); %s", len(failed), len(outcomes), first.error, then)
 
 
+class _Course:
+    """How far a batch is, for those who look on."""
+
+    def __init__(self, run: Run, path: str, name: str, items: int) -> None:
+        self._run, self._path = run, path
+        self._name, self._items = name, items
+        self._done = self._failed = self._running = 0
+        if items:
+            self._tell("batch_started")
+
+    def begun(self) -> None:
+        self._running += 1
+        self._tell("batch_progress")
+
+    def ended(self, outcome: Ended) -> None:
+        self._running -= 1
+        self._done += 1
+        self._failed += isinstance(outcome, Failed)
+        self._tell("batch_finished" if self._done == self._items else "batch_progress")
+
+    def _tell(self, name: EventName) -> None:
+        figures = {"items": self._items, "done": self._done, "failed": self._failed, "running": self._running}
+        self._run.tell(name, self._path, batch=self._name, **figures)
+
+
 async def _all(
-    kickoffs: Sequence[Kickoff], concurrency: int, one: Callable[[Kickoff], Awaitable[Outcome]]
+    kickoffs: Sequence[Kickoff],
+    concurrency: int,
+    one: Callable[[Kickoff], Awaitable[Outcome]],
+    course: _Course,
 ) -> list[Ended]:
     # Its waiters are let in in their order: with one slot, an item begins when the one before has ended altogether.
     slots = asyncio.Semaphore(concurrency)
@@ -118,11 +151,15 @@ async def _all(
     async def guarded(kickoff: Kickoff) -> Ended:
         entered: list[Scope] = []
         async with slots:
+            course.begun()
+            ended: Ended
             try:
-                return await one(_noting(kickoff, entered))
+                ended = await one(_noting(kickoff, entered))
             except (Exception, RunCancelled) as error:  # noqa: BLE001 - an item's failure is its result; a stop passes through
                 # `RunCancelled`: on its own account; a cancel of the whole batch comes as `CancelledError`.
-                return _failed(error, entered)
+                ended = _failed(error, entered)
+            course.ended(ended)
+            return ended
 
     return await together([guarded(kickoff) for kickoff in kickoffs])
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 from jackstay.core.canonical import canonical_json
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
 from jackstay.core.records import Lease, RunEnd, RunRow, StepKind, StepRow, StepStatus
@@ -33,6 +34,7 @@ from jackstay.engine.definitions import (
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.kickoff_hooks import about_kickoff, performed
+from jackstay.engine.masked import secrets_of_model
 from jackstay.engine.persisting import with_unfinished
 from jackstay.engine.replaying import Replay, plan_of
 from jackstay.engine.run import Run
@@ -186,6 +188,8 @@ async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     runtime.check_settings()
     kickoff = with_environment(runtime, kickoff)
     kickoff, earlier = await earlier_run(runtime, kickoff)
+    if earlier is not None:
+        refuse_forgotten(earlier)
     if earlier is not None and earlier.status == "succeeded":
         return await _recorded(runtime, kickoff, earlier)
     if earlier is None:
@@ -262,7 +266,7 @@ async def take_up(runtime: Runtime, run_id: str, kickoff: Kickoff | None = None)
     fingerprint = kickoff.fingerprint if kickoff is not None else None
     takeover = await runtime.journal.take_up(run_id, force=force, fingerprint=fingerprint)
     runtime.left_behind.discard(run_id)
-    run = Run(runtime, takeover.run, lease=takeover.lease, is_new=False)
+    run = Run(runtime, runtime.masked.revealed(takeover.run), lease=takeover.lease, is_new=False)
     run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
     if runtime.settings.model and runtime.settings.model != run.row.model_override:
         run.row = replace(run.row, model_override=runtime.settings.model)
@@ -279,7 +283,13 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     scope.about = about_kickoff(kickoff)
     runtime.leases.keep(run, current_task())
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
-    run.tell(begun, "", kind=kickoff.kind, name=kickoff.name, inputs=dict(kickoff.inputs), model=run.row.model_override)
+    named = {
+        "kind": kickoff.kind,
+        "name": kickoff.name,
+        "inputs": dict(kickoff.inputs),
+        "model": run.row.model_override,
+    }
+    run.tell(begun, "", **named, replay_of=run.row.forked_from if kickoff.replay is not None else None)
     try:
         async with watched(scope):
             result = await performed(scope, kickoff)
@@ -326,6 +336,8 @@ def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
     """What is wrong with a model or a limit is said before anything runs; and libraries are loaded before a task's clock
     starts."""
+    for config, _ in kickoff.models:
+        run.runtime.masked.learn(secrets_of_model(config))
     askers = [run.models.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()
@@ -333,6 +345,7 @@ async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
 
 async def _recorded(runtime: Runtime, kickoff: Kickoff, row: RunRow) -> Outcome:
     """The result of a finished run: nothing is asked again."""
+    row = runtime.masked.revealed(row)
     run = Run(runtime, row, lease=Lease(row.id, 0), is_new=False)
     for step in await runtime.off_loop(runtime.journal.steps, row.id, latest_only=False):
         run.note(step)

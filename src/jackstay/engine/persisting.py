@@ -67,9 +67,9 @@ async def with_unfinished(runtime: Runtime, kickoff: Kickoff, scope: Scope | Non
 def _kicked_off(runtime: Runtime, use: StateUse) -> tuple[str, Mapping[str, Any]]:
     """The flow's name and its inputs."""
     if use.path == "":
-        return use.run.name, json.loads(use.run.inputs or "{}")
+        return use.run.name, json.loads(runtime.masked.revealed(use.run).inputs or "{}")
     own = next(row for row in runtime.journal.steps(use.run.id) if row.path == f"{use.path}/{KICKOFF}")
-    told = json.loads(own.request or "{}")
+    told = json.loads(runtime.masked.revealed(own).request or "{}")
     return told["name"], told["inputs"]
 
 
@@ -117,8 +117,9 @@ def load_state(runtime: Runtime, state_id: str) -> dict[str, Any] | None:
 def _values(runtime: Runtime, rows: Sequence[StepRow], of: str) -> dict[str, Any] | None:
     if not rows:
         return None
+    known = [runtime.masked.revealed(row) for row in rows]
     try:
-        return {name: runtime.codec.decode(data) for name, data in fold(rows).items()}
+        return {name: runtime.codec.decode(data) for name, data in fold(known).items()}
     except (UnknownClass, ValueError) as error:
         raise InputsError(
             f"the state saved under {of} does not fit the program any more: {error}; bring back what is missing, or begin "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.core.replay import Plan, Record, kickoffs_of, plan
@@ -31,7 +32,9 @@ class Replay:
 
 
 def read_record(journal: Journal, run: RunRow) -> Record:
-    """All that a replay is decided from. Raises `AlreadyRunning` while somebody drives the run."""
+    """All that a replay is decided from. Raises `AlreadyRunning` while somebody drives the run, `ContentForgotten` if
+    nothing is left of it."""
+    refuse_forgotten(run)
     lease = journal.lease(run.id)
     if run.status == "running" and lease is not None and lease.live:
         raise AlreadyRunning(
@@ -57,7 +60,8 @@ async def plan_of(runtime: Runtime, kickoff: Kickoff, of: Replay) -> tuple[RunRo
     source = await runtime.off_loop(runtime.journal.run, of.run_id)
     if source is None:
         raise NotFoundError(f"there is no run {of.run_id} in {runtime.journal.url}")
-    record = await runtime.off_loop(read_record, runtime.journal, source)
+    stored, known = await runtime.off_loop(read_record, runtime.journal, source), runtime.masked
+    record = replace(stored, run=known.revealed(stored.run), steps=tuple(map(known.revealed, stored.steps)))
     mine = next((each for each in record.kickoffs if each.path == of.scope), None)
     if mine is None:
         raise NotFoundError(f"run {of.run_id[:SHORT]} has recorded no kickoff at {of.scope!r}")

@@ -15,6 +15,7 @@ from jackstay.core.canonical import canonical_json
 from jackstay.core.events import Event, EventName, ListenersEvent
 from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
+from jackstay.core.masking import Secrets
 from jackstay.core.records import (
     Intent,
     Lease,
@@ -30,6 +31,7 @@ from jackstay.core.records import (
 )
 from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.engine.acts import Acts
+from jackstay.engine.concealing import revealed
 from jackstay.engine.recorded import Recorded
 from jackstay.engine.run_bills import RunBills
 from jackstay.engine.run_models import RunModels
@@ -74,7 +76,13 @@ class Run:
         self.lost: tuple[Reservation, ...] = ()
         self._waited = 0
         self.ended: RunEnd | None = None
-        self.writer = RunWriter(lambda: runtime.journal, lease, self._storage_failed, new=row if is_new else None)
+        self.writer = RunWriter(
+            lambda: runtime.journal,
+            lease,
+            self._storage_failed,
+            new=row if is_new else None,
+            secrets=lambda: self.secrets,
+        )
         self.recorded = Recorded()
         self._attempts: dict[tuple[str, int], int] = {}
         self._reserved: dict[tuple[str, int], int] = {}
@@ -98,11 +106,17 @@ class Run:
     def id(self) -> str:
         return self.row.id
 
+    @property
+    def secrets(self) -> Secrets:
+        """Those that are known now: neither used nor stored."""
+        return self.runtime.masked.secrets
+
     # --- what is recorded --------------------------------------------------------------------------------------------
 
     def load(self, takeover: Takeover, rows: Sequence[StepRow]) -> None:
         """Takes in what earlier processes recorded: all revisions (they are billed), the newest one answers."""
-        for row in rows:
+        for stored in rows:
+            row = revealed(stored, self.secrets)
             self.note(row)
             self.recorded.add(row)
             if row.request_ref:
@@ -128,12 +142,12 @@ class Run:
         rows = await self.runtime.off_loop(journal.steps, self.id)
         for row in rows:
             if row.path.startswith(f"{path}/"):
-                self.recorded.add(row)
+                self.recorded.add(revealed(row, self.secrets))
         self.acts.load(await self.runtime.off_loop(journal.intents, self.id), ())
 
     def inherit(self, rows: Sequence[StepRow]) -> None:
         """Begins with rows of another run: they answer here, and were paid there."""
-        mine = [replace(row, run_id=self.id) for row in rows]
+        mine = [replace(revealed(row, self.secrets), run_id=self.id) for row in rows]
         for row in mine:
             self.note(row)
             self.recorded.add(row)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.budget import DoesNotFit, Hold
 from jackstay.core.canonical import canonical_json
+from jackstay.core.masking import Secrets
 from jackstay.core.messages import EMPTY_CHAIN, Conversation
 from jackstay.core.records import (
     Blob,
@@ -23,6 +24,7 @@ from jackstay.core.records import (
     Wait,
     Write,
 )
+from jackstay.engine.concealing import concealed, concealed_write
 from jackstay.errors import LeaseLost, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -43,8 +45,10 @@ class RunWriter:
         failed: Callable[[BaseException], None],
         *,
         new: RunRow | None,
+        secrets: Callable[[], Secrets],
     ) -> None:
         self._journal, self.lease, self._failed = journal, lease, failed
+        self._secrets = secrets
         self.visible = new is None
         """The run's row is in the database."""
         self._unsaved = new
@@ -174,11 +178,13 @@ class RunWriter:
             steps, settlements, blobs = (), (), ()
         write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits, intents)
         new, self._unsaved = self._unsaved, None
+        secrets = self._secrets()
+        write = concealed_write(write, secrets)
         try:
             if new is None:
                 await _to_the_end(self._journal().write(write))
             else:
-                await _to_the_end(self._journal().create_run(new, write=write))
+                await _to_the_end(self._journal().create_run(concealed(new, secrets), write=write))
                 self.visible = True
         except asyncio.CancelledError as cancel:
             match cancel.__cause__:

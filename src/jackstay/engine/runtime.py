@@ -27,13 +27,17 @@ from jackstay.engine.clock import Clock
 from jackstay.engine.leases import LeaseKeeper
 from jackstay.engine.limiter import Limiter
 from jackstay.engine.loop import EngineLoop
+from jackstay.engine.masked import Masked
 from jackstay.engine.pool import Pool
 from jackstay.engine.project_file import ProjectFile, read_project_file
 from jackstay.engine.settings import Settings
+from jackstay.engine.telling import TOLD, listeners
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
+    from jackstay.engine.logs import Logs
     from jackstay.engine.session import Session
+    from jackstay.engine.verbose import Verbose
     from jackstay.journal import Journal
     from jackstay.models.overrides import Overrides
     from jackstay.models.wire import Wire
@@ -104,6 +108,9 @@ class Runtime:
         self._project_file: ProjectFile | None = None
         self._prices: Overrides | None = None
         self._shared_budgets: SharedBudgets | None = None
+        self._masked: Masked | None = None
+        self._logs = self._make_logs()
+        self._verbose: Verbose | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
 
@@ -151,6 +158,7 @@ class Runtime:
     def check_settings(self) -> None:
         """Before a run begins: raises `ConfigurationError` for what `jackstay.toml` or the environment says wrongly."""
         _ = self.shared_budgets, self.prices
+        self.masked.refresh()
         self.limiter.check()
 
     @property
@@ -159,6 +167,13 @@ class Runtime:
         if self._shared_budgets is None:
             self._shared_budgets = SharedBudgets(self.project_file)
         return self._shared_budgets
+
+    @property
+    def masked(self) -> Masked:
+        """The secrets that are known, and what else is not shown; raises `ConfigurationError` as above."""
+        if self._masked is None:
+            self._masked = Masked(self.environ, self.project_file)
+        return self._masked
 
     @property
     def codec(self) -> Codec:
@@ -187,13 +202,13 @@ class Runtime:
         """Our own blocking work (reading the journal, writing a file), off the engine loop and out of users' slots."""
         return await asyncio.wrap_future(self._rim.submit(lambda: function(*args, **kwargs)))
 
-    # --- observers -----------------------------------------------------------------------------------------------------
+    # --- observers and logs -----------------------------------------------------------------------------------------------------
 
     def tell(self, name: EventName, run_id: str, path: str, data: Mapping[str, Any]) -> None:
         """Tells the observers; what they raise is reported once and changes nothing."""
         if not self.observers:
             if name == "warning":
-                _log().warning("run %s: %s", run_id[:SHORT], data["text"])
+                _log().warning("run %s: %s", run_id[:SHORT], data["text"], extra={TOLD: True})
             return
         event = Event(name, run_id, path, self.clock.now(), data)
         for observer in tuple(self.observers):
@@ -202,6 +217,31 @@ class Runtime:
             except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
                 self.observers.remove(observer)
                 _log().warning("observer %r was removed because it raised: %r", observer, error)
+
+    def _make_logs(self) -> Logs | None:
+        """A listener that writes the log, if the settings ask for one."""
+        if not self.settings.logs:
+            return None
+        from jackstay.engine.logs import Logs  # with it comes structlog, which most processes do not need
+
+        logs = Logs(self, lambda: self.masked.now)
+        listeners.append(logs)
+        return logs
+
+    def be_verbose(self) -> None:
+        """From now on verbose kickoffs are told on stdout. Not where the log is JSON: that says all of it."""
+        if self.settings.log == "json":
+            return
+        from jackstay.engine.verbose import Verbose  # only for who wants it
+
+        with self._lock:
+            if self._verbose is None:
+                self._verbose = Verbose(self)
+                listeners.append(self._verbose)
+
+    @property
+    def is_verbose(self) -> bool:
+        return self._verbose is not None
 
     # --- life ----------------------------------------------------------------------------------------------------------
 
@@ -220,6 +260,14 @@ class Runtime:
             journal, self._journal = self._journal, None
         if journal is not None:
             journal.close(timeout_s=2.0)
+        if self._logs is not None:
+            logs, self._logs = self._logs, None
+            listeners.remove(logs)
+            logs.close()
+        if self._verbose is not None:
+            verbose, self._verbose = self._verbose, None
+            listeners.remove(verbose)
+            verbose.close()
 
     def before_fork(self) -> None:
         # Held over the fork: a journal that another thread opened meanwhile would be woken without having rested.
@@ -242,6 +290,10 @@ class Runtime:
             self._wire.forget_in_child()
         if self._journal is not None:
             self._journal.forget_in_child()
+        if self._logs is not None:
+            self._logs.forget_in_child()
+        if self._verbose is not None:
+            self._verbose.forget_in_child()
 
     def __enter__(self) -> Runtime:
         _stack.append(self)
@@ -268,6 +320,12 @@ def current_runtime() -> Runtime:
             _stack.append(Runtime())
             _install_hooks()
         return _stack[-1]
+
+
+def runtime_if_any() -> Runtime | None:
+    """The process's runtime, if there is one."""
+    with _stack_lock:
+        return _stack[-1] if _stack else None
 
 
 def _forget_current(runtime: Runtime) -> None:

@@ -87,7 +87,8 @@ def started_again(
     a new run, and only those that have finished answer. `inputs`, `strict`: see `script_run`."""
     session = Session(row.session_id or row.id, inputs=dict(inputs or {}), strict=strict, replay=replay)
     wanted = RunFilter(limit=SESSION_RUNS, session_id=row.session_id)
-    session.remember(_standing(runtime.journal.runs(wanted) if row.session_id else [row], row))
+    rows = [runtime.masked.revealed(each) for each in (runtime.journal.runs(wanted) if row.session_id else [row])]
+    session.remember(_standing(rows, row))
     runtime.session = session
     try:
         yield session
@@ -120,6 +121,8 @@ async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
         await run.writer.begin(run.row)
     runtime.leases.keep(run, lambda: _kickoffs_of(runtime))
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
+    if replay_of := run.row.forked_from if script.replay is not None else None:
+        news["replay_of"] = replay_of
     run.tell("run_started" if resume is None else "run_resumed", "", **news)
     return run
 

@@ -10,6 +10,8 @@ from jackstay.errors import ConfigurationError
 
 Durability = Literal["normal", "full", "off"]
 Console = Literal["auto", "on", "off"]
+LogStyle = Literal["json", "console", "off"]
+LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,17 @@ class Settings:
     pool_size: int = 64
     console: Console = "auto"
     """Whether a person can be asked at the standard input; "auto": if it is a terminal."""
+    log: LogStyle = "off"
+    """What of the log goes to stderr (`JACKSTAY_LOG`)."""
+    log_file: str | None = None
+    """A file that gets the log as JSON lines (`JACKSTAY_LOG_FILE`)."""
+    log_level: int = 20
+    log_content: bool = False
+    """Prompts, answers, arguments and results are logged as well, masked."""
+
+    @property
+    def logs(self) -> bool:
+        return self.log != "off" or self.log_file is not None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -43,4 +56,20 @@ class Settings:
             model=environ.get("JACKSTAY_MODEL") or None,
             run_key=environ.get("JACKSTAY_RUN_KEY") or None,
             console=console,  # type: ignore[arg-type]
+            log=_choice(environ, "JACKSTAY_LOG", ("off", "json", "console"), "what of the log goes to stderr"),  # type: ignore[arg-type]
+            log_file=environ.get("JACKSTAY_LOG_FILE") or None,
+            log_level=LEVELS[_choice(environ, "JACKSTAY_LOG_LEVEL", ("info", *LEVELS), "the least that is logged")],
+            log_content=_choice(
+                environ, "JACKSTAY_LOG_CONTENT", ("off", "on"), "whether prompts and outputs are logged"
+            )
+            == "on",
         )
+
+
+def _choice(environ: Mapping[str, str], name: str, words: tuple[str, ...], what: str) -> str:
+    """One of the words; the first is the default."""
+    given = environ.get(name, "").strip().lower() or words[0]
+    if given not in words:
+        listed = ", ".join(dict.fromkeys(words))
+        raise ConfigurationError(f"{name} is {environ[name]!r}; it says {what}: {listed}")
+    return given

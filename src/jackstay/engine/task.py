@@ -220,6 +220,7 @@ class _TaskStep:
         named = {"task_name": self.task.name or self.task.key, "task": self.task.description}
         when = self.run.now().isoformat(timespec="seconds")
         entry = {"timestamp": when, **named, "agent": self.agent.role, "status": status, **more}
+        entry = {name: self.run.secrets.masked(value) for name, value in entry.items()}
         try:
             await self.run.runtime.off_loop(self.task.log, entry)
         except (OSError, ValueError) as error:

@@ -26,6 +26,9 @@ class Listener(Protocol):
         ...
 
 
+TOLD = "jackstay_told"
+"""Attribute of a log record that only repeats what listeners hear."""
+
 listeners: list[Listener] = []
 """Of the process: empty unless a handler is registered."""
 

@@ -19,6 +19,7 @@ from jackstay.core.specs import ToolDef
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.engine.acting import Act
 from jackstay.engine.call_record import LOOKED_AT
+from jackstay.engine.concealing import masked_failure
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
 from jackstay.engine.tool_cache import CACHED, KEPT, key_of
@@ -153,7 +154,7 @@ class _ToolStep:
             raise result
         if tool.cache_ttl_s is not None and self.act is None and await self._may_be_kept(tool, arguments, result):
             self.kept_as = key_of(tool, self.call)
-        return as_text(result)
+        return self.run.secrets.masked(as_text(result))
 
     async def _result(self, tool: ToolDef, arguments: Mapping[str, Any]) -> Any:
         if tool.inside is not None:
@@ -210,9 +211,9 @@ class _ToolStep:
 
     async def _failed(self, error: Exception) -> tuple[Message, bool]:
         lines = "".join(traceback.format_exception(error))
-        failure = failure_of(error, traceback=lines)
+        failure = masked_failure(failure_of(error, traceback=lines), self.run.secrets)
         await self.run.commit(self._row("failed", error=failure))
-        told = {"tool": self.call.name, "error": str(error), "error_type": failure.type}
+        told = {"tool": self.call.name, "error": failure.message, "error_type": failure.type}
         self.run.tell("tool_failed", self.path, **told, about=self._about)
         settle(self.scope, self._record(failure), failure, self.policy)
         return self._message(observation(failure)), False

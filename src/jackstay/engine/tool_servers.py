@@ -47,6 +47,9 @@ async def equipped(scope: Scope, agents: Sequence[AgentSpec]) -> AsyncIterator[S
     if not any(agent.servers for agent in agents):
         yield agents
         return
+    for agent in agents:
+        for server in agent.servers:
+            scope.run.runtime.masked.learn(server.secrets())
     connections = _Connections(scope)
     try:
         # The steps' paths are taken in order; the servers are asked side by side.

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from jackstay.core.flow_graph import FlowGraph
 from jackstay.core.paths import parent_of
 from jackstay.core.records import StepRow
+from jackstay.engine.runtime import current_runtime
 from jackstay.errors import ConfigurationError, DefinitionError
 from jackstay.flow.drawing import MethodState, mermaid, svg
 from jackstay.flow.page import page
@@ -32,9 +33,11 @@ def states_in(rows: Iterable[StepRow], graph: FlowGraph, scope: str = "") -> dic
 def text_of(name: str, graph: FlowGraph, form: Format, states: Mapping[str, MethodState], run: str | None) -> str:
     if form not in get_args(Format):
         raise DefinitionError(f"plot: format is one of {', '.join(get_args(Format))}, not {form!r}")
-    if form == "html":
-        return page(name, graph, states, run)
-    return (svg if form == "svg" else mermaid)(graph, states) + "\n"
+    text = (
+        page(name, graph, states, run) if form == "html" else (svg if form == "svg" else mermaid)(graph, states) + "\n"
+    )
+    # A method's source may have a key in it, and the page is for others.
+    return current_runtime().masked.secrets.masked(text)
 
 
 def write(text: str, filename: str | Path, form: Format) -> Path:

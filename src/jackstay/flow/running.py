@@ -151,7 +151,7 @@ class Running:
             return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s, restore)
         begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
         vouch(runtime, self.flow)
-        given = {**runtime.codec.decode(begins.inputs), **(inputs or {})}
+        given = {**runtime.codec.decode(runtime.masked.revealed_data(begins.inputs)), **(inputs or {})}
         kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s, replay=begins.replay)
         return dataclasses.replace(kickoff, tags={**kickoff.tags, **begins.tags})
 
@@ -165,7 +165,7 @@ class Running:
     ) -> Kickoff:
         recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
         vouch(runtime, self.flow)
-        given = {**runtime.codec.decode(recorded), **(inputs or {})}
+        given = {**runtime.codec.decode(runtime.masked.revealed_data(recorded)), **(inputs or {})}
         return self.prepared(runtime, given, None, None, budget, deadline_s, replay=replay)
 
     def ended(self, outcome: Outcome) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
 from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.core.records import Lease, RunRow, StateUse, StepRow, Takeover, Wait, Write
-from jackstay.journal import answer_cache, breakers, flow_states, limits, opening, pruning, waits
+from jackstay.journal import answer_cache, breakers, flow_states, forgetting, limits, opening, pruning, waits
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
@@ -188,6 +189,12 @@ class Journal(Reads):
         needed stays until a `sweep`."""
         wanted = tuple(run_ids)
         return self._writer.call(lambda connection: pruning.delete_runs(connection, wanted))
+
+    def forget(self, run_ids: Sequence[str], at: datetime) -> Pending[frozenset[str]]:
+        """Erase the content of those of the runs (and of the items of batches among them) that have ended and that nobody
+        holds. Returns them; what only they needed stays until a `sweep`."""
+        wanted = tuple(run_ids)
+        return self._writer.call(lambda connection: forgetting.forget_runs(connection, wanted, at))
 
     def state_uses(self, state_id: str) -> list[StateUse]:
         """The kickoffs of persisted flows with a state of that id, the newest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.canonical import canonical_json
@@ -10,6 +11,7 @@ from jackstay.core.messages import Answer, Question
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.asker import Ask
 from jackstay.engine.bridge import run_async, run_sync
+from jackstay.engine.concealing import masked_conversation
 from jackstay.engine.home import Home
 from jackstay.engine.kickoff import belonging_to, start
 from jackstay.engine.model_call import call_model
@@ -32,6 +34,8 @@ async def call_async(llm: LLM, question: Question, response_model: Any) -> Any:
 
 async def _ask(runtime: Runtime, home: Home, llm: LLM, question: Question) -> Answer:
     config = llm.to_config()
+    runtime.masked.refresh()
+    question = replace(question, conversation=masked_conversation(question.conversation, runtime.masked.secrets))
     scope = current_scope()
 
     async def in_scope(scope: Scope) -> Answer:

@@ -27,9 +27,30 @@ class Work:
     calls: int = 0
 
 
+@dataclass(slots=True)
+class Batch:
+    """A batch that has begun and not ended."""
+
+    name: str
+    since: float
+    items: int
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+
+    def line(self, now: float) -> str:
+        parts = [f"{self.name}: {self.done:,} of {plural(self.items, 'item')} done"]
+        parts += [f"{self.failed:,} failed"] if self.failed else []
+        parts.append(f"{self.running:,} running")
+        if self.done:
+            left_s = (now - self.since) / self.done * (self.items - self.done)
+            parts.append(f"{seconds(left_s)} left")
+        return " · ".join(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """One moment of it: a line for each innermost task or method, and the sums."""
+    """One moment of it: a line for each batch and each innermost task or method, and the sums."""
 
     lines: tuple[str, ...]
     sums: str
@@ -42,6 +63,7 @@ class Doing:
         self._now, self._started = now, now()
         self._lock = threading.Lock()
         self._work: dict[tuple[str, str], Work] = {}
+        self._batches: dict[tuple[str, str, str], Batch] = {}
         self.calls = self.tokens = self.recorded = 0
         self.cost_usd: Decimal | None = Decimal(0)
 
@@ -53,7 +75,8 @@ class Doing:
         with self._lock:
             inner = [work for (_, path), work in self._work.items() if not self._has_inner(path)]
             lines = [f"{work.title}{work.doing and ' · ' + work.doing} · {self._age(work)}" for work in inner]
-            return View(tuple(lines), self._sums())
+            batches = [batch.line(self._now()) for batch in self._batches.values()]
+            return View((*batches, *lines), self._sums())
 
     def _sums(self) -> str:
         parts = [plural(self.calls, "call"), f"{tokens(self.tokens)} tokens", cost(self.cost_usd)]
@@ -70,6 +93,8 @@ class Doing:
                 self._work[key] = Work(f"{data['method']}()", self._now())
             case "task_finished" | "task_failed" | "task_skipped" | "method_finished" | "method_failed":
                 self._work.pop(key, None)
+            case "batch_started" | "batch_progress" | "batch_finished":
+                self._goes_on(event)
             case "model_call_started":
                 self._does(event, f"asking {data['model']}")
             case "tool_started":
@@ -88,6 +113,13 @@ class Doing:
                 self.recorded += data.get("kind") == "llm"
             case _:
                 pass
+
+    def _goes_on(self, event: Event) -> None:
+        data, key = event.data, (event.run_id, event.path, event.data["batch"])
+        batch = self._batches.setdefault(key, Batch(data["batch"], self._now(), data["items"]))
+        batch.done, batch.failed, batch.running = data["done"], data["failed"], data["running"]
+        if event.name == "batch_finished":
+            del self._batches[key]
 
     def _does(self, event: Event, what: str) -> None:
         work = self._around(event)

@@ -1,4 +1,4 @@
-"""Tokens, money and times as people read them: the same everywhere a run is shown."""
+"""Tokens, money, times and text as people read them: the same everywhere a run is shown."""
 
 from __future__ import annotations
 
@@ -40,3 +40,9 @@ def seconds(duration_s: float) -> str:
 
 def plural(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def printable(text: str) -> str:
+    """Without what would move a cursor, change colours or turn the reading direction: escapes stand in its place. New
+    lines and tabs stay."""
+    return "".join(char if char in "\n\t" or char.isprintable() else repr(char)[1:-1] for char in text)

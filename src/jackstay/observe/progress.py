@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TextIO, cast
 
@@ -28,8 +29,9 @@ class Progress:
     block (Ctrl-S) and a run must not.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, told: Callable[[], bool] = lambda: False) -> None:
+        """`told`: whether somebody else tells what stays on the screen."""
+        self._console, self._told = console, told
         # Taken now: once the region has begun, the console would find the region's own stream in `sys.stderr`.
         self._terminal = cast("TextIO", console.file)
         self._doing = Doing(time.monotonic)
@@ -42,7 +44,7 @@ class Progress:
     def __call__(self, event: Event) -> None:
         self._doing(event)
         line = _news_of(event)
-        if line is not None:
+        if line is not None and not self._told():
             self._news.append(line)
 
     def __enter__(self) -> Self:

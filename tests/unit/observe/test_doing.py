@@ -50,6 +50,21 @@ def test_work_of_a_guardrail_and_of_a_condition_is_shown_until_it_has_decided():
     assert doing.view().lines == ()
 
 
+def test_batch_is_shown_with_what_is_done_failed_and_running_and_the_time_that_is_left():
+    now = [0.0]
+    doing = Doing(lambda: now[0])
+    _told(doing, "batch_started", "", batch="crew", items=10, done=0, failed=0, running=0)
+    begun = doing.view().lines
+    now[0] = 30.0
+    _told(doing, "batch_progress", "", batch="crew", items=10, done=4, failed=1, running=2)
+    going = doing.view().lines
+    _told(doing, "batch_finished", "", batch="crew", items=10, done=10, failed=1, running=0)
+
+    assert begun == ("crew: 0 of 10 items done · 0 running",)
+    assert going == ("crew: 4 of 10 items done · 1 failed · 2 running · 45s left",)
+    assert doing.view().lines == ()
+
+
 def test_one_unknown_price_makes_the_sum_unknown():
     doing = Doing(lambda: 0.0)
     for usd in (Decimal(1), None, Decimal(1)):

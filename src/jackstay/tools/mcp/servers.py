@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jackstay.core.canonical import digest
 from jackstay.core.specs import AgentSpec, Connection, ToolServer
+from jackstay.engine.masked import secrets_in
 from jackstay.errors import DefinitionError
 from jackstay.tools.mcp.connection import McpConnection
 from jackstay.tools.mcp.filters import StaticToolFilter, ToolFilter, filter_question
@@ -61,6 +62,10 @@ class MCPServer(BaseModel):
         """A new one; nothing is opened before it is needed."""
         return McpConnection(self)
 
+    def secrets(self) -> Iterable[tuple[str, str]]:
+        """What it is told that nobody may see."""
+        return ()
+
     def transport(self) -> Any:
         """What the SDK's client connects to."""
         raise NotImplementedError
@@ -88,6 +93,9 @@ class MCPServerStdio(MCPServer):
     def _place(self) -> str:
         return digest([self.command, self.args])
 
+    def secrets(self) -> Iterable[tuple[str, str]]:
+        return secrets_in(self.env, "")
+
     def transport(self) -> Any:
         from mcp import StdioServerParameters  # an optional extra
 
@@ -105,6 +113,9 @@ class _AtUrl(MCPServer):
 
     def _place(self) -> str:
         return digest([self.address])
+
+    def secrets(self) -> Iterable[tuple[str, str]]:
+        return secrets_in(self.headers, "header ")
 
 
 class MCPServerHTTP(_AtUrl):

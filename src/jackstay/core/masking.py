@@ -1,0 +1,220 @@
+"""What must not be shown: secrets by their value, keys and personal data by their form.
+
+Secrets are masked wherever a run uses or stores text; forms only in what is told of it (logs, exports, pages): a run goes
+on with what it has (engine rule 38).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+SHORTEST = 8
+"""Characters of a value that is masked: a shorter one would be found in ordinary words."""
+
+_SECRET_NAME = re.compile(
+    r"(^|[_-])(api[_-]?keys?|secrets?|passwords?|passwd|passphrase|credentials?)([_-]|$)"
+    r"|(^|[_-])(key|token|authorization|cookie)([_-]?\d+)?$",
+    re.IGNORECASE,
+)
+_NO_SECRETS = frozenset({"JACKSTAY_RUN_KEY"})
+_STAND_INS = frozenset({"not-needed", "no-key-required", "sk-no-key-required", "placeholder"})
+"""What programs give for a key that a local server does not look at."""
+
+
+def names_secret(name: str) -> bool:
+    """Whether a variable, header or option with this name holds a secret."""
+    return name not in _NO_SECRETS and bool(_SECRET_NAME.search(name))
+
+
+def is_secret(value: str) -> bool:
+    return len(value) >= SHORTEST and value not in _STAND_INS
+
+
+class Secrets:
+    """Known secrets, each with a name to show in its place. Immutable; an empty one costs nothing."""
+
+    __slots__ = ("_forms", "_values")
+
+    def __init__(self, values: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        known: dict[str, str] = {}  # by value: of two names the first counts
+        for name, value in values.items() if isinstance(values, Mapping) else values:
+            if is_secret(value):
+                known.setdefault(value, name)
+        self._values = known
+        # Longest first: one secret may be the beginning of another.
+        forms = {form: name for value, name in known.items() for form in _forms_of(value)}
+        self._forms = tuple(sorted(forms.items(), key=lambda each: -len(each[0])))
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secrets) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.items()))
+
+    def masked(self, text: str) -> str:
+        """The text with a name in place of each secret; the very same text if there is none in it."""
+        for form, name in self._forms:
+            if form in text:
+                text = text.replace(form, f"[secret {name}]")
+        return text
+
+    def stored(self, text: str) -> str:
+        """JSON text with a reference in place of each secret, which `restored` follows."""
+        for form, name in self._forms:
+            if form in text:
+                text = text.replace(form, f"⟦secret {name}⟧")
+        return text
+
+    def restored(self, text: str) -> str:
+        """JSON text of `stored`, with the secrets of now. One that is not known any more stays a reference."""
+        if "⟦secret " not in text:
+            return text
+        for value, name in self._values.items():
+            text = text.replace(f"⟦secret {name}⟧", _escaped(value))
+        return text
+
+
+def _escaped(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)[1:-1]
+
+
+def _forms_of(value: str) -> set[str]:
+    """As it is, and as it stands in JSON (also ASCII), in Python's quotes, in addresses and in pages."""
+    plain = {value, _escaped(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+    return plain | {quote(value, safe=""), html.escape(value)}
+
+
+# --- forms -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How something looks that has no known value. `holds` sorts out what only looks like it."""
+
+    name: str
+    pattern: re.Pattern[str]
+    holds: Callable[[str], bool] | None = None
+
+    def masked(self, text: str) -> str:
+        return self.pattern.sub(self._instead, text)
+
+    def _instead(self, found: re.Match[str]) -> str:
+        if self.holds is not None and not self.holds(found[0]):
+            return found[0]
+        before = found["before"] if "before" in self.pattern.groupindex else ""
+        return f"{before}<{self.name}>"
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _luhn(text: str) -> bool:
+    """The check digit of cards; the length and the first digit sort out most times and counters."""
+    digits = _digits(text)
+    if not 13 <= len(digits) <= 19 or digits[0] not in "23456":
+        return False
+    doubled = [
+        int(digit) if index % 2 == 0 else sum(divmod(2 * int(digit), 10)) for index, digit in enumerate(digits[::-1])
+    ]
+    return sum(doubled) % 10 == 0
+
+
+def _iban(text: str) -> bool:
+    """ISO 13616: the remainder of the rearranged number by 97 is 1."""
+    plain = text.replace(" ", "")
+    moved = plain[4:] + plain[:4]
+    return 15 <= len(plain) <= 34 and int("".join(str(int(char, 36)) for char in moved)) % 97 == 1
+
+
+def _address(text: str) -> bool:
+    return all(int(part) <= 255 for part in text.split("."))
+
+
+_KEYS = (
+    r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}",
+    r"\bgh[pousr]_[A-Za-z0-9]{20,}",
+    r"\bgithub_pat_[A-Za-z0-9_]{20,}",
+    r"\bglpat-[A-Za-z0-9_-]{16,}",
+    r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    r"\bAIza[0-9A-Za-z_-]{30,}",
+    r"\bhf_[A-Za-z0-9]{20,}",
+    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----",
+)
+
+FORMS: Mapping[str, Form] = {
+    form.name: form
+    for form in (
+        Form("API_KEY", re.compile("|".join(_KEYS))),
+        Form(
+            "SECRET",
+            re.compile(
+                r"(?P<before>\b(?:api[_-]?key|access[_-]?token|auth[_-]?token|token|secret|passw(?:or)?d|passphrase)\\?[\"']?\s*[:=]\s*\\?[\"']?"
+                r"|\b(?:bearer|basic)\s+|://[^\s/:@]+:(?=[^\s/@]+@))(?!\[secret |<)[^\s\"',;&@\\]{6,}",
+                re.IGNORECASE,
+            ),
+        ),
+        Form("EMAIL_ADDRESS", re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")),
+        Form("CREDIT_CARD", re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"), _luhn),
+        Form(
+            "PHONE_NUMBER",
+            re.compile(
+                r"(?<![\w+])\+\d(?:[ ().-]{0,2}\d){7,14}(?!\w)"
+                r"|(?<![\w.-])\(?[2-9]\d{2}\)?[ .-]{1,2}\d{3}[ .-]\d{4}(?![\w-])"
+            ),
+        ),
+        Form("IBAN_CODE", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"), _iban),
+        Form("IP_ADDRESS", re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])"), _address),
+        Form("URL", re.compile(r"\bhttps?://[^\s\"'<>]+")),
+        Form("CRYPTO", re.compile(r"\b(?:bc1[a-z0-9]{25,62}|[13][a-km-zA-HJ-NP-Z1-9]{25,34}|0x[a-fA-F0-9]{40})\b")),
+        Form(
+            "DATE_TIME", re.compile(r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?)?|\b\d{1,2}/\d{1,2}/\d{2,4}\b")
+        ),
+        Form("US_SSN", re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")),
+        Form("US_ITIN", re.compile(r"(?<![\w-])9\d{2}-(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])-\d{4}(?![\w-])")),
+    )
+}
+"""Entities, by CrewAI's names where it has one. PERSON, LOCATION and NRP have no form that an expression could find."""
+
+USUAL = ("API_KEY", "SECRET", "EMAIL_ADDRESS", "CREDIT_CARD", "PHONE_NUMBER")
+"""What is masked where nobody has said anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """What people may see of a run: neither known secrets nor what looks like personal data."""
+
+    secrets: Secrets = field(default_factory=Secrets)
+    forms: tuple[Form, ...] = tuple(FORMS[name] for name in USUAL)
+
+    def text(self, text: str) -> str:
+        text = self.secrets.masked(text)
+        for form in self.forms:
+            text = form.masked(text)
+        return text
+
+    def data(self, value: Any) -> Any:
+        """JSON data with every string masked, keys as well; the value of a key that names a secret is not shown at all."""
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self.text(str(key)): self._of_key(str(key), each) for key, each in value.items()}
+            case list() | tuple():
+                return [self.data(each) for each in value]
+            case _:
+                return value
+
+    def _of_key(self, key: str, value: Any) -> Any:
+        return "<SECRET>" if isinstance(value, str) and value and names_secret(key) else self.data(value)

@@ -1,0 +1,88 @@
+"""Known secrets in what is stored: references in their place, followed again when a run goes on (engine rule 38).
+
+What models are told has been masked before; here is the rest of what a run knows: inputs, states, results, errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from jackstay.core.failures import Failure
+from jackstay.core.masking import Secrets
+from jackstay.core.messages import Conversation, Message
+from jackstay.core.records import Blob, MessagesBlob, RunEnd, RunRow, StepRow, Wait, Write
+
+R = TypeVar("R", RunRow, StepRow, RunEnd, Wait)
+
+_TEXTS = {
+    RunRow: ("inputs", "output", "error", "entry", "tags"),
+    StepRow: ("request", "result", "error", "tried"),
+    RunEnd: ("output", "error"),
+    Wait: ("prompt", "payload", "answer"),
+}
+
+
+def concealed(row: R, secrets: Secrets) -> R:
+    """The row with references in the place of secrets; the very same one if it has none."""
+    changed: dict[str, Any] = {
+        name: stored
+        for name in _TEXTS[type(row)]
+        if (text := getattr(row, name)) is not None and (stored := secrets.stored(text)) is not text
+    }
+    return replace(row, **changed) if changed else row
+
+
+def revealed(row: R, secrets: Secrets) -> R:
+    """The row as it was before it was stored, as far as its secrets are known here."""
+    changed: dict[str, Any] = {
+        name: text
+        for name in _TEXTS[type(row)]
+        if (stored := getattr(row, name)) is not None and (text := secrets.restored(stored)) is not stored
+    }
+    return replace(row, **changed) if changed else row
+
+
+def concealed_write(write: Write, secrets: Secrets) -> Write:
+    if not secrets:
+        return write
+    return replace(
+        write,
+        steps=tuple(concealed(row, secrets) for row in write.steps),
+        blobs=tuple(_concealed_blob(blob, secrets) for blob in write.blobs),
+        end=None if write.end is None else concealed(write.end, secrets),
+        waits=tuple(concealed(wait, secrets) for wait in write.waits),
+    )
+
+
+def _concealed_blob(blob: Blob | MessagesBlob, secrets: Secrets) -> Blob | MessagesBlob:
+    if isinstance(blob, MessagesBlob):
+        messages = secrets.stored(blob.messages)
+        return blob if messages is blob.messages else replace(blob, messages=messages)
+    text = blob.data.decode("utf-8", "surrogateescape")
+    stored = secrets.stored(text)
+    return blob if stored is text else replace(blob, data=stored.encode("utf-8", "surrogateescape"))
+
+
+# --- before use --------------------------------------------------------------------------------------------------------
+
+
+def masked_failure(failure: Failure, secrets: Secrets) -> Failure:
+    """As a model is told it, and as it is recorded."""
+    text = failure.to_json()
+    shown = secrets.masked(text)
+    return failure if shown is text else Failure.from_json(shown)
+
+
+def masked_message(message: Message, secrets: Secrets) -> Message:
+    shown = secrets.masked(message.content)
+    return message if shown is message.content else replace(message, content=shown)
+
+
+def masked_conversation(conversation: Conversation, secrets: Secrets) -> Conversation:
+    """The very same one if there is no secret in it."""
+    messages = conversation.messages
+    shown = [masked_message(message, secrets) for message in messages]
+    if all(before is after for before, after in zip(messages, shown, strict=True)):
+        return conversation
+    return Conversation.of(shown)

@@ -1,0 +1,143 @@
+"""What this process masks: the secrets that it knows, and the forms that `[masking]` of jackstay.toml names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from jackstay.core.canonical import canonical_json
+from jackstay.core.masking import FORMS, USUAL, Form, Masking, Secrets, names_secret
+from jackstay.core.specs import ModelConfig, chain_of
+from jackstay.engine.concealing import R, revealed
+from jackstay.engine.project_file import ProjectFile
+
+SECTION = "masking"
+_KEYS = ("entities", "patterns", "secrets")
+
+
+class Masked:
+    """Of one runtime. `learn` and `refresh` may be called from any thread: what they make replaces what was there."""
+
+    def __init__(self, environ: Mapping[str, str], section: ProjectFile) -> None:
+        self._environ, self._section = environ, section
+        given = section.section(SECTION)
+        for key in given:
+            if key not in _KEYS:
+                raise section.mistake(f"{SECTION}.{key}", f"is unknown; the keys are {', '.join(_KEYS)}")
+        self._named = frozenset(_words(section, "secrets", given.get("secrets", [])))
+        self._forms = (*_entities(section, given), *_patterns(section, given))
+        self._learned: dict[str, str] = {}
+        self.now = Masking(Secrets(), self._forms)
+        self.refresh()
+
+    @property
+    def secrets(self) -> Secrets:
+        return self.now.secrets
+
+    def refresh(self) -> None:
+        """The environment as it is now: a program may have put a key into it since."""
+        found = Secrets([*self._learned.items(), *_in_environment(self._environ, self._named)])
+        if found != self.now.secrets:
+            self.now = Masking(found, self._forms)
+
+    def revealed(self, row: R) -> R:
+        """A row as it was before it was stored."""
+        return revealed(row, self.secrets)
+
+    def revealed_data(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """JSON data of a row, likewise."""
+        stored = canonical_json(dict(data))
+        text = self.secrets.restored(stored)
+        found: Mapping[str, Any] = data if text is stored else json.loads(text)
+        return found
+
+    def learn(self, values: Iterable[tuple[str, str]]) -> None:
+        """Secrets that definitions have, each with a name."""
+        known = set(self._learned.values())
+        new = [(name, value) for name, value in values if value not in known]
+        if new:
+            for name, value in new:
+                self._learned[self._free(name, value)] = value
+            self.refresh()
+
+    def _free(self, name: str, value: str) -> str:
+        """The same name may stand for two secrets: of two models, both given as api_key=."""
+        while self._learned.get(name, value) != value:
+            name += "'"
+        return name
+
+
+def secrets_of_model(config: ModelConfig) -> Iterable[tuple[str, str]]:
+    """The key and the headers of a model and its fallbacks."""
+    for each in chain_of(config):
+        if each.api_key:
+            yield "api_key", str(each.api_key)
+        yield from secrets_in(each.headers, "header ")
+
+
+def secrets_in(named: Mapping[str, Any] | None, prefix: str) -> Iterable[tuple[str, str]]:
+    """Of headers or variables: all of them, for a name says little of what a server takes for a key. Of `Bearer KEY` the
+    key alone."""
+    for name, value in (named or {}).items():
+        words = str(value).split()
+        if len(words) == 2 and words[0].lower() in ("bearer", "basic", "token"):
+            yield f"{prefix}{name}", words[1]
+        elif names_secret(name) or name.lower() in ("authorization", "cookie", "proxy-authorization"):
+            yield f"{prefix}{name}", str(value)
+
+
+def _in_environment(environ: Mapping[str, str], named: frozenset[str]) -> Iterable[tuple[str, str]]:
+    for name in sorted(environ):
+        value = environ.get(name) or ""
+        if name in named or names_secret(name):
+            yield name, value
+        elif "://" in value and "@" in value:
+            yield from _password(name, value)
+
+
+def _password(name: str, address: str) -> Iterable[tuple[str, str]]:
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return
+    if password:
+        yield name, password
+
+
+def _words(file: ProjectFile, key: str, given: Any) -> list[str]:
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise file.mistake(f"{SECTION}.{key}", "is no list of names")
+    return given
+
+
+def _entities(file: ProjectFile, given: Mapping[str, Any]) -> tuple[Form, ...]:
+    names = _words(file, "entities", given.get("entities", list(USUAL)))
+    for name in names:
+        if name not in FORMS:
+            raise file.mistake(
+                f"{SECTION}.entities", f"has {name!r}, which no expression can find; known are {', '.join(FORMS)}"
+            )
+    return tuple(FORMS[name] for name in names)
+
+
+def _patterns(file: ProjectFile, given: Mapping[str, Any]) -> tuple[Form, ...]:
+    patterns = given.get("patterns", {})
+    if not isinstance(patterns, Mapping):
+        raise file.mistake(f"{SECTION}.patterns", "is no table of names and regular expressions")
+    return tuple(_pattern(file, name, pattern) for name, pattern in patterns.items())
+
+
+def _pattern(file: ProjectFile, name: str, pattern: Any) -> Form:
+    key = f"{SECTION}.patterns.{name}"
+    if not isinstance(pattern, str):
+        raise file.mistake(key, "is no text; give a regular expression in single quotes")
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise file.mistake(key, f"is no regular expression: {error}") from error
+    if compiled.match(""):
+        raise file.mistake(key, "matches nothing at all, so everywhere; make it match what is to be masked")
+    return Form(name, compiled)

@@ -1,0 +1,167 @@
+"""What is logged of a run: the engine's news as named lines with the run's context.
+
+Knows no handler and no thread; `log_sinks` writes what this makes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from jackstay.core.events import Event
+from jackstay.core.ids import span_id, trace_id
+from jackstay.core.masking import Masking
+from jackstay.core.paths import parent_of
+
+NAMES: Mapping[str, str] = {"run_resumed": "resumed", "run_waiting": "wait_started"}
+"""Where the log's word is another one than the engine's."""
+
+LEVELS: Mapping[str, int] = {
+    "run_failed": logging.ERROR,
+    "task_failed": logging.ERROR,
+    "method_failed": logging.ERROR,
+    "crew_failed": logging.ERROR,
+    "run_cancelled": logging.WARNING,
+    "model_call_failed": logging.WARNING,
+    "tool_failed": logging.WARNING,
+    "guardrail_rejected": logging.WARNING,
+    "retry": logging.WARNING,
+    "fallback": logging.WARNING,
+    "budget_exceeded": logging.WARNING,
+    "warning": logging.WARNING,
+    "batch_progress": logging.DEBUG,
+}
+"""All else is told at INFO: a run in which nothing went wrong says nothing above it."""
+
+CONTENT = frozenset({"inputs", "arguments", "result", "summary", "prompt", "answer"})
+"""What people and models said: logged only if that was asked for."""
+
+MOST_CHARACTERS = 20_000
+"""Of one content; the journal has it whole."""
+
+_ENDS = ("_finished", "_failed", "_skipped", "_passed", "_rejected", "_cancelled", "_waiting")
+_ONLY_LISTENERS = frozenset({"kickoff_started", "kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the log, before it has a form."""
+
+    event: str
+    level: int
+    at: datetime
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Open:
+    at: datetime
+    fields: dict[str, Any]
+
+
+class LogLines:
+    """Turns events into lines. Remembers what has begun, so that every line says in which task, crew and flow it
+    happened. Thread-safe: users' own records ask for their context from any thread."""
+
+    def __init__(self, masking: Callable[[], Masking], *, content: bool = False) -> None:
+        self._masking, self._content = masking, content
+        self._lock = threading.Lock()
+        self._open: dict[str, dict[str, _Open]] = {}
+        """By run and path."""
+
+    def of(self, event: Event, content: Mapping[str, Any] | None = None) -> list[Line]:
+        """What is logged of it. `content`: what was said, beside the event's own data."""
+        with self._lock:
+            begun = self._note(event)
+            where = self._where(event.run_id, event.path)
+            self._forget(event)
+        if event.name in _ONLY_LISTENERS:
+            return []
+        fields = {**where, **self._figures(event, begun), **self._said(content or {})}
+        lines = [Line(NAMES.get(event.name, event.name), LEVELS.get(event.name, logging.INFO), event.at, fields)]
+        if event.data.get("replay_of"):
+            lines.append(Line("replayed", logging.INFO, event.at, where | {"replay_of": event.data["replay_of"]}))
+        return lines
+
+    def where(self, run_id: str, path: str) -> dict[str, Any]:
+        """The context of a place in a run."""
+        with self._lock:
+            return self._where(run_id, path)
+
+    def _where(self, run_id: str, path: str) -> dict[str, Any]:
+        known = self._open.get(run_id, {})
+        around: dict[str, Any] = {}
+        place = path
+        while True:
+            if place in known:
+                around = {**known[place].fields, **around}
+            if not place:
+                break
+            place = parent_of(place)
+        named = {"run_id": run_id, "path": path or None, **around}
+        named |= {"trace_id": trace_id(run_id), "span_id": span_id(run_id, path)}
+        return {key: value for key, value in named.items() if value is not None}
+
+    def _note(self, event: Event) -> _Open | None:
+        """Takes in what begins; the beginning of what ends."""
+        data = event.data
+        if event.name in ("run_started", "run_resumed", "kickoff_started", "crew_started"):
+            opened = self._open.setdefault(event.run_id, {}).setdefault(event.path, _Open(event.at, {}))
+            if data.get("kind") in ("crew", "flow") and data.get("name"):
+                opened.fields[data["kind"]] = data["name"]
+            return None
+        if event.name.endswith("_started"):
+            fields = {key: data[key] for key in ("task", "agent", "method", "model", "tool") if data.get(key)}
+            self._open.setdefault(event.run_id, {})[event.path] = _Open(event.at, fields)
+            return None
+        return self._open.get(event.run_id, {}).get(event.path) if event.name.endswith(_ENDS) else None
+
+    def _forget(self, event: Event) -> None:
+        if event.name.startswith("run_") and event.name.endswith(_ENDS):
+            self._open.pop(event.run_id, None)
+        elif event.name.endswith(_ENDS) and not event.name.startswith("kickoff_"):
+            self._open.get(event.run_id, {}).pop(event.path, None)
+
+    def _figures(self, event: Event, begun: _Open | None) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in event.data.items():
+            if value is None or key in ("about", "replay_of"):
+                continue
+            if key in CONTENT:
+                if self._content:
+                    found[key] = self._shown(value)
+                continue
+            found[_KEYS.get(key, key)] = self._plain(value)
+        if begun is not None and "duration_s" not in found:
+            found["duration_s"] = round(max(0.0, (event.at - begun.at).total_seconds()), 6)
+        return found
+
+    def _said(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: self._shown(value) for key, value in content.items()} if self._content else {}
+
+    def _plain(self, value: Any) -> Any:
+        match value:
+            case Decimal():
+                return float(value)
+            case str():
+                return self._masking().text(value)
+            case float():
+                return round(value, 6)
+            case bool() | int():
+                return value
+            case _:
+                return self._shown(value)
+
+    def _shown(self, value: Any) -> Any:
+        shown = self._masking().data(value)
+        if isinstance(shown, str) and len(shown) > MOST_CHARACTERS:
+            return f"{shown[:MOST_CHARACTERS]}… ({len(shown) - MOST_CHARACTERS:,} more characters are in the journal)"
+        return shown
+
+
+_KEYS: Mapping[str, str] = {"attempts": "attempt"}
