@@ -21,8 +21,8 @@ PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
 
 MUTATIONS = {
     # --- agents ---
-    "agent.role": Mutation(PROMPTS, "You are {agent.role}. ", "You are somebody. "),
-    "agent.goal": Mutation(PROMPTS, "Your personal goal is: {agent.goal}", "You have a goal."),
+    "agent.role": Mutation(PROMPTS, "You are {agent.role}. {agent.b", "You are somebody. {agent.b"),
+    "agent.goal": Mutation(PROMPTS, "\\nYour personal goal is: {agent.goal}", "\\nYou have a goal."),
     "agent.backstory": Mutation(PROMPTS, ". {agent.backstory}\\n", ".\\n"),
     "agent.id": Mutation(
         "crew/accepted.py",
@@ -33,7 +33,7 @@ MUTATIONS = {
     "agent.tools": Mutation(LOOP, "self.tools = {tool.spec.name: tool for tool in tools}", "self.tools = {}"),
     "agent.max_iter": Mutation(LOOP, "in range(self.agent.max_iter):", "in range(self.agent.max_iter + 1):"),
     "agent.max_rpm": Mutation(
-        "crew/agent.py", 'limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm)', "limit=None"
+        "crew/base_agent.py", 'limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm)', "limit=None"
     ),
     "agent.max_retry_limit": Mutation(LOOP, "if scope.retried > self.agent.max_retry_limit:", "if scope.retried > 0:"),
     "agent.max_execution_time": Mutation(TASK, "self.scope.bound(deadline_s=self.agent.max_execution_time_s)", "pass"),
@@ -165,7 +165,7 @@ MUTATIONS = {
     "run.delegation.tools": Mutation("core/delegation.py", '"enum": list(others), ', ""),
     "run.tool_errors": Mutation("engine/tool_failure.py", "run.tool_failures.append(record)", "pass"),
     "run.tool_cache": Mutation("engine/tool_cache.py", "if row is None or (now", "if True or (now"),
-    "run.for_each.isolation": Mutation("engine/batch.py", "return _failed(error, entered)", "raise"),
+    "run.for_each.isolation": Mutation("engine/batch.py", "ended = _failed(error, entered)", "raise"),
     # --- tools and models ---
     "tool.result_as_answer": Mutation(TOOL, "self.tool is not None and self.tool.result_as_answer", "False"),
     "tool.max_usage_count": Mutation(TOOL, "if tool.claim is not None and not tool.claim():", "if False:"),
@@ -184,9 +184,9 @@ MUTATIONS = {
     "agent.guardrail": Mutation(
         "crew/agent_kickoff.py", "guardrails=tuple(guardrail_def(each) for each in judges)", "guardrails=()"
     ),
-    "agent.copy": Mutation("crew/agent.py", '"tools": list(self.tools)', '"tools": self.tools'),
+    "agent.copy": Mutation("crew/base_agent.py", '"tools": list(self.tools)', '"tools": self.tools'),
     "agent.key": Mutation(
-        "crew/agent.py", '"|".join((self.role, self.goal, self.backstory))', '"|".join((self.role, self.goal))'
+        "crew/base_agent.py", '"|".join((self.role, self.goal, self.backstory))', '"|".join((self.role, self.goal))'
     ),
     "tool.mcp": Mutation(
         "tools/mcp/filters.py", "return bool(await said if inspect.isawaitable(said) else said)", "return True"
@@ -281,5 +281,5 @@ MUTATIONS = {
     "flowing.failure": Mutation("engine/flow.py", "        for task in self.live:\n            task.cancel()\n", ""),
     "flowing.hooks": Mutation("engine/step_hooks.py", "    if at.is_wanted:\n", "    if False:\n"),
     "flowing.retry": Mutation("engine/flow.py", "retried(scope, method.retry,", "retried(scope, None,"),
-    "flowing.state.bad_inputs": Mutation("flow/state.py", "Invalid inputs for structured state", "Wrong"),
+    "flowing.state.bad_inputs": Mutation("flow/state.py", "{**kept, **inputs}", "kept"),
 }
