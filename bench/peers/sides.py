@@ -1,4 +1,4 @@
-"""The sides of `bench_crews.py`: their environments, and each as a process that does what it is told.
+"""The sides of `bench_crews.py` and `bench_flows.py`: their environments, and each as a process that does what it is told.
 
 A peer has a virtual environment of its own, outside the repository, made when asked for with what `peers/*.txt` pins
 (where from is pip's own configuration). What a peer would send home is switched off.
@@ -46,6 +46,14 @@ KINDS = (
     SideKind("LangGraph", "langgraph_side", "langgraph"),
     SideKind("LangGraph+SQLite", "langgraph_side", "langgraph", ("saver",)),
 )
+FLOW_KINDS = (
+    SideKind("Jackstay", "jackstay_flows"),
+    SideKind("CrewAI", "crewai_flows", "crewai"),
+    SideKind("CrewAI+@persist", "crewai_flows", "crewai", ("persist",)),
+    SideKind("LangGraph", "langgraph_flows", "langgraph"),
+    SideKind("LangGraph+SQLite", "langgraph_flows", "langgraph", ("saver",)),
+)
+"""Without a model, and so without a stub's address."""
 
 
 def folder_of(peer: str) -> Path:
@@ -89,7 +97,7 @@ class Side:
         home.mkdir(parents=True)
         self._said = (home / "stderr.txt").open("w")
         self._process = subprocess.Popen(
-            [str(python), "-m", f"bench.peers.{kind.module}", url, *kind.options],
+            [str(python), "-m", f"bench.peers.{kind.module}", *([url] if url else []), *kind.options],
             cwd=home,
             env={**os.environ, **QUIET, "HOME": str(home), "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jackstay.core.budget import Budget as Budget
     from jackstay.core.retry import Retry as Retry
     from jackstay.crew import Agent as Agent
+    from jackstay.crew import BaseAgent as BaseAgent
     from jackstay.crew import ConditionalTask as ConditionalTask
     from jackstay.crew import Crew as Crew
     from jackstay.crew import CrewOutput as CrewOutput
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from jackstay.crew.checkpoint import CheckpointConfig as CheckpointConfig
     from jackstay.crew.llm_guardrail import HallucinationGuardrail as HallucinationGuardrail
     from jackstay.crew.llm_guardrail import LLMGuardrail as LLMGuardrail
+    from jackstay.crew.planning import PlanningConfig as PlanningConfig
     from jackstay.engine.deciding import decide as decide
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from jackstay.flow import and_ as and_
     from jackstay.flow import listen as listen
     from jackstay.flow import or_ as or_
+    from jackstay.flow import persist as persist
     from jackstay.flow import router as router
     from jackstay.flow import start as start
     from jackstay.llm import LLM as LLM
@@ -45,6 +48,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "jackstay.crew": (
         "Agent",
+        "BaseAgent",
         "ConditionalTask",
         "Crew",
         "CrewOutput",
@@ -57,8 +61,9 @@ _HOMES = {
     ),
     "jackstay.crew.agent_kickoff": ("LiteAgentOutput",),
     "jackstay.crew.llm_guardrail": ("HallucinationGuardrail", "LLMGuardrail"),
+    "jackstay.crew.planning": ("PlanningConfig",),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
-    "jackstay.flow": ("Flow", "and_", "listen", "or_", "router", "start"),
+    "jackstay.flow": ("Flow", "and_", "listen", "or_", "persist", "router", "start"),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
     "jackstay.engine.deciding": ("decide",),
     "jackstay.engine.runtime": ("Runtime",),

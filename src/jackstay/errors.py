@@ -143,6 +143,12 @@ class MigrationNeeded(StorageUnavailable):
     retryable = False
 
 
+class StatePersistenceFailed(JackstayError, RuntimeError):
+    """A flow's state could not be saved by its persistence (`@persist`); the method after which it was fails."""
+
+    code = "state_persistence"
+
+
 class ModelError(JackstayError, RuntimeError):
     """A model call failed. `exhausted` says that the retries of the pipeline are used up (or useless):
     no layer above retries it again by itself."""

@@ -40,6 +40,12 @@ MUTATIONS = {
     "agent.tool_failure_policy": Mutation(
         "crew/agent.py", "tool_failure_policy=self.tool_failure_policy,", "tool_failure_policy=None,"
     ),
+    "agent.respect_context_window": Mutation(
+        "engine/fitting.py", "if self._most is None or tokens_of(", "if True or tokens_of("
+    ),
+    "agent.planning": Mutation("engine/planning.py", "    if planning is None:\n", "    if True:\n"),
+    "crew.planning": Mutation("engine/planning.py", "    if planner is None:\n", "    if True:\n"),
+    "agent.execute_task": Mutation("crew/base_agent.py", "own=self._own_execution(texts) if own else None", "own=None"),
     "agent.use_system_prompt": Mutation(PROMPTS, "if not agent.use_system_prompt:", "if False:"),
     "agent.system_template": Mutation(PROMPTS, "if agent.system_template:", "if False:"),
     "agent.prompt_template": Mutation(
@@ -180,10 +186,20 @@ MUTATIONS = {
     "tool.mcp": Mutation(
         "tools/mcp/filters.py", "return bool(await said if inspect.isawaitable(said) else said)", "return True"
     ),
+    "tool.mcp.adapter": Mutation(
+        "tools/mcp/adapter.py", "StaticToolFilter(allowed=tool_names) if tool_names", "None if True"
+    ),
     "tool.names": Mutation("tools/naming.py", "name.strip().lower()", "name.strip()"),
     "tool.llm_guardrail": Mutation("crew/llm_guardrail.py", "    if result.valid:\n", "    if True:\n"),
     "around.event_bus": Mutation("events/bus.py", "            self._set({})\n", "            pass\n"),
     "around.event_order": Mutation("events/bus.py", 'failed(f"the handler {name}', 'str(f"the handler {name}'),
+    "around.crew_base": Mutation(
+        "project/decorators.py", "return marked(once(method), kind)", "return marked(method, kind)"
+    ),
+    "around.crew_base.yaml": Mutation("project/sections.py", "if key not in self._form.keys:", "if False:"),
+    "cli.create.crew": Mutation(
+        "cli/creating.py", 'text + (f"# {_OUR_KEY}=sim/demo\\n" if keyed', 'text + (f"# {_OUR_KEY}=sim/demo\\n" if True'
+    ),
     "around.tool_hooks": Mutation(
         "engine/tool_hooks.py", "return call if changed is None else", "return call if True else"
     ),

@@ -71,12 +71,12 @@ max_retry_limit | P0 | better | 2; counts per task, not per lifetime, and not on
 max_execution_time | P0 | better | seconds per task; the work stops then, also under a synchronous kickoff
 allow_delegation | P0 | same | off; on: two tools over the crew's other agents
 step_callback | P0 | better | called with each turn's tool calls, and never with a final answer, which CrewAI does in some cases
-respect_context_window | P0 | warned | a conversation that has become too long is made to fit: not yet, it fails
+respect_context_window | P0 | better | counted before it is sent: long texts are shown shortened, with a tool that reads on; what is too long all the same is summed up; off: an error, and nothing is sent
 mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
 kickoff | P0 | same | the agent alone, given messages; a `LiteAgentOutput` with `raw`, `pydantic`, `agent_role`, `usage_metrics`
 akickoff | P0 | same | the same, awaited; `kickoff_async` as well
-execute_task | P0 | absent | what subclasses of `BaseAgent` write: an agent of another kind in a crew
+execute_task | P0 | better | what subclasses of `BaseAgent` or `Agent` write, also `aexecute_task`: an agent of another kind in a crew; its answer is recorded
 cache | P1 | better | says nothing: a tool's results answer equal calls only if the tool asks for it (`cache_ttl_s`)
 tool_failure_policy | P1 | same | what follows from a tool's stated failure: `ignore`, `warn`, `raise`
 use_system_prompt | P1 | same | off: the system text stands in the user message
@@ -87,17 +87,17 @@ inject_date | P1 | better | the date is in the prompt; recorded, so that a resum
 date_format | P1 | same | how that date is written
 guardrail | P1 | same | of `Agent.kickoff`: a function, or words for a model to judge by
 guardrail_max_retries | P1 | same | 3
-planning | P1 | warned | a plan is made before the work
-planning_config | P1 | warned | how plans are made
-reasoning | P1 | warned | the older name of `planning`
+planning | P1 | same | a plan is made before the work, in one recorded call
+planning_config | P1 | better | a `PlanningConfig`: how plans are made; the agent works by its plan, which is not carried out step by step
+reasoning | P1 | same | the older name of `planning`; `max_reasoning_attempts` with it
 copy | P1 | same | an agent of its own with the same definition
 key | P1 | same | of role, goal and backstory, the same in every process
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
-memory | P1 | warned | memory
-knowledge | P1 | warned | knowledge
-knowledge_sources | P1 | warned | knowledge of its own
-knowledge_config | P1 | warned | how knowledge is searched
-embedder | P1 | warned | for memory and knowledge
+memory | P1 | absent | refused, with the release that brings it; `False` and `None` are accepted
+knowledge | P1 | absent | refused, as `memory`
+knowledge_sources | P1 | absent | refused, as `memory`
+knowledge_config | P1 | absent | refused, as `memory`
+embedder | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills
 security_config | P1 | warned | a holder of fingerprints
 cache_handler | P1 | warned | a store for results of tools
@@ -191,14 +191,14 @@ fingerprint | P1 | better | of the whole definition: equal ones can resume one a
 output_log_file | P1 | same | begins and ends of tasks, as text or JSON
 tool_failure_policy | P1 | same | for agents and tasks without one
 cache | P1 | better | says nothing: see `Agent.cache`
-planning | P1 | warned | a plan for all tasks before they begin
-planning_llm | P1 | warned | the model that plans
+planning | P1 | same | a plan for all tasks before they begin
+planning_llm | P1 | same | the model that plans: `gpt-5.4-mini`
 verbose | P1 | warned | what a run is doing is shown by `jackstay run`, whatever this says
 config | P1 | warned | a crew from a dict
-memory | P1 | warned | memory
-embedder | P1 | warned | for memory and knowledge
-knowledge | P1 | warned | knowledge
-knowledge_sources | P1 | warned | knowledge for all agents
+memory | P1 | absent | refused, with the release that brings it; `False` and `None` are accepted
+embedder | P1 | absent | refused, as `memory`
+knowledge | P1 | absent | refused, as `memory`
+knowledge_sources | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills for all agents
 prompt_file | P1 | warned | other prompts
 security_config | P1 | warned | a holder of fingerprints
@@ -266,6 +266,7 @@ structured_output | P0 | same | `output_pydantic`, `output_json`, `response_mode
 guardrails | P0 | same | functions, one or several
 kickoff_callbacks | P0 | same | before and after a kickoff, `def` or `async def`
 mcp | P0 | same | `MCPServerStdio`, `MCPServerHTTP`, `MCPServerSSE`, filters, addresses
+mcp.adapter | P0 | same | `MCPServerAdapter`: a program, an address or several, tools by name
 failures | P1 | same | `ToolFailure`, `ToolFailurePolicy`, `ToolExecutionFailedError`, `ToolFailureRecord`
 llm_guardrail | P1 | same | `LLMGuardrail`, and words in a `guardrail=`
 hallucination_guardrail | P1 | same | `HallucinationGuardrail`: passes everything, and says so
@@ -298,12 +299,12 @@ event_order | P0 | better | handlers hear their own run's events in order; one t
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
 event_names.flows | P0 | same | flows and their methods: created, started, finished, failed
-crew_base | P0 | absent | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
-crew_base.yaml | P0 | absent | `agents.yaml`, `tasks.yaml`, names in them resolved to methods
+crew_base | P0 | same | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
+crew_base.yaml | P0 | better | `agents.yaml`, `tasks.yaml`, names in them resolved to methods; a mistake is said with file, line and key before anything is asked
 llm_hooks | P1 | same | `@before_llm_call`, `@after_llm_call`: change, forbid, replace
 tool_hooks | P1 | same | `@before_tool_call`, `@after_tool_call`: change, forbid, replace
 interception | P1 | same | `on(point)`, `dispatch`, `HookAborted`, `scoped_hooks`
-planning | P1 | absent | of crews and agents
+planning | P1 | same | of crews and agents
 prompts | P1 | absent | `prompt_file`, other languages: templates of agents are there
 memory | P1 | absent | `Memory`
 knowledge | P1 | absent | `Knowledge` and its sources
@@ -318,14 +319,14 @@ COMMANDS = table(
     "Commands",
     "cli",
     """
-create.crew | P0 | absent | `jackstay create crew NAME`: a project that runs at once
-create.flow | P0 | absent | `jackstay create flow NAME`
+create.crew | P0 | same | `jackstay create crew NAME`: a project that runs at once
+create.flow | P0 | same | `jackstay create flow NAME`: a flow with a crew in it
 run | P0 | same | `jackstay run`: projects of CrewAI's template, scripts, objects; `--inputs`
 replay | P0 | better | `jackstay replay`: a task of any run
 log_tasks_outputs | P0 | better | `jackstay log-tasks-outputs`: tasks of all runs, with the ids for a replay
 flow.plot | P0 | same | `jackstay flow plot`
-flow.kickoff | P0 | absent | `crewai flow kickoff`: it is `jackstay run`
-flow.add_crew | P0 | absent | `crewai flow add-crew`
+flow.kickoff | P0 | same | `jackstay flow kickoff`: it is `jackstay run`
+flow.add_crew | P0 | same | `jackstay flow add-crew NAME`: another crew in a flow's project
 checkpoint.list | P0 | better | every run, and what of it has completed
 checkpoint.info | P0 | better | what a checkpoint has, and what would run from it
 checkpoint.resume | P0 | better | goes on behind any task or method

@@ -20,6 +20,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import warm_python
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
@@ -113,6 +115,8 @@ def examples(page: Path) -> Iterator[Example]:
 
 def play(command: str, folder: Path, environ: Mapping[str, str]) -> str:
     """What a person sees of the command in a terminal that has no colours."""
+    if (arguments := _plain_command(command)) is not None:
+        return warm_python.run(arguments, cwd=folder, env=environ, timeout_s=100, merged=True).stdout
     killed = _KILLED.fullmatch(command)
     process = subprocess.Popen(
         ["bash", "-c", f"exec {killed['command']}" if killed else command],
@@ -130,6 +134,15 @@ def play(command: str, folder: Path, environ: Mapping[str, str]) -> str:
     return printed + ("Killed\n" if killed else "")
 
 
+def _plain_command(command: str) -> list[str] | None:
+    """What `python` is to be given for a command that is not the shell's business."""
+    words = shlex.split(re.sub(r"\s#.*", "", command))
+    if _SHELL.search(command) or words[0] not in ("jackstay", "python"):
+        return None
+    return ["-m", *words] if words[0] == "jackstay" else words[1:]
+
+
+_SHELL = re.compile(r"[|&;<>$*`]")
 _KILLED = re.compile(r"timeout -s KILL \d+ (?P<command>.+)")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jackstay.testing import Stub
+from tests import warm_python
 from tests.docs.pages import PAGES, agrees, environment, examples, play, program, write_files
 
 WITH_PYTHON = [page for page in PAGES if program(page)]
@@ -31,16 +30,8 @@ def test_python_blocks_of_a_page_run(page: Path, stub: Stub, tmp_path: Path) -> 
     # Models with a provider's name are answered by the stub, `sim/…` in the process itself.
     addresses = {name: value for name, value in stub.environ().items() if name != "SIM_BASE_URL"}
 
-    done = subprocess.run(
-        [sys.executable, script.name],
-        cwd=tmp_path,
-        env=environment(tmp_path, addresses),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    environ = environment(tmp_path, addresses)
+    done = warm_python.run([script.name], cwd=tmp_path, env=environ, timeout_s=100, merged=True)
 
     assert done.returncode == 0, f"{page.name} (lines are those of the page):\n{done.stdout}"
 

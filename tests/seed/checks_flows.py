@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
-from jackstay.testing import Fault, Reply, Stub
+from jackstay.testing import Fault, Reply, Stub, StubRequest
 from tests.seed import excerpts
-from tests.seed.stage import Played, once, play
+from tests.seed.stage import PROGRAMS, Played, once, play, run_in
 
 REFUSED = Fault.http(401)
 
@@ -183,3 +189,44 @@ def router_retry() -> None:
     assert (hill["attempts"], hill["text"], hill["ended"]) == (3, "Over the hill.", "up")
     assert (wall["attempts"], wall["text"], wall["ended"]) == (3, "", "down")
     assert [request.status for request in played.requests] == [401, 401, 200, 401, 401, 401]
+
+
+# --- the long flow ---------------------------------------------------------------------------------------------------
+
+
+def _surveys(*endings: str) -> tuple[list[subprocess.CompletedProcess[str]], list[str]]:
+    """The program once for each ending, each time as a process of its own in the same folder; what was asked in all."""
+    with Stub() as stub, tempfile.TemporaryDirectory() as name:
+        stub.rule(lambda request: f"{_place(request)} is surveyed")
+        shutil.copy(PROGRAMS / "long_flow.py", name)
+        done = [
+            run_in(Path(name), [sys.executable, "long_flow.py", "survey-1", ending], stub.environ())
+            for ending in endings
+        ]
+        return done, [_place(request) for request in stub.requests]
+
+
+def _place(request: StubRequest) -> str:
+    return next(place for place in ("north", "south", "whole") if f"Survey the {place}" in request.last_user)
+
+
+SURVEYED = {"id": "survey-1", "north": "north is surveyed", "south": "south is surveyed", "text": "whole is surveyed"}
+
+
+def flows_orchestrated() -> None:
+    """Crews side by side, a join, a router, and one state in which all of it is."""
+    (done,), asked = _surveys("well")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {**SURVEYED, "checked": 1}
+    assert (sorted(asked[:2]), asked[2:]) == (["north", "south"], ["whole"])
+
+
+def persisted() -> None:
+    """Killed in its last method and started again with the state's id: only that method's crew is asked."""
+    (killed, again), asked = _surveys("dies", "well")
+
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == {**SURVEYED, "checked": 1}
+    assert (sorted(asked[:2]), asked[2:]) == (["north", "south"], ["whole"])

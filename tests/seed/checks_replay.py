@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ class Shell:
 
     def type(self, line: str, *, fails: bool = False) -> subprocess.CompletedProcess[str]:
         command, *arguments = line.split()
-        programs = {"jackstay": [sys.executable, "-m", "jackstay"], "python": [sys.executable]}
+        programs = {"jackstay": ["-m", "jackstay"], "python": []}
         done = run_in(self.folder, [*programs[command], *arguments], self.stub.environ())
         assert (done.returncode != 0) == fails, f"{line}: status {done.returncode}\n{done.stdout}{done.stderr}"
         return done

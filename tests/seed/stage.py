@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 from jackstay.core.usage import Usage
 from jackstay.testing import Stub, StubRequest
+from tests import warm_python
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 KEPT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "VIRTUAL_ENV")
@@ -68,7 +68,7 @@ def play(
             (folder / file).write_text(text, encoding="utf-8")
         done = run_in(
             folder,
-            [sys.executable, *command, f"{program}.py", *arguments],
+            [*command, f"{program}.py", *arguments],
             stub.environ() if environ is None else environ,
         )
         stored = b"".join(path.read_bytes() for path in sorted(folder.glob(".jackstay/*")) if path.is_file())
@@ -78,17 +78,10 @@ def play(
     return Played(done.returncode, done.stdout, done.stderr, tuple(stub.requests), stub.total_usage(), stored)
 
 
-def run_in(folder: Path, command: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """A command in a folder, without the environment of the person at the machine."""
+def run_in(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """`python ARGUMENTS` in a folder, without the environment of the person at the machine."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env={**kept, "HOME": str(folder), "PYTHONUTF8": "1", **environ},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=TIMEOUT_S,
-    )
+    return warm_python.run(arguments, cwd=folder, env={**kept, "HOME": str(folder), **environ}, timeout_s=TIMEOUT_S)
 
 
 def once(scene: Callable[[], Played]) -> Callable[[], Played]:

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from jackstay.cli.checkpoint import checkpoint
+from jackstay.cli.create import create
 from jackstay.cli.flow import flow
 from jackstay.cli.outcome import leave_quietly, reporting
+from jackstay.cli.target import nearest_project
 from jackstay.cli.terminal import prepare_streams
 
 FIRST, UPKEEP = "Commands", "Upkeep"
@@ -56,11 +58,13 @@ def main() -> None:
 @app.command(rich_help_panel=FIRST)
 def run(
     path: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="PATH", help="A script, file.py:object, package.module, package.module:object, or a project folder."
+            metavar="[PATH]",
+            help="A script, file.py:object, package.module, package.module:object, or a project folder; the project around "
+            "the working directory if not given.",
         ),
-    ],
+    ] = None,
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]...", help="The program's own arguments, after --.")
     ] = None,
@@ -98,7 +102,8 @@ def run(
         from jackstay.cli.running import Asked  # on demand: see above
         from jackstay.cli.running import run as start
 
-        asked = Asked(path, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline)
+        where = path or nearest_project(Path.cwd())
+        asked = Asked(where, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline)
         if estimate:
             from jackstay.cli.estimating import estimate as look_ahead  # on demand: see above
 
@@ -401,6 +406,7 @@ def doctor(
         raise typer.Exit(examine(online=online))
 
 
+app.add_typer(create, name="create", rich_help_panel=FIRST)
 app.add_typer(checkpoint, name="checkpoint", rich_help_panel=FIRST)
 app.add_typer(flow, name="flow", rich_help_panel=FIRST)
 app.add_typer(database, name="db", rich_help_panel=UPKEEP)

@@ -22,6 +22,7 @@ from jackstay.cli.target import Target
 from jackstay.crew import Crew
 from jackstay.errors import KickoffWhileLoading
 from jackstay.flow import Flow
+from jackstay.project.crew_base import crew_of, is_project
 
 PATIENCE_S = 30.0
 """For one program's imports."""
@@ -153,11 +154,14 @@ def _own_modules(target: Target) -> list[ModuleType]:
 
 
 def _defined(value: Any) -> Iterator[Defined]:
-    if isinstance(value, type) and issubclass(value, Flow) and not value.__module__.startswith("jackstay."):
-        try:
+    a_flow = isinstance(value, type) and issubclass(value, Flow) and not value.__module__.startswith("jackstay.")
+    try:
+        if a_flow:
             value = value()
-        except Exception:  # noqa: BLE001 - users' `__init__`: it wants arguments, which only the program has
-            return
+        elif is_project(value):
+            value = crew_of(value)
+    except Exception:  # noqa: BLE001 - users' `__init__`: it wants arguments, which only the program has
+        return
     if isinstance(value, Crew | Flow):
         outline = value.outline()
         yield Defined(str(outline[0]), str(outline[1]), value.fingerprint, outline)

@@ -186,6 +186,7 @@ def definitions(module: ModuleType) -> dict[str, Any]:
     """What a program defines and one may mean by running it: its flows; else its crews; else a function that starts."""
     from jackstay.crew import Crew  # the program has loaded it, unless it defines neither
     from jackstay.flow import Flow
+    from jackstay.project.crew_base import is_project
 
     named = {id(value): (name, value) for name, value in vars(module).items() if not name.startswith("_")}
     values = dict(named.values())
@@ -199,7 +200,12 @@ def definitions(module: ModuleType) -> dict[str, Any]:
         and value.__module__ == module.__name__
         and value not in made
     }
-    crews = {name: value for name, value in values.items() if isinstance(value, Crew)}
+    crews: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, Crew)}
+    crews |= {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and is_project(value)
+    }
     functions = {
         name: values[name]
         for name in STARTERS
@@ -209,7 +215,12 @@ def definitions(module: ModuleType) -> dict[str, Any]:
 
 
 def _kick_off(value: Any, name: str) -> Any:
-    """The result of a crew or flow, or what a function returns; a crew or flow that it returns is kicked off too."""
+    """The result of a crew, flow or project's class, or what a function returns; a crew or flow that it returns is kicked
+    off too."""
+    from jackstay.project.crew_base import crew_of, is_project  # the program has loaded what it needs
+
+    if is_project(value):
+        return crew_of(value).kickoff()
     if isinstance(value, type) and hasattr(value, "kickoff"):
         return value().kickoff()
     if hasattr(value, "kickoff"):

@@ -64,6 +64,11 @@ class Target:
         )
 
 
+def nearest_project(folder: Path) -> str:
+    """What is run where no PATH is given: the nearest folder upwards with a pyproject.toml, else this one."""
+    return str(next((each for each in (folder, *folder.parents) if (each / "pyproject.toml").is_file()), folder))
+
+
 def resolve(path: str, arguments: tuple[str, ...], folder: Path) -> Target:
     """The program that PATH names, seen from `folder`. Raises `UsageError` that says what was looked for."""
     place, name = _split(path, folder)

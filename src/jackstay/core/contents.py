@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jackstay.core.flow_state import fold
 from jackstay.core.paths import parent_of
 from jackstay.core.preview import Figures, Key, figures_of, figures_of_call, key_of, total
 from jackstay.core.records import StepRow
-from jackstay.core.replay import STATE, Record, Unit, plan, units_of, until
+from jackstay.core.replay import Record, Unit, plan, units_of, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +59,9 @@ def _states(record: Record) -> dict[str, dict[str, Any]]:
             continue
         names[kickoff.name] += 1
         number = names[kickoff.name]
-        state: dict[str, Any] = {}
-        for row in record.steps:
-            if parent_of(row.path) == kickoff.path:
-                _apply(state, row)
+        state = fold(row for row in record.steps if parent_of(row.path) == kickoff.path)
         found[kickoff.name if number == 1 else f"{kickoff.name} {number}"] = state
     return found
-
-
-def _apply(state: dict[str, Any], row: StepRow) -> None:
-    body = json.loads(row.result or "{}")
-    if row.kind == "input" and row.path.endswith(STATE):
-        state.update(body)
-    elif row.kind == "method" and row.status == "succeeded":
-        state.update(body.get("state", {}))
-        for name in body.get("removed", ()):
-            state.pop(name, None)
 
 
 # --- two of them ---------------------------------------------------------------------------------------------------

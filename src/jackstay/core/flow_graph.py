@@ -104,6 +104,18 @@ def problems(graph: FlowGraph) -> list[str]:
     return found
 
 
+def unheard(graph: FlowGraph) -> list[str]:
+    """Labels that routers are known to return and that nothing listens to, in sentences."""
+    heard = {name for method in graph.methods.values() if method.condition for name in names_in(method.condition)}
+    return [
+        f"nothing listens to {label!r}, which {method.name} may return"
+        for method in graph.methods.values()
+        if method.router
+        for label in method.emits or ()
+        if label not in heard
+    ]
+
+
 def rivals(graph: FlowGraph) -> dict[str, str]:
     """The methods that only an `or_` of several is waiting for, and the listener that has it: started by one event, two of
     them race."""
@@ -120,6 +132,15 @@ def rivals(graph: FlowGraph) -> dict[str, str]:
 def _fires_once(method: MethodSpec) -> bool:
     """Of several branches the first one counts, until the `or_` is armed again."""
     return isinstance(method.condition, AnyOf) and len(method.condition.conditions) > 1 and not method.router
+
+
+def _listening(graph: FlowGraph) -> dict[str, list[MethodSpec]]:
+    """Which methods' conditions an event can meet, in the order of their definition."""
+    found: dict[str, list[MethodSpec]] = {}
+    for method in graph.methods.values():
+        for name in dict.fromkeys(names_in(method.condition) if method.condition else ()):
+            found.setdefault(name, []).append(method)
+    return found
 
 
 _Process = Generator["list[_Node]", list[Any], Any]
@@ -159,6 +180,7 @@ class FlowProgress:
     def __init__(self, graph: FlowGraph) -> None:
         self._graph = graph
         self._rivals = rivals(graph)
+        self._listening = _listening(graph)
         self._running: dict[tuple[str, int], _Node] = {}
         self._counts: dict[str, int] = {}
         self._completed: set[str] = set()
@@ -170,6 +192,11 @@ class FlowProgress:
     @property
     def finished(self) -> bool:
         return not self._running
+
+    @property
+    def has_races(self) -> bool:
+        """A call that completes may make others needless."""
+        return bool(self._rivals)
 
     @property
     def running(self) -> list[Call]:
@@ -256,7 +283,7 @@ class FlowProgress:
     def _fired_by(self, trigger: str, *, routers: bool) -> list[str]:
         """The methods whose condition this event completes, in the order of their definition."""
         fired = []
-        for method in self._graph.methods.values():
+        for method in self._listening.get(trigger, ()):
             if method.router is not routers or method.condition is None:
                 continue
             if not self._satisfied(method.name, method.condition, trigger, ()):
@@ -279,7 +306,12 @@ class FlowProgress:
                 return any(met)
             case AllOf(parts):
                 seen = self._joins.setdefault((owner, at), set())
-                seen.update(i for i, part in enumerate(parts) if self._satisfied(owner, part, event, (*at, i)))
+                for i, part in enumerate(parts):
+                    # (Most are triggers: a join of a hundred asks each of them a hundred times.)
+                    if (isinstance(part, Trigger) and part.name == event) or (
+                        not isinstance(part, Trigger) and self._satisfied(owner, part, event, (*at, i))
+                    ):
+                        seen.add(i)
                 if len(seen) < len(parts):
                     return False
                 seen.clear()

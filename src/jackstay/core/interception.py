@@ -98,6 +98,17 @@ class ExecutionStartContext(InterceptionContext):
 
 
 @dataclass(slots=True)
+class InputContext(InterceptionContext):
+    """What a crew or flow is to begin with; `payload` is its inputs, to be changed in place or replaced."""
+
+
+@dataclass(slots=True)
+class OutputContext(InterceptionContext):
+    """What a crew or flow has come to; `payload` is its `CrewOutput`, or the flow's result, to be changed in place or
+    replaced."""
+
+
+@dataclass(slots=True)
 class ExecutionEndContext(InterceptionContext):
     """A crew or flow has ended; `status` is `completed` or `failed`."""
 

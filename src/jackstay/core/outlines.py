@@ -26,6 +26,8 @@ _AGENT_MANNER = {
     "max_iter": "max_iter",
     "templates": "the templates",
     "date": "the date in the prompt",
+    "planning": "how it plans",
+    "executes": "the class that does its tasks",
 }
 _COWORKER_QUESTION = {
     "goal": "the goal",
@@ -208,6 +210,12 @@ def _crew_changes(old: Any, new: Any) -> Iterator[Change]:
         yield Change("the tasks are in another order")
     if _callbacks(old) != _callbacks(new):
         yield Change("other kickoff callbacks")
+    if _planner(old) != _planner(new):
+        yield Change("the crew plans otherwise, or not at all")
+
+
+def _planner(outline: Any) -> Any:
+    return outline[3].get("planning") if len(outline) > 3 else None
 
 
 def _callbacks(outline: Any) -> list[Any]:

@@ -21,6 +21,9 @@ StepKind = Literal["llm", "tool", "task", "method", "crew", "flow", "agent", "gu
 StepStatus = Literal["succeeded", "failed", "cancelled", "opaque"]
 ReservationState = Literal["open", "settled", "lost"]
 
+SAVED = "saved"
+"""A flag of methods' rows: behind them the flow's state is that which is loaded by its id."""
+
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -113,7 +116,7 @@ class StepRow:
     price_version: str | None = None
     flags: str | None = None
     """Words, comma-separated: estimated, streamed, simulated, cancelled, cached; skipped, missing (a task), rejected (by a guardrail);
-    of a tool: side_effect, not_called, decided (by a person), kept (may answer equal calls)."""
+    of a tool: side_effect, not_called, decided (by a person), kept (may answer equal calls); saved (a method)."""
     duration_us: int = 0
     origin_run_id: str | None = None
     format: int = ROW_FORMAT
@@ -235,6 +238,15 @@ class LeaseState:
     live: bool
     activity: str | None = None
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateUse:
+    """A kickoff of a flow with a state of some id: the run, or at `path` inside it."""
+
+    run: RunRow
+    path: str
+    ended_well: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.flow_state import StateRecord
 from jackstay.core.outlines import Completion, TaskOutline, dependents, follows, tasks_of
 from jackstay.core.paths import parent_of
 from jackstay.core.records import RunRow, StepRow
@@ -21,6 +22,8 @@ KICKOFF = "@kickoff#1"
 STATE = "@state#1"
 BEFORE_KICKOFF, AFTER_KICKOFF = "@before_kickoff", "@after_kickoff"
 """The steps of a crew's kickoff callbacks."""
+INPUT_HOOKS, OUTPUT_HOOKS = "@input", "@output"
+"""The steps in which hooks have left inputs and outputs as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +182,16 @@ def plan(
         if kickoff.continues:  # what it had is where it was taken to
             dropped.whole(kickoff.continues)
     last = _last_seq(known_then.steps)
-    copied = [
-        row
-        for row in known_then.steps
-        if _inside(row.path, scope) and not dropped.covers(row.path) and _answers(row, last)
-    ]
+    while True:
+        copied = [
+            row
+            for row in known_then.steps
+            if _inside(row.path, scope) and not dropped.covers(row.path) and _answers(row, last)
+        ]
+        unfit = _unfit(known_then.steps, copied)
+        if unfit is None:
+            break
+        dropped.from_step(unfit)
     units = [unit for unit in units_of(record) if _inside(unit.path, scope)]
     known = {row.path for row in copied}
     again = tuple(unit for unit in units if unit.path not in known)
@@ -191,6 +199,21 @@ def plan(
     return Plan(
         tuple(_moved(row, record.run, scope) for row in copied if row.path != f"{scope}/{KICKOFF}"), again, reused
     )
+
+
+def _unfit(steps: Iterable[StepRow], copied: Iterable[StepRow]) -> str | None:
+    """The first method that tells a change of a state which, without the rows that are dropped, nobody has made."""
+    if not any(row.kind == "method" and '"edits":' in (row.result or "") for row in copied):
+        return None
+    states = {parent_of(row.path): row for row in steps if row.kind == "input" and row.name == "state"}
+    known = {path: StateRecord(json.loads(row.result or "{}")) for path, row in states.items()}
+    for row in copied:
+        if row.kind == "method" and row.status == "succeeded":
+            try:
+                known.setdefault(parent_of(row.path), StateRecord({})).take(json.loads(row.result or "{}"))
+            except ValueError:
+                return row.path
+    return None
 
 
 def until(record: Record, target: str) -> Record:
@@ -250,7 +273,8 @@ class _Dropped:
         while step:
             scope = parent_of(step)
             self._whole |= self._dependents(scope, step) - {step}
-            self._whole |= {row.path for row in self._callbacks(scope, AFTER_KICKOFF)}
+            for name in (AFTER_KICKOFF, OUTPUT_HOOKS):
+                self._whole |= {row.path for row in self._callbacks(scope, name)}
             self._alone.add(scope)
             step = scope
 
@@ -263,10 +287,12 @@ class _Dropped:
                 continue
             names = {name for name, value in given.items() if kickoff.inputs.get(name) != value}
             if names:
-                for row in self._callbacks(kickoff.path, BEFORE_KICKOFF):
+                changing = [self._callbacks(kickoff.path, name) for name in (BEFORE_KICKOFF, INPUT_HOOKS)]
+                for row in (row for rows in changing for row in rows):
                     # What they have made of the inputs may be another one, too.
                     self._whole.add(row.path)
                     made = json.loads(row.result or "{}")
+                    made = made.get("left") or {} if row.name == "input" else made
                     names |= {name for name, value in made.items() if kickoff.inputs.get(name) != value}
             for task in self._record.tasks(kickoff):
                 if names & task.variables:

@@ -156,6 +156,30 @@ class ToolServer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnExecution:
+    """Code of the user's does an agent's tasks. Each is called with the `TaskSpec` and its context; one of them is there."""
+
+    name: str
+    """Its class, for the record."""
+    call: Callable[[Any, str], Any] | None
+    acall: Callable[[Any, str], Any] | None
+    """To be preferred where somebody awaits the kickoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """How an agent makes a plan for its task before the work."""
+
+    model: ModelConfig | None = None
+    """None: the agent's."""
+    max_attempts: int = 1
+    max_steps: int = 20
+    system_prompt: str | None = None
+    plan_prompt: str | None = None
+    refine_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSpec:
     role: str
     goal: str
@@ -173,6 +197,8 @@ class AgentSpec:
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
+    respect_context_window: bool = True
+    """A conversation that its model would refuse as too long is made to fit."""
     allow_delegation: bool = False
     """It may give work to the crew's other agents (a manager always may)."""
     tool_failure_policy: ToolFailurePolicy | None = None
@@ -181,6 +207,9 @@ class AgentSpec:
     """Where further tools come from, at each task."""
     served: tuple[ToolDef, ...] = ()
     """Those tools, once a kickoff has asked for them."""
+    planning: Planning | None = None
+    own: OwnExecution | None = None
+    """It does its tasks itself; else its model does."""
 
     def tools_for(self, own: Sequence[ToolDef] = ()) -> tuple[ToolDef, ...]:
         """Its tools at a task that has these of its own."""
@@ -272,12 +301,27 @@ class TaskSpec:
     """Adds an entry to the user's log of tasks; may block, and may raise `OSError` or `ValueError`."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
+    plan: str = ""
+    """What the crew's planner says of how to do it."""
+    origin: Any = None
+    """The public object, for an agent's own code."""
     meant_for: str | None = None
     """The role of the agent that the definition names, where the manager does the task."""
 
     def presented(self, result: TaskResult) -> Any:
         """The output as users' functions are given it."""
         return result if self.present is None else self.present(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Who plans a crew's tasks before they begin."""
+
+    model: ModelConfig
+    output: OutputSpec
+    """The form of its plans."""
+    plans: Callable[[Any], Mapping[int, str]]
+    """The plans in such an object, by the task's number from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +332,16 @@ class CrewSpec:
     agents: tuple[AgentSpec, ...] = ()
     """Whom work may be delegated to; empty if nobody may delegate. An agent that does a task and is one of them is the
     same object."""
+    planner: Planner | None = None
 
 
 class StatePort(Protocol):
     """A flow's state as the engine sees it: fields that can be read as JSON and set again."""
+
+    @property
+    def id(self) -> str:
+        """Empty if it has none."""
+        ...
 
     def fields(self) -> dict[str, str]:
         """Every top-level field as JSON text (see `core.values`). Raises `NotStorable` naming the field."""
@@ -305,9 +355,36 @@ class StatePort(Protocol):
         """Which of this state's fields a method's marks name."""
         ...
 
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Takes these values instead of what it has; its id and the kickoff's inputs stay. Raises `InputsError`."""
+        ...
+
+    def copied(self) -> Any:
+        """The state as a dict or a model of its own, equal to it. Raises `NotStorable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """How a flow's state outlives its runs, by its id. A store is an object with CrewAI's `save_state` and `load_state`, and
+    user code; None: the journal, which has the state anyway."""
+
+    stores: Mapping[str, Any]
+    """Where to the state goes after each method that is persisted."""
+    source: Any
+    """Where from a saved state is loaded."""
+    told: Set[str] = frozenset()
+    """Methods after which it is said that the state was saved."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlowSpec:
     name: str
     graph: FlowGraph
     state: StatePort
+    saving: Saving | None = None
+    """None: the state is of this run only."""
+    restore: str | None = None
+    """The id of the saved state with which it begins, if there is one."""
+    replayed: tuple[str, str] | None = None
+    """Run and scope that it replays: with other inputs it begins with the state that was there before them."""

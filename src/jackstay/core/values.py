@@ -35,6 +35,18 @@ class NotStorable(ValueError):
         )
 
 
+class NotKnown(NotStorable):
+    """A value of a class that a later process could not build again; `where` says which part it is."""
+
+    def __init__(self, name: str, where: str) -> None:
+        self.where, self.type_name = where, name.rpartition(":")[2]
+        ValueError.__init__(
+            self,
+            f"{where or 'the value'} has a {name} in it, which neither the module nor the state's annotations name, so that "
+            "it cannot be read again",
+        )
+
+
 class UnknownClass(LookupError):
     """The stored value names a class that the caller does not vouch for."""
 
@@ -91,6 +103,18 @@ class Codec:
             case "dataclass":
                 return _build_dataclass(cls, self.decode(value))
         raise UnknownClass(f"the stored value has the tag {tag!r}, which this version does not know")
+
+
+def check_classes(data: Any, classes: Mapping[str, type], where: str) -> None:
+    """Raises `NotKnown` if encoded data has a class in it that is not among these: it could not be decoded."""
+    if isinstance(data, list):
+        for item in data:
+            check_classes(item, classes, where)
+    elif isinstance(data, dict):
+        if _TAG in data and "class" in data and data["class"] not in classes:
+            raise NotKnown(data["class"], where)
+        for item in data.values():
+            check_classes(item, classes, where)
 
 
 def encode(value: Any, where: str) -> Any:

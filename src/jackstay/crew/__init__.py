@@ -1,6 +1,7 @@
 """Agents, tasks, crews."""
 
 from jackstay.crew.agent import Agent
+from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.batch import CrewOutputs
 from jackstay.crew.crew import Crew, Process
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
@@ -9,6 +10,7 @@ from jackstay.crew.task import ConditionalTask, Task
 
 __all__ = [
     "Agent",
+    "BaseAgent",
     "ConditionalTask",
     "Crew",
     "CrewOutput",

@@ -22,26 +22,15 @@ AGENT = frozenset(
         "i18n",
         "cache_handler",
         "max_tokens",
-        "knowledge",
-        "knowledge_sources",
-        "knowledge_storage",
-        "knowledge_config",
         "security_config",
         "checkpoint",
         "callbacks",
         "apps",
-        "memory",
         "skills",
         "function_calling_llm",
         "allow_code_execution",
-        "respect_context_window",
         "multimodal",
         "code_execution_mode",
-        "planning_config",
-        "planning",
-        "reasoning",
-        "max_reasoning_attempts",
-        "embedder",
         "from_repository",
         "a2a",
         "executor_class",
@@ -62,17 +51,11 @@ TASK = frozenset(
 CREW = frozenset(
     {
         "cache",
-        "memory",
-        "embedder",
         "function_calling_llm",
         "config",
         "share_crew",
         "prompt_file",
         "trained_agents_file",
-        "planning",
-        "planning_llm",
-        "knowledge_sources",
-        "knowledge",
         "chat_llm",
         "skills",
         "security_config",
@@ -81,14 +64,16 @@ CREW = frozenset(
         "verbose",
     }
 )
+MEMORY = frozenset({"memory", "embedder", "knowledge", "knowledge_sources", "knowledge_storage", "knowledge_config"})
+"""Of agents and crews. A program that counts on them would go wrong without a word, so that they are refused."""
+MEMORY_RELEASE = "0.2"
+"""That brings them."""
 QUIET: Mapping[str, Any] = {
     "verbose": False,
     "share_crew": None,
     "checkpoint": None,  # the journal has every step in any case
     "tracing": None,
     "cache": None,
-    "memory": False,
-    "respect_context_window": True,
 }
 """Values that ask for nothing: no warning. None: whatever the value, it asks for nothing here."""
 
@@ -111,7 +96,8 @@ def defining(kind: str) -> Iterator[None]:
 
 
 def split(kind: str, known: frozenset[str], given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments without the accepted ones, which a warning names."""
+    """The arguments without the accepted ones, which a warning names. Raises `DefinitionError` for those of `MEMORY`."""
+    given = _without_memory(kind, given) if MEMORY & given.keys() else given
     idle = [name for name in given if name in known]
     named = [name for name in idle if name not in QUIET or (QUIET[name] is not None and given[name] != QUIET[name])]
     named = [name for name in named if given[name] is not None]
@@ -119,3 +105,14 @@ def split(kind: str, known: frozenset[str], given: dict[str, Any]) -> dict[str, 
         listed = ", ".join(f"{name}=" for name in sorted(named))
         warnings.warn(f"{kind}: {listed} is accepted and has no effect in this version", UserWarning, stacklevel=4)
     return {name: value for name, value in given.items() if name not in known}
+
+
+def _without_memory(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    asked = sorted(name for name in MEMORY & given.keys() if given[name] not in (None, False, [], {}))
+    if asked:
+        listed = ", ".join(f"{name}=" for name in asked)
+        raise DefinitionError(
+            f"{kind}: {listed}: memory and knowledge come with Jackstay {MEMORY_RELEASE}; until then leave it out, and give a "
+            "task what it has to know in its description or context, or by a tool"
+        )
+    return {name: value for name, value in given.items() if name not in MEMORY}

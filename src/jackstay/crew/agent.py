@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, ClassVar, Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-from jackstay.core.interpolation import interpolate
-from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.core.tool_failures import ToolFailurePolicy
-from jackstay.crew import accepted
-from jackstay.crew.agent_kickoff import LiteAgentOutput, Messages, RunArguments, kickoff_of, presented
-from jackstay.crew.configured import agent_arguments
+from jackstay.crew.agent_kickoff import (
+    LiteAgentOutput,
+    Messages,
+    RunArguments,
+    execution_of,
+    kickoff_of,
+    presented,
+)
+from jackstay.crew.base_agent import BaseAgent, by_the_engine
 from jackstay.crew.guardrails import checked_guardrail, guardrail_list
-from jackstay.crew.limit import max_rpm_limit
+from jackstay.crew.planning import PlanningConfig, planning_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.bridge import loop_is_running, run_async, run_sync
 from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import start
 from jackstay.engine.runtime import Runtime, current_runtime
-from jackstay.llm.llm import as_config
-from jackstay.tools.base_tool import as_tool_def, tool_defs
 from jackstay.tools.mcp.servers import servers_outline, tool_servers
 
+if TYPE_CHECKING:
+    from jackstay.crew.task import Task
 
-class Agent(BaseModel):
+
+class Agent(BaseAgent):
     """Who does a task. `role`, `goal` and `backstory` may have `{variables}` of the kickoff's inputs.
 
     `llm` is a model's name, an `LLM`, a `BaseLLM` of one's own, or None for the environment's default model; a list of
@@ -38,40 +42,31 @@ class Agent(BaseModel):
     of its own; what model calls over the wire raise was tried again by `retry` already. `max_rpm`: how many model calls per
     minute agents of this definition make, in whatever runs and processes. `allow_delegation`: it may give work to the
     crew's other agents, and ask them. `tool_failure_policy`: what follows when a tool says that it failed (`ToolFailure`).
+    `respect_context_window`: a conversation that has become too long for the model is made to fit, by showing it long texts
+    shortened and by summing up; False: it is refused before it is sent.
+    `planning`: it makes a plan for each task before the work, as `planning_config` says; `reasoning` is the older name.
     `mcps`: MCP servers whose tools it has as well, at each task.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
-    id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
-    role: str
-    goal: str
-    backstory: str
-    llm: Any = None
-    tools: list[Any] = Field(default_factory=list)
-    max_iter: int = Field(default=25, ge=1)
     max_retry_limit: int = Field(default=2, ge=0)
-    max_execution_time: float | None = Field(default=None, gt=0)
-    max_rpm: int | None = Field(default=None, ge=1)
+    respect_context_window: bool = True
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
-    retry: Retry | None = None
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
-    allow_delegation: bool = False
     tool_failure_policy: ToolFailurePolicy | None = None
     guardrail: Any = None
     guardrail_max_retries: int = Field(default=3, ge=0)
     mcps: list[Any] | None = None
+    planning: bool = False
+    planning_config: PlanningConfig | None = None
+    reasoning: bool = False
+    max_reasoning_attempts: int | None = Field(default=None, ge=1)
 
     def __init__(self, **given: Any) -> None:
-        with accepted.defining("Agent"):
-            given = agent_arguments(given, {*type(self).model_fields, *accepted.AGENT})
-            super().__init__(**accepted.split("Agent", accepted.AGENT, given))
-        # Looked at when the agent is made, so that a wrong object is reported where it was written.
-        self._config: ModelConfig = as_config(self.llm, self._owner)
+        super().__init__(**given)
         tool_servers(self.mcps or (), self._owner)
 
     def kickoff(
@@ -104,6 +99,24 @@ class Agent(BaseModel):
         runtime = current_runtime()
         return runtime, kickoff_of(self, runtime, messages, response_format, **run)
 
+    @by_the_engine
+    def execute_task(self, task: Task, context: str | None = None, tools: list[Any] | None = None) -> str:
+        """The agent's answer to a task outside of a crew, as text: a run of its own, or a step of the run around it. What a
+        subclass with an `execute_task` of its own calls (`super()`) to have its model do it."""
+        runtime, kickoff = self._executing(task, context, tools)
+        return presented(run_sync(runtime, lambda home: start(runtime, home, kickoff))).raw
+
+    @by_the_engine
+    async def aexecute_task(self, task: Task, context: str | None = None, tools: list[Any] | None = None) -> str:
+        """As `execute_task`, to be awaited."""
+        runtime, kickoff = self._executing(task, context, tools)
+        return presented(await run_async(runtime, lambda home: start(runtime, home, kickoff))).raw
+
+    def _executing(self, task: Task, context: str | None, tools: list[Any] | None) -> tuple[Runtime, Kickoff]:
+        guard_loading()
+        runtime = current_runtime()
+        return runtime, execution_of(self, runtime, task, context or "", tools)
+
     @field_validator("guardrail")
     @classmethod
     def _can_judge(cls, given: Any) -> Any:
@@ -111,89 +124,57 @@ class Agent(BaseModel):
             checked_guardrail(each)
         return given
 
-    _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
-
-    @field_validator("role", "goal", "backstory")
-    @classmethod
-    def _is_said(cls, text: str) -> str:
-        if not text.strip():
-            raise ValueError("is empty; say in a few words who the agent is and what it wants")
-        return text
-
-    _config: ModelConfig
-
-    @property
-    def _owner(self) -> str:
-        return f"agent '{self.role}'"
-
-    @property
-    def key(self) -> str:
-        """CrewAI's name for what is the same agent in every process: the MD5 of role, goal and backstory."""
-        said = "|".join((self.role, self.goal, self.backstory))
-        return hashlib.md5(said.encode(), usedforsecurity=False).hexdigest()
-
-    def copy(self) -> Agent:  # type: ignore[override]
+    def copy(self) -> Self:  # type: ignore[override]
         """An agent of its own, with lists of its own of the same tools and servers, and the same model."""
-        servers = None if self.mcps is None else list(self.mcps)
-        return self.model_copy(update={"id": uuid.uuid4(), "tools": list(self.tools), "mcps": servers})
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Everything that inputs are filled into."""
-        return self.role, self.goal, self.backstory
-
-    @property
-    def model_config_used(self) -> ModelConfig:
-        """The model and its fallbacks, as they were last set."""
-        return self._config
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name == "llm":
-            self._config = as_config(value, self._owner)
+        made = super().copy()
+        return made if self.mcps is None else made.model_copy(update={"mcps": list(self.mcps)})
 
     def to_spec(self, inputs: Mapping[str, Any]) -> AgentSpec:
         """The frozen definition with the inputs filled in. Raises `MissingVariableError`."""
-
-        def filled(field: str) -> str:
-            return interpolate(getattr(self, field), inputs, field=field, owner=self._owner)
-
-        return AgentSpec(
-            role=filled("role"),
-            goal=filled("goal"),
-            backstory=filled("backstory"),
-            model=self._config,
-            tools=tool_defs(self.tools, self._owner),
-            max_iter=self.max_iter,
+        return replace(
+            super().to_spec(inputs),
             max_retry_limit=self.max_retry_limit,
-            max_execution_time_s=self.max_execution_time,
-            retry=self.retry,
-            limit=max_rpm_limit("agent", self.role, self.outline, self.max_rpm),
+            respect_context_window=self.respect_context_window,
             use_system_prompt=self.use_system_prompt,
             system_template=self.system_template,
             prompt_template=self.prompt_template,
             step_callback=self.step_callback,
             inject_date=self.inject_date,
             date_format=self.date_format,
-            allow_delegation=self.allow_delegation,
             tool_failure_policy=self.tool_failure_policy,
             servers=tool_servers(self.mcps or (), self._owner),
+            planning=self._planning.frozen(self._owner) if self._planning is not None else None,
         )
+
+    @property
+    def planning_enabled(self) -> bool:
+        """It makes a plan before the work."""
+        return self._planning is not None
+
+    @property
+    def _planning(self) -> PlanningConfig | None:
+        attempts = self.max_reasoning_attempts
+        return planning_of(self.planning, self.planning_config, reasoning=self.reasoning, attempts=attempts)
+
+    @property
+    def model_asked(self) -> tuple[tuple[ModelConfig, str], ...]:
+        """The models that its tasks need, and who asks them."""
+        planning = self._planning.frozen(self._owner) if self._planning is not None else None
+        plans = (
+            () if planning is None or planning.model is None else ((planning.model, f"the planning of {self._owner}"),)
+        )
+        return (*super().model_asked, *plans)
 
     def outline(self) -> dict[str, Any]:
         """What the fingerprint of a definition covers: names, prompts, schemas, models; no ids, no source text."""
-        config = self._config
         return {
-            "role": self.role,
-            "goal": self.goal,
-            "backstory": self.backstory,
-            "model": config.model,
-            **({"fallbacks": [each.model for each in config.fallbacks]} if config.fallbacks else {}),
-            "sampling": config.sampling.to_json(),
-            "tools": [as_tool_def(tool, self._owner).spec.to_json() for tool in self.tools],
-            "max_iter": self.max_iter,
+            **super().outline(),
             "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
             "date": self.date_format if self.inject_date else None,
-            **({"delegates": True} if self.allow_delegation else {}),
             **servers_outline(self.mcps or (), self._owner),
+            **(
+                {"planning": self._planning.model_dump(mode="json", exclude={"llm"})}
+                if self._planning is not None
+                else {}
+            ),
         }

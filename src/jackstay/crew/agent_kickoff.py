@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import BaseModel, Field
 
+from jackstay.core import prompts
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.messages import Message
 from jackstay.core.paths import slug
 from jackstay.core.results import task_from_json, task_to_json
-from jackstay.core.specs import OutputSpec, TaskSpec
+from jackstay.core.specs import ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.crew.forms import output_form
 from jackstay.crew.guardrails import guardrail_def, guardrail_list
@@ -27,9 +29,11 @@ from jackstay.engine.kickoff import Outcome
 from jackstay.engine.runtime import Runtime
 from jackstay.errors import DefinitionError
 from jackstay.llm.llm import message_of
+from jackstay.tools.base_tool import tool_defs
 
 if TYPE_CHECKING:
     from jackstay.crew.agent import Agent
+    from jackstay.crew.task import Task
 
 Messages = str | Sequence[Mapping[str, Any]]
 
@@ -85,31 +89,62 @@ def kickoff_of(
         name=None,
         description=last.content,
         expected_output="",
-        agent=agent.to_spec({}),
+        # Code of its own does the tasks of crews (CrewAI's rule).
+        agent=replace(agent.to_spec({}), own=None),
         output=form,
         present=lambda result: LiteAgentOutput(raw=result.raw, pydantic=result.value, agent_role=result.agent),
         guardrails=tuple(guardrail_def(each) for each in judges),
         guardrail_max_retries=agent.guardrail_max_retries,
     )
-    judging = [each.config for each in judges if isinstance(each, LLMGuardrail) and each.config is not None]
-    schema = form.schema.to_json() if form is not None else None
+    return _kickoff(
+        agent,
+        spec,
+        earlier,
+        [message.question() for message in (*earlier, last)],
+        [each.config for each in judges if isinstance(each, LLMGuardrail) and each.config is not None],
+        run_key=run_key,
+        resume=resume,
+        budget=budget,
+        deadline_s=deadline_s,
+    )
+
+
+def execution_of(agent: Agent, runtime: Runtime, task: Task, context: str, tools: Sequence[Any] | None) -> Kickoff:
+    """What the engine is asked when the agent is given a task outside of a crew: the task's prompt. Its guardrails are
+    the crew's business."""
+    if task.answer_model is not None:
+        runtime.vouch_for(task.answer_model)
+    given = tool_defs(task.tools if tools is None else tools, f"task '{task.label}'")
+    who = replace(agent.to_spec({}), own=None)
+    asked = task.to_spec({}, [task], (), who)
+    text = prompts.task_text(replace(asked, output=None), context)
+    spec = TaskSpec(slug(agent.role), None, text, "", replace(who, tools=given or who.tools), output=asked.output)
+    return _kickoff(agent, spec, [], [Message("user", text).question()], [])
+
+
+def _kickoff(
+    agent: Agent,
+    spec: TaskSpec,
+    earlier: Sequence[Message],
+    asked: Sequence[Mapping[str, Any]],
+    judging: Sequence[ModelConfig],
+    **run: Any,
+) -> Kickoff:
+    schema = spec.output.schema.to_json() if spec.output is not None else None
     return Kickoff(
         kind="agent",
         name=agent.role,
-        inputs={"messages": [message.question() for message in (*earlier, last)]},
-        fingerprint=digest(["agent", agent.outline(), schema, [guardrail_def(each).question for each in judges]]),
+        inputs={"messages": list(asked)},
+        fingerprint=digest(["agent", agent.outline(), schema, [each.question for each in spec.guardrails]]),
         body=lambda scope: run_alone(scope, spec, earlier),
         encode=_encode,
-        decode=lambda text: _decode(text, form),
+        decode=lambda text: _decode(text, spec.output),
         models=(
-            (agent.model_config_used, f"agent '{agent.role}'"),
+            *agent.model_asked,
             *((config, f"the guardrail of agent '{agent.role}'") for config in judging),
         ),
-        budget=budget,
-        deadline_s=deadline_s,
-        run_key=run_key,
-        resume=resume,
         entry=entry_point(),
+        **run,
     )
 
 

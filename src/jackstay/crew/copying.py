@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from jackstay.crew.agent import Agent
+from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.task import Task
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def copy_of(crew: Crew) -> Crew:
     )
 
 
-def _all(crew: Crew) -> list[Agent]:
+def _all(crew: Crew) -> list[BaseAgent]:
     manager = [crew.manager_agent] if crew.manager_agent is not None else []
     return [*crew.agents, *(agent for task in crew.tasks for agent in task.workers), *manager]
 
 
-def _rewire(task: Task, agents: dict[int, Agent], tasks: dict[int, Task]) -> None:
+def _rewire(task: Task, agents: dict[int, BaseAgent], tasks: dict[int, Task]) -> None:
     task.agent = agents.get(id(task.agent))
-    if isinstance(task.fallback, Agent):
+    if isinstance(task.fallback, BaseAgent):
         task.fallback = agents[id(task.fallback)]
     if isinstance(task.context, list | tuple):
         # Those outside the crew stay who they are: their outputs are what the task is given.

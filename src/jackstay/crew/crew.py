@@ -19,12 +19,13 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
-from jackstay.crew.agent import Agent
+from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
 from jackstay.crew.copying import copy_of
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
+from jackstay.crew.planning import planner_of, planning_outline
 from jackstay.crew.running import callbacks_outline, kickoff_of
 from jackstay.crew.streaming import CrewStreamingOutput
 from jackstay.crew.task import Task, check_order
@@ -54,7 +55,8 @@ class Crew(BaseModel):
     `retry`: how failed model calls are tried again, for agents that say nothing themselves. `budget`: what one kickoff
     may spend. `stream`: kickoffs are `CrewStreamingOutput`s. `deadline_s`: how long one kickoff may take, in seconds. `max_rpm`: how
     many model calls per minute crews of this definition make together, in whatever runs and processes; agents' own `max_rpm` hold besides. `output_log_file`: a
-    path (True: logs.txt) to which tasks' begins and ends are added.
+    path (True: logs.txt) to which tasks' begins and ends are added. `planning`: before the tasks begin, `planning_llm`
+    (gpt-5.4-mini) writes a plan for each.
 
     `Process.hierarchical`: a manager does all tasks and gives the work to the agents. It is `manager_agent`, an agent
     without tools, or one that the crew makes for the model `manager_llm`. Tasks need no agent then.
@@ -66,17 +68,19 @@ class Crew(BaseModel):
 
     id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
     name: str = "crew"
-    agents: list[Agent] = Field(default_factory=list)
+    agents: list[BaseAgent] = Field(default_factory=list)
     tasks: list[Task] = Field(default_factory=list)
     process: Process = Process.sequential
     manager_llm: Any = None
-    manager_agent: Agent | None = None
+    manager_agent: BaseAgent | None = None
     step_callback: Callable[..., Any] | None = None
     task_callback: Callable[..., Any] | None = None
     before_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     after_kickoff_callbacks: list[Callable[..., Any]] = Field(default_factory=list)
     stream: bool = False
     output_log_file: bool | str | None = None
+    planning: bool = False
+    planning_llm: Any = None
     retry: Retry | None = None
     budget: Budget | None = None
     deadline_s: accepted.Deadline = None
@@ -269,7 +273,8 @@ class Crew(BaseModel):
         tasks, agents = specs_of(self, inputs)
         log = self._log()
         logged = tuple(replace(task, log=log.write if log is not None else None) for task in tasks)
-        return CrewSpec(self.name, logged, max_rpm_limit("crew", self.name, self.outline, self.max_rpm), agents)
+        limit = max_rpm_limit("crew", self.name, self.outline, self.max_rpm)
+        return CrewSpec(self.name, logged, limit, agents, planner_of(self))
 
     def _log(self) -> TaskLog | None:
         """One for all kickoffs of this object: they take turns at the file."""
@@ -288,11 +293,11 @@ class Crew(BaseModel):
     def outline(self) -> list[Any]:
         """What `fingerprint` is the hash of, as JSON data."""
         # Only where there is something of it: the fingerprints of all other crews stay what they were.
-        more = outline_of(self) | callbacks_outline(self)
+        more = outline_of(self) | callbacks_outline(self) | planning_outline(self)
         return ["crew", self.name, [task.outline(self.tasks) for task in self.tasks], *([more] if more else [])]
 
     @property
-    def workers(self) -> list[Agent]:
+    def workers(self) -> list[BaseAgent]:
         """The agents that may be asked in a run."""
         return workers_of(self)
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from jackstay.core.interpolation import interpolate, placeholders
 from jackstay.core.retry import Retry
 from jackstay.core.specs import OnError, OutputSpec
-from jackstay.crew.agent import Agent
+from jackstay.crew.base_agent import BaseAgent
 
 OnErrorWord = Literal["abort", "retry", "skip", "fallback"]
 Retries = int | Retry | None
@@ -16,7 +16,9 @@ RETRIES = 2
 """Of `on_error="retry"` that says nothing more."""
 
 
-def check_on_error(word: OnErrorWord, retries: Retries, fallback: Agent | str | None, form: OutputSpec | None) -> None:
+def check_on_error(
+    word: OnErrorWord, retries: Retries, fallback: BaseAgent | str | None, form: OutputSpec | None
+) -> None:
     """Raises `ValueError` for what contradicts itself."""
     if isinstance(retries, int) and (isinstance(retries, bool) or retries < 0):
         raise ValueError(f"retries={retries!r}: give how often the task is tried again, or a Retry")
@@ -40,23 +42,23 @@ def check_on_error(word: OnErrorWord, retries: Retries, fallback: Agent | str | 
 
 
 def on_error_of(
-    word: OnErrorWord, retries: Retries, fallback: Agent | str | None, inputs: Mapping[str, Any], owner: str
+    word: OnErrorWord, retries: Retries, fallback: BaseAgent | str | None, inputs: Mapping[str, Any], owner: str
 ) -> OnError:
     """The same, frozen, with the inputs filled in."""
     policy = _policy(word, retries)
-    if isinstance(fallback, Agent):
+    if isinstance(fallback, BaseAgent):
         return OnError("fallback", policy, agent=fallback.to_spec(inputs))
     if fallback is not None:
         return OnError("fallback", policy, text=interpolate(fallback, inputs, field="fallback", owner=owner))
     return OnError("skip" if word == "skip" else "abort", policy)
 
 
-def on_error_outline(word: OnErrorWord, retries: Retries, fallback: Agent | str | None) -> dict[str, Any]:
+def on_error_outline(word: OnErrorWord, retries: Retries, fallback: BaseAgent | str | None) -> dict[str, Any]:
     """What a task's outline has of it: nothing where there is nothing, so that other fingerprints stay as they are."""
     policy = _policy(word, retries)
     if word == "abort" and policy is None:
         return {}
-    instead = fallback.outline() if isinstance(fallback, Agent) else fallback
+    instead = fallback.outline() if isinstance(fallback, BaseAgent) else fallback
     return {"on_error": [word, policy.max_attempts if policy else 1, instead]}
 
 

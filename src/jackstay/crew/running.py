@@ -12,17 +12,28 @@ from pydantic import BaseModel
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.deadline import checked_deadline, nearest
+from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import placeholders
 from jackstay.core.results import CrewResult, Replacement, task_from_json, task_to_json
 from jackstay.core.specs import CrewSpec, OutputSpec
 from jackstay.crew.guardrails import guardrail_name
 from jackstay.crew.output import CrewOutput
+from jackstay.crew.planning import planning_model
 from jackstay.crew.team import texts_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point
+from jackstay.engine.hooks import looking
 from jackstay.engine.kickoff import Outcome
-from jackstay.engine.kickoff_callbacks import Callback, OutputPort, call_after, call_before
+from jackstay.engine.kickoff_callbacks import (
+    Callback,
+    OutputPort,
+    call_after,
+    call_before,
+    hooked_inputs,
+    hooked_output,
+)
+from jackstay.engine.kickoff_hooks import is_exchanged
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError
@@ -56,8 +67,9 @@ def kickoff_of(
         body=_body(crew, given, forms),
         encode=_encode,
         decode=lambda text: _decode(text, forms),
-        models=tuple((agent.model_config_used, f"agent '{agent.role}'") for agent in crew.workers)
-        + tuple(each for task in crew.tasks for each in task.judging_models),
+        models=tuple(each for agent in crew.workers for each in agent.model_asked)
+        + tuple(each for task in crew.tasks for each in task.judging_models)
+        + (((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
         budget=budget or crew.budget,
         deadline_s=nearest(checked_deadline(deadline_s), crew.deadline_s),
         retry=crew.retry,
@@ -80,17 +92,18 @@ def _body(crew: Crew, given: Mapping[str, Any], forms: Sequence[OutputSpec | Non
     before, after = _callbacks(crew.before_kickoff_callbacks), _callbacks(crew.after_kickoff_callbacks)
     models = [task.output_pydantic or task.response_model for task in crew.tasks]
     # What cannot be filled in is said before the kickoff begins; but the callbacks may add what is missing.
-    frozen = None if before else _filled(crew, given)
+    frozen = None if before or looking(InterceptionPoint.INPUT) else _filled(crew, given)
 
     async def body(scope: Scope) -> CrewResult:
-        spec = frozen
+        inputs = await call_before(scope, before, given) if before else given
+        inputs = await hooked_inputs(scope, inputs)
+        spec = frozen if inputs is given else None
         if spec is None:
-            inputs = await call_before(scope, before, given)
             # Off the engine loop: the definition's schemas are made by users' classes.
             spec = await scope.run.runtime.off_loop(_filled, crew, inputs)
         began_s = scope.run.runtime.clock.monotonic()
         result = await run_crew(scope, spec)
-        if not after:
+        if not after and not is_exchanged(scope, InterceptionPoint.OUTPUT):
             return result
 
         def present(now: CrewResult) -> CrewOutput:
@@ -99,7 +112,7 @@ def _body(crew: Crew, given: Mapping[str, Any], forms: Sequence[OutputSpec | Non
             return CrewOutput.of(Outcome(now, run.id, scope.path, run.bills.own(scope.path), seconds, reused=reused))
 
         port = OutputPort(present, lambda name, said: _read(name, said, models), lambda body: _rebuilt(body, forms))
-        return await call_after(scope, after, result, port)
+        return await call_after(scope, after, await hooked_output(scope, result, port), port)
 
     return body
 
@@ -117,14 +130,13 @@ def _callbacks(functions: Sequence[Callable[..., Any]]) -> tuple[Callback, ...]:
 def _read(name: str, said: Any, models: Sequence[type[BaseModel] | None]) -> Replacement:
     if not isinstance(said, CrewOutput):
         raise DefinitionError(
-            f"the after_kickoff callback '{name}' returned {said!r}; it has to return the CrewOutput that it was given, "
-            "changed or not, or None"
+            f"{name} returned {said!r}; it has to return the CrewOutput that it was given, changed or not, or None"
         )
     if said.pydantic is not None:
         model = type(said.pydantic)
         if model not in models:
             raise DefinitionError(
-                f"the after_kickoff callback '{name}' returned an output whose pydantic is a {model.__name__}, which is "
+                f"{name} returned an output whose pydantic is a {model.__name__}, which is "
                 "the output_pydantic of no task of the crew; return one of these, or put its data into json_dict"
             )
         return Replacement(said.raw, "pydantic", said.pydantic.model_dump(mode="json"), models.index(model))
@@ -134,7 +146,7 @@ def _read(name: str, said: Any, models: Sequence[type[BaseModel] | None]) -> Rep
         canonical_json(said.json_dict)
     except (TypeError, ValueError) as error:
         raise DefinitionError(
-            f"the after_kickoff callback '{name}' returned an output whose json_dict is no JSON: {error}; return plain values"
+            f"{name} returned an output whose json_dict is no JSON: {error}; return plain values"
         ) from error
     return Replacement(said.raw, "json", said.json_dict)
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import contextvars
-import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -20,10 +15,10 @@ from jackstay.core.tasks import task_keys
 from jackstay.crew.output import CrewOutput
 from jackstay.crew.task import Task
 from jackstay.engine.asked import Kickoff
-from jackstay.engine.bridge import STOP_WAIT_S, Work, run_async, run_sync
-from jackstay.engine.home import Home
+from jackstay.engine.bridge import Work
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
+from jackstay.engine.streamed import Streamed
 
 
 class StreamChunkType(StrEnum):
@@ -59,7 +54,7 @@ class StreamChunk(BaseModel):
     """Of `kickoff_for_each`: which of the inputs, from 0."""
 
 
-class CrewStreamingOutput:
+class CrewStreamingOutput(Streamed[StreamChunk]):
     """A kickoff that begins when it is first iterated, by `for` or `async for`, and ends with the iteration.
 
     What the run raises is raised by the iteration. `close()` (`await aclose()`) stops the run; leaving a `with` (`async
@@ -75,18 +70,10 @@ class CrewStreamingOutput:
         present: Callable[[Any], Sequence[CrewOutput]],
     ) -> None:
         """`work` is what a kickoff of these would do, `present` makes outputs of its result, one for each."""
-        self._runtime, self._present = runtime, present
+        self._present = present
         self._names = [_Names(tasks, item) for item in range(len(kickoffs))]
         pairs = zip(self._names, kickoffs, strict=True)
-        self._listened_work = work([replace(each, body=self._listened(names, each.body)) for names, each in pairs])
-        self._waiting = deque[StreamChunk]()
-        self._changed = threading.Condition()
-        self._wake: Callable[[], None] | None = None
-        self._begun = self._ended = self._closed = False
-        self._work: asyncio.Task[Any] | None = None
-        self._driver: asyncio.Task[Any] | None = None
-        self._results: Sequence[CrewOutput] | None = None
-        self._error: BaseException | None = None
+        super().__init__(runtime, work([replace(each, body=self._listened(names, each.body)) for names, each in pairs]))
         self.chunks: list[StreamChunk] = []
         """Those that the iteration has given out."""
 
@@ -101,16 +88,8 @@ class CrewStreamingOutput:
     @property
     def results(self) -> Sequence[CrewOutput]:
         """The outputs: one, or of `kickoff_for_each` its `CrewOutputs`. Raises as `result` does."""
-        if self._error is not None:
-            raise self._error
-        if self._results is None or not self._ended:
-            why = "it was closed" if self._closed else "it has not been iterated to its end"
-            raise RuntimeError(f"the stream has no result: {why}")
-        return self._results
-
-    @property
-    def is_completed(self) -> bool:
-        return self._results is not None
+        results: Sequence[CrewOutput] = self._the_result()
+        return results
 
     def get_full_text(self) -> str:
         """All text that was given out, item by item, without what was restarted."""
@@ -126,140 +105,21 @@ class CrewStreamingOutput:
                 found.append((chunk.item, chunk.call, chunk.content))
         return found
 
-    # --- iterating ---------------------------------------------------------------------------------------------------
+    def _presented(self, outcome: Any) -> Sequence[CrewOutput]:
+        return self._present(outcome)
 
-    def __iter__(self) -> Iterator[StreamChunk]:
-        return self
-
-    def __next__(self) -> StreamChunk:
-        self._begin(self._begin_on_thread)
-        try:
-            with self._runtime.pool.slot_given_back(), self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._ended)
-        except BaseException:  # Ctrl-C: nobody listens any more
-            self.close()
-            raise
-        chunk = self._next()
-        if chunk is None:
-            raise StopIteration
+    def _given(self, waiting: Any) -> StreamChunk:
+        chunk: StreamChunk = waiting
+        self.chunks.append(chunk)
         return chunk
 
-    def __aiter__(self) -> AsyncIterator[StreamChunk]:
-        return self
+    def _as_one(self, last: StreamChunk, new: StreamChunk) -> StreamChunk | None:
+        return last.model_copy(update={"content": last.content + new.content}) if _is_one_text(last, new) else None
 
-    async def __anext__(self) -> StreamChunk:
-        arrived = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        self._wake = lambda: _call_soon(loop, arrived.set)
-        self._begin(self._begin_on_loop)
-        try:
-            while not self._waiting and not self._ended:
-                await arrived.wait()
-                arrived.clear()
-        except asyncio.CancelledError:
-            await self.aclose()
-            raise
-        chunk = self._next()
-        if chunk is None:
-            raise StopAsyncIteration
-        return chunk
-
-    def _next(self) -> StreamChunk | None:
-        with self._changed:
-            chunk = self._waiting.popleft() if self._waiting and not self._closed else None
-        if chunk is not None:
-            self.chunks.append(chunk)
-        elif self._error is not None:
-            raise self._error
-        return chunk
-
-    # --- stopping ----------------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Stops the run: requests in flight are closed, nothing more is spent, and it can be resumed. Returns when it
-        has stopped (5 s at most). Does nothing when it has ended."""
-        self._stop()
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended, STOP_WAIT_S)
-
-    async def aclose(self) -> None:
-        """As `close`, to be awaited; of a stream that was iterated by `async for`."""
-        self._stop()
-        if self._driver is not None:
-            await asyncio.wait([self._driver], timeout=STOP_WAIT_S)
-
-    def __enter__(self) -> CrewStreamingOutput:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> CrewStreamingOutput:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    def _stop(self) -> None:
-        with self._changed:
-            if self._ended:
-                return
-            self._closed = True
-            if not self._begun:
-                self._begun = self._ended = True
-            work = self._work
-        if work is not None:
-            _call_soon(self._runtime.engine_loop.loop, work.cancel)
-
-    # --- the run -----------------------------------------------------------------------------------------------------
-
-    def _begin(self, begin: Callable[[], None]) -> None:
-        with self._changed:
-            if self._begun:
-                return
-            self._begun = True
-        begin()
-
-    def _begin_on_thread(self) -> None:
-        # The thread is the home of the run's asynchronous functions: the caller's own is busy with what it is told.
-        context = contextvars.copy_context()
-
-        def drive() -> None:
-            self._finish(lambda: context.run(run_sync, self._runtime, self._drive))
-
-        threading.Thread(target=drive, name="jackstay-stream", daemon=True).start()
-
-    def _begin_on_loop(self) -> None:
-        self._driver = asyncio.create_task(run_async(self._runtime, self._drive))
-        self._driver.add_done_callback(lambda driver: self._finish(driver.result))
-
-    async def _drive(self, home: Home) -> Any:
-        with self._changed:
-            self._work = asyncio.current_task()
-            closed = self._closed
-        if closed:
-            raise asyncio.CancelledError
-        return await self._listened_work(home)
-
-    def _finish(self, outcome: Callable[[], Any]) -> None:
-        results: Sequence[CrewOutput] | None = None
-        error: BaseException | None = None
-        try:
-            results = self._present(outcome())
-        except (asyncio.CancelledError, concurrent.futures.CancelledError) as stopped:
-            error = None if self._closed else stopped
-        except BaseException as raised:  # noqa: BLE001 - raised again where the stream is iterated
-            error = None if self._closed else raised
+    def _at_the_end(self) -> Iterator[StreamChunk]:
         # Where nothing was done the whole run is a record.
-        told = [
-            chunk for names, output in zip(self._names, results or (), strict=False) for chunk in names.replayed(output)
-        ]
-        with self._changed:
-            self._waiting.extend(told)
-            self._results, self._error, self._ended = results, error, True
-            self._changed.notify_all()
-        if self._wake is not None:
-            self._wake()
+        for names, output in zip(self._names, self._result or (), strict=False):
+            yield from names.replayed(output)
 
     def _listened(self, names: _Names, body: Callable[[Scope], Any]) -> Callable[[Scope], Any]:
         async def listened(scope: Scope) -> Any:
@@ -275,17 +135,6 @@ class CrewStreamingOutput:
             return await body(scope)
 
         return listened
-
-    def _push(self, chunk: StreamChunk) -> None:
-        with self._changed:
-            last = self._waiting[-1] if self._waiting else None
-            if last is not None and _is_one_text(last, chunk):
-                self._waiting[-1] = last.model_copy(update={"content": last.content + chunk.content})
-            else:
-                self._waiting.append(chunk)
-            self._changed.notify_all()
-        if self._wake is not None:
-            self._wake()
 
 
 class _Names:
@@ -338,8 +187,3 @@ def _is_one_text(last: StreamChunk, chunk: StreamChunk) -> bool:
         and (last.item, last.call) == (chunk.item, chunk.call)
         and not (last.restart or chunk.restart or last.replayed or chunk.replayed)
     )
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(function)

@@ -16,7 +16,7 @@ from jackstay.core.paths import slug
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
-from jackstay.crew.agent import Agent
+from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.configured import task_arguments
 from jackstay.crew.failing import OnErrorWord, Retries, check_on_error, on_error_of, on_error_outline
 from jackstay.crew.forms import output_form
@@ -67,7 +67,7 @@ class Task(BaseModel):
     name: str | None = None
     description: str
     expected_output: str
-    agent: Agent | None = None
+    agent: BaseAgent | None = None
     context: Any = NOT_SPECIFIED
     tools: list[Any] = Field(default_factory=list)
     async_execution: bool = False
@@ -85,7 +85,7 @@ class Task(BaseModel):
     tool_failure_policy: ToolFailurePolicy | None = None
     on_error: OnErrorWord = "abort"
     retries: Retries = None
-    fallback: Agent | str | None = None
+    fallback: BaseAgent | str | None = None
     output: TaskOutput | None = None
 
     conditional: ClassVar[bool] = False
@@ -143,9 +143,9 @@ class Task(BaseModel):
         return (*own, *others, *(text for agent in self.workers for text in agent.texts))
 
     @property
-    def workers(self) -> list[Agent]:
+    def workers(self) -> list[BaseAgent]:
         """The agents that may do it."""
-        return [each for each in (self.agent, self.fallback) if isinstance(each, Agent)]
+        return [each for each in (self.agent, self.fallback) if isinstance(each, BaseAgent)]
 
     @property
     def key(self) -> str:
@@ -194,6 +194,7 @@ class Task(BaseModel):
             guardrails=tuple(guardrail_def(each) for each in self._judges),
             guardrail_max_retries=self.guardrail_max_retries,
             on_error=on_error_of(self.on_error, self.retries, self.fallback, inputs, owner),
+            origin=self,
         )
 
     @property

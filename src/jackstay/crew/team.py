@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from jackstay.core import prompts
 from jackstay.core.specs import AgentSpec, TaskSpec
 from jackstay.crew.agent import Agent
+from jackstay.crew.base_agent import BaseAgent
 from jackstay.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -22,14 +23,19 @@ def is_hierarchical(crew: Crew) -> bool:
     return crew.process == "hierarchical"
 
 
-def manager_of(crew: Crew) -> Agent | None:
+def manager_of(crew: Crew) -> BaseAgent | None:
     """The agent that does all tasks of a hierarchical crew: its `manager_agent`, else one made for `manager_llm`."""
     if not is_hierarchical(crew):
         return None
     if crew.manager_agent is None:
         role, goal, backstory = prompts.MANAGER_ROLE, prompts.MANAGER_GOAL, prompts.MANAGER_BACKSTORY
         return Agent(role=role, goal=goal, backstory=backstory, llm=crew.manager_llm, allow_delegation=True)
-    if crew.manager_agent.tools or crew.manager_agent.mcps:
+    if crew.manager_agent.is_of_its_own:
+        raise DefinitionError(
+            f"the manager '{crew.manager_agent.role}' executes its tasks itself; a manager works through its coworkers, with "
+            "tools that only an Agent with a model has"
+        )
+    if crew.manager_agent.tools or getattr(crew.manager_agent, "mcps", None):
         raise DefinitionError(
             f"the manager '{crew.manager_agent.role}' has tools; a manager works through its coworkers: give the tools "
             "to them, or to a task"
@@ -37,7 +43,7 @@ def manager_of(crew: Crew) -> Agent | None:
     return crew.manager_agent
 
 
-def coworkers_of(crew: Crew) -> list[Agent]:
+def coworkers_of(crew: Crew) -> list[BaseAgent]:
     """Whom work may be delegated to: the agents of the crew and of its tasks; empty if nobody may delegate."""
     agents = list(_once(*crew.agents, *(task.agent for task in crew.tasks if task.agent is not None)))
     if is_hierarchical(crew):
@@ -67,7 +73,7 @@ def specs_of(crew: Crew, inputs: Mapping[str, Any]) -> tuple[tuple[TaskSpec, ...
     return tuple(tasks), tuple(coworkers.values())
 
 
-def _spec_of(crew: Crew, agent: Agent, inputs: Mapping[str, Any]) -> AgentSpec:
+def _spec_of(crew: Crew, agent: BaseAgent, inputs: Mapping[str, Any]) -> AgentSpec:
     return _with_common(crew, agent.to_spec(inputs))
 
 
@@ -80,7 +86,7 @@ def _with_common(crew: Crew, agent: AgentSpec) -> AgentSpec:
     return agent
 
 
-def workers_of(crew: Crew) -> list[Agent]:
+def workers_of(crew: Crew) -> list[BaseAgent]:
     """The agents that may be asked in a run, each once."""
     manager = manager_of(crew)
     others = (*coworkers_of(crew), *(agent for task in crew.tasks for agent in task.workers))
@@ -134,5 +140,5 @@ def warn_of_idle_manager(crew: Crew) -> None:
         warnings.warn(text, UserWarning, stacklevel=3)
 
 
-def _once(*agents: Agent) -> Iterable[Agent]:
+def _once(*agents: BaseAgent) -> Iterable[BaseAgent]:
     return {id(agent): agent for agent in agents}.values()

@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jackstay.core import prompts, react
-from jackstay.core.canonical import digest
+from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.messages import Answer, Conversation, Message, OutputSchema, Question, ToolCall
 from jackstay.core.progress import standstill, turn_of
+from jackstay.core.sizes import text_tokens
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, ToolDef
 from jackstay.engine.asker import Ask
+from jackstay.engine.fitting import Window
 from jackstay.engine.model_call import call_model
 from jackstay.engine.scope import Scope
 from jackstay.engine.together import together
 from jackstay.engine.tool_call import call_tool
 from jackstay.engine.user_code import call_user
-from jackstay.errors import JackstayError, NoFinalAnswer, NoProgress, OutputError
+from jackstay.errors import JackstayError, ModelContextExceeded, NoFinalAnswer, NoProgress, OutputError
 
 OUTPUT_TRIES = 3
 """How often a model is told that its final answer does not fit the schema before the task fails."""
@@ -67,11 +69,20 @@ class _Loop:
         described = () if self.native else tuple(tool.spec for tool in tools)
         opening = prompts.opening(agent, user, described)
         self.conversation = Conversation.of(opening) if after is None else after.add(Message("user", user))
+        self.window = Window(scope, agent, tools)
         self.unfit = 0
         self.turns: list[str] = []
         """Those with tool calls, since one that was waiting for the world."""
-        blank = self._question(forced=False)
-        self.settings = digest(blank.settings())
+        self._settle()
+
+    def _settle(self) -> None:
+        """What stands beside the messages in the questions to come."""
+        reads_on = self.window.tool
+        if reads_on is not None:
+            self.tools[reads_on.spec.name] = reads_on
+        settings = self._question(forced=False).settings()
+        self.settings = digest(settings)
+        self.beside = text_tokens(canonical_json([settings["tools"], settings["output"]]))
 
     async def perform(self) -> AgentResult:
         for _ in range(self.agent.max_iter):
@@ -93,14 +104,31 @@ class _Loop:
         return await self._forced()
 
     async def _ask(self, *, forced: bool = False) -> Answer:
-        ask = Ask(self.config, self._question(forced=forced))
-        settings = None if forced else self.settings
         while True:
+            await self._make_fit()
+            ask = Ask(self.config, self._question(forced=forced))
+            settings = None if forced else self.settings
             try:
                 return await call_model(self.scope, ask, path=self.scope.numbered("llm"), settings_digest=settings)
+            except ModelContextExceeded:
+                if not self.window.narrow(self.conversation, self.beside):
+                    raise
             except Exception as error:
                 if not self._may_ask_again(error):
                     raise
+
+    async def _make_fit(self) -> None:
+        known = len(self.window.texts.whole)
+        self.conversation = await self.window.fit(self.conversation, self.beside, self._summed_up)
+        if len(self.window.texts.whole) != known:
+            self._settle()
+
+    async def _summed_up(self, messages: Sequence[Message]) -> str:
+        """A step of the task that nobody listens to."""
+        scope, path = self.scope.child(self.scope.path), self.scope.numbered("summary")
+        scope.listener = None
+        question = Question(self.requested, Conversation.of(messages), (), self.config.sampling)
+        return (await call_model(scope, Ask(self.config, question), path=path)).text
 
     def _may_ask_again(self, error: Exception) -> bool:
         """`max_retry_limit`, counted over the whole task: for what users' models raise. Our own errors were tried again
@@ -141,7 +169,10 @@ class _Loop:
         else:
             # `call_tool` takes its path before it first waits, so that the order of the answer is kept.
             results = await together([self._call(call) for call in calls])
-        messages = [message for message, _ in results]
+        known = len(self.window.texts.whole)
+        messages = [self.window.shown(message) for message, _ in results]
+        if len(self.window.texts.whole) != known:
+            self._settle()
         said = [(call, message.content) for call, message in zip(calls, messages, strict=True)]
         if not self.native:
             messages = [Message("user", f"Observation: {message.content}") for message in messages]

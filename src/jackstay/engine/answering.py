@@ -11,6 +11,8 @@ from jackstay.core.results import TaskResult
 from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
 from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.guardrails import pass_guardrails
+from jackstay.engine.own_agent import run_own
+from jackstay.engine.planning import planned
 from jackstay.engine.scope import Scope
 
 
@@ -23,10 +25,16 @@ async def answered(
     *,
     since_s: float,
     after: Conversation | None = None,
+    context: str = "",
 ) -> tuple[TaskResult, Conversation]:
     """The result, and the conversation that has led to it. `since_s`: on the monotonic clock, when the task began; `after`:
-    what was said before the prompt. Raises what the agent loop and the guardrails raise."""
-    answer = await run_agent(scope, agent, user, tools, task.output, after=after)
+    what was said before the prompt; `context`: what of the prompt is the task's context, for an agent's own code. Raises
+    what the agent loop, that code and the guardrails raise."""
+    if agent.own is not None:
+        answer = await run_own(scope, task, agent, context)
+    else:
+        user = await planned(scope, agent, user, tuple(tool.spec.name for tool in tools))
+        answer = await run_agent(scope, agent, user, tools, task.output, after=after)
 
     def made() -> TaskResult:
         return result_of(scope, task, agent, answer.text, answer.value, since_s=since_s)
@@ -34,6 +42,9 @@ async def answered(
     async def ask_again(result: TaskResult, problem: str) -> TaskResult:
         # The conversation goes on: its context, and what its tools have found, are kept and not asked for again.
         nonlocal answer
+        if agent.own is not None:
+            answer = await run_own(scope, task, agent, context, problem=prompts.rejected_text(problem, result.raw))
+            return made()
         complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
         answer = await run_agent(scope, agent, complaint, tools, task.output, after=answer.conversation)
         return made()

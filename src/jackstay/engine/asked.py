@@ -53,6 +53,8 @@ class Kickoff:
     parent_run: str | None = None
     entry: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, Any] = field(default_factory=dict)
+    state_id: str | None = None
+    """Of a persisted flow: a state's id, which asks for its newest run if that has not finished."""
 
     def __post_init__(self) -> None:
         checked_deadline(self.deadline_s)

@@ -120,11 +120,10 @@ class CustomAsker:
     provider = "custom"
     key_name = ""
     takes_max_tokens = False
-    context_window = None
 
     def __init__(self, llm: Any, config: ModelConfig, prices: Overrides) -> None:
         self._llm, self._prices, self.requested = llm, prices, config.model
-        self.model = config.model
+        self.model, self.context_window = config.model, config.context_window
         self.address = f"custom {config.model}"
         supports = getattr(llm, "supports_function_calling", None)
         self.native_tools = bool(supports()) if config.native_tools is None and supports else bool(config.native_tools)

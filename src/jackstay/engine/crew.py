@@ -6,6 +6,7 @@ from jackstay.core.results import CrewResult, TaskResult
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tasks import context_of, final_output, stages, task_keys, told_of
 from jackstay.engine.delegation import Coworkers
+from jackstay.engine.planning import planned_crew
 from jackstay.engine.scope import Scope
 from jackstay.engine.task import run_task
 from jackstay.engine.together import together
@@ -15,12 +16,12 @@ from jackstay.errors import NoFinalAnswer
 
 async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
     """All tasks' results in the crew's order. Raises what a failing task raises; side-by-side ones are cancelled."""
+    scope.bound(limits=(crew.limit,) if crew.limit else ())
     async with served(scope, crew) as equipped:
-        return await _run_tasks(scope, equipped)
+        return await _run_tasks(scope, await planned_crew(scope, equipped))
 
 
 async def _run_tasks(scope: Scope, crew: CrewSpec) -> CrewResult:
-    scope.bound(limits=(crew.limit,) if crew.limit else ())
     keys = task_keys([task.key for task in crew.tasks])
     coworkers = Coworkers(scope, crew.agents)
     results: dict[int, TaskResult] = {}

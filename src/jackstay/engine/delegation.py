@@ -16,6 +16,8 @@ from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
 from jackstay.engine.agent_loop import run_agent
 from jackstay.engine.dates import todays_date
 from jackstay.engine.deadlines import watched
+from jackstay.engine.own_agent import run_own
+from jackstay.engine.planning import planned
 from jackstay.engine.scope import Scope
 
 
@@ -74,7 +76,11 @@ class _Delegated:
         work = TaskSpec("", None, arguments["work"], prompts.DELEGATED_ANSWER, agent)
         user = prompts.task_text(work, arguments["context"], today=todays_date(own, agent))
         async with watched(own):
-            return (await run_agent(own, agent, user, self.crew.added_to(agent.tools_for(), chain))).text
+            if agent.own is not None:
+                return (await run_own(own, work, agent, arguments["context"])).text
+            tools = self.crew.added_to(agent.tools_for(), chain)
+            user = await planned(own, agent, user, tuple(tool.spec.name for tool in tools))
+            return (await run_agent(own, agent, user, tools)).text
 
 
 def _never(**_: Any) -> NoReturn:

@@ -6,13 +6,15 @@ import asyncio
 import json
 from typing import Any
 
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import digest
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
+from jackstay.core.flow_state import StateRecord, address, joined
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered
-from jackstay.core.records import StepRow, StepStatus
+from jackstay.core.records import SAVED, StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
-from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.core.values import NotStorable, UnknownClass, check_classes
+from jackstay.engine.persisting import Saver, failed, restore
 from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
@@ -25,35 +27,49 @@ from jackstay.errors import InputsError
 async def run_flow(scope: Scope, flow: FlowSpec) -> Any:
     """The value of the method that completed last. A method's exception reaches the caller as it was raised, after the
     methods beside it were cancelled and awaited."""
-    _restore_start(scope, flow)
-    return await _FlowRun(scope, flow).perform()
+    return await _FlowRun(scope, flow, await _restore_start(scope, flow)).perform()
 
 
-def _restore_start(scope: Scope, flow: FlowSpec) -> None:
+async def _restore_start(scope: Scope, flow: FlowSpec) -> StateRecord:
     """The state at the kickoff is input: recorded before the first method runs, and put back on resume."""
+    path = scope.numbered("@state")
+    row = scope.run.find(path, digest("state"))
+    if row is None:
+        await restore(scope, flow)
     try:
         fields = flow.state.fields()
     except NotStorable as error:
         raise InputsError(f"the state of flow {flow.name} cannot be stored: {error}; nothing has been run") from error
-    path = scope.numbered("@state")
-    row = scope.run.find(path, digest("state"))
     if row is not None:
         recorded = json.loads(row.result or "{}")
         flow.state.apply(recorded, [name for name in fields if name not in recorded])
-        return
+        return StateRecord(recorded)
+    saved_as = address(flow.state.id) if flow.saving is not None else None
     row = scope.run.step_row(
-        scope.run.began(), path, "input", "state", "succeeded", digest("state"), result=_object(fields)
+        scope.run.began(),
+        path,
+        "input",
+        "state",
+        "succeeded",
+        digest("state"),
+        request=saved_as,
+        result=joined(fields),
     )
     scope.run.defer(row)
+    return StateRecord.of_texts(fields)
 
 
 class _FlowRun:
-    def __init__(self, scope: Scope, flow: FlowSpec) -> None:
-        self.scope, self.flow, self.run = scope, flow, scope.run
+    def __init__(self, scope: Scope, flow: FlowSpec, record: StateRecord) -> None:
+        self.scope, self.flow, self.run, self.record = scope, flow, scope.run, record
+        self.texts: dict[str, str] | None = None
+        """The state's fields after the last method, if none has begun since."""
         self.progress = FlowProgress(flow.graph)
+        self.saver = Saver(flow)
         self.live: dict[asyncio.Task[Any], Call] = {}
         self.ended: list[asyncio.Task[Any]] = []
         """In the order in which they have, which is that of their rows."""
+        self.one_ended = asyncio.Event()
         self.losers: set[asyncio.Task[Any]] = set()
         """Of races that others have won: cancelled, and awaited before the flow ends."""
         self.last: Any = None
@@ -65,15 +81,20 @@ class _FlowRun:
                 self.run.check(self.scope)
                 for call in calls:
                     task = asyncio.ensure_future(self._execute(call))
-                    task.add_done_callback(self.ended.append)
+                    task.add_done_callback(self._has_ended)
                     self.live[task] = call
-                await asyncio.wait(self.live, return_when=asyncio.FIRST_COMPLETED)
-                ended = self.ended.copy()
-                self.ended.clear()  # the list that the tasks know
+                # (Not `asyncio.wait`, which looks at every live method each time that one has ended.)
+                await self.one_ended.wait()
+                self.one_ended.clear()
+                ended, self.ended = self.ended, []
                 calls = [call for task in ended if task in self.live for call in self._after(task)]
         finally:
             await self._stop_the_rest()
         return self.last
+
+    def _has_ended(self, task: asyncio.Task[Any]) -> None:
+        self.ended.append(task)
+        self.one_ended.set()
 
     def _after(self, task: asyncio.Task[Any]) -> list[Call]:
         """The calls that may start now that this one has ended. Raises its exception, unless others still run its race."""
@@ -85,48 +106,81 @@ class _FlowRun:
             return []
         self.last = task.result()
         calls = self.progress.complete(call.method, call.number, self.last)
-        for other in [other for other, its in self.live.items() if not self.progress.is_running(its)]:
+        for other in self._losers() if self.progress.has_races else ():
             del self.live[other]
             other.cancel()
             self.losers.add(other)
         return calls
+
+    def _losers(self) -> list[asyncio.Task[Any]]:
+        return [task for task, call in self.live.items() if not self.progress.is_running(call)]
 
     def _goes_on_without(self, call: Call) -> bool:
         return self.run.stopped(self.scope) is None and self.progress.fail(call.method, call.number)
 
     def _feed_recorded(self) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
+        start, unfit = self.record.data, set[str]()
+        while True:
+            calls, changed, reused = self._fed(unfit)
+            known = self.record.data
+            try:
+                for name in changed:
+                    self.flow.state.apply({name: known[name]} if name in known else {}, [] if name in known else [name])
+            except (UnknownClass, ValueError) as error:
+                # The program has changed, and a field that large edits have made does not pass its validation any more.
+                text = f"state field {name}: {error}; methods that changed it are executed again"
+                self.run.tell("warning", self.scope.path, text=text)
+                unfit.add(name)
+                self.progress, self.record, self.last = FlowProgress(self.flow.graph), StateRecord(start), None
+                self.flow.state.apply(start, [other for other in changed if other not in start])
+                continue
+            for path, method in reused:
+                self.run.tell("reused", path, kind="method", method=method)
+            return calls
+
+    def _fed(self, unfit: set[str]) -> tuple[list[Call], dict[str, None], list[tuple[str, str]]]:
+        """The calls left to make, the state's fields that have changed, the rows that answer."""
         waiting = {(call.method, call.number): call for call in self.progress.begin()}
+        changed: dict[str, None] = {}
+        reused = []
         for row in self.run.recorded.under(self.scope.path, "method"):
             name, _, number = row.path.rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
-            if (
-                call is None
-                or not self.progress.is_running(call)
-                or self.run.find(row.path, _question(call)) is None
-                or row.status != "succeeded"
-            ):
+            if call is None or self.run.find(row.path, _question(call)) is None or row.status != "succeeded":
                 continue
             try:
                 body = json.loads(row.result or "{}")
-                value = self.run.runtime.codec.decode(body["value"])
-                self.flow.state.apply(body["state"], body["removed"])
+                value = self._decoded(body, unfit)
+                changed |= dict.fromkeys(self.record.take(body))
             except (UnknownClass, ValueError) as error:
                 # The program has changed: a class is gone, or what was stored does not pass its validation any more.
                 self.run.tell("warning", row.path, text=f"{row.path} is executed again: {error}")
                 continue
-            self.run.tell("reused", row.path, kind="method", method=name)
+            if not self.progress.is_running(call):
+                continue  # it has lost a race, after it had changed the state
+            reused.append((row.path, name))
             del waiting[(name, int(number))]
             self.last = value
             waiting |= {(c.method, c.number): c for c in self.progress.complete(name, int(number), value)}
-        return [call for call in waiting.values() if self.progress.is_running(call)]
+        return [call for call in waiting.values() if self.progress.is_running(call)], changed, reused
+
+    def _decoded(self, body: dict[str, Any], unfit: set[str]) -> Any:
+        """The method's value. Raises `UnknownClass` or `ValueError` if this program cannot read what it has left."""
+        codec = self.run.runtime.codec
+        for name in unfit & {*body["state"], *body.get("edits", ())}:
+            raise ValueError(f"it changed {name}")
+        codec.decode(body["state"])
+        check_classes(body.get("edits", {}), codec.classes, "the state")
+        return codec.decode(body["value"])
 
     async def _execute(self, call: Call) -> Any:
         path, method = numbered(self.scope.path, call.method, call.number), self.flow.graph.methods[call.method]
         began = self.run.began()
         about = (self.scope, self.flow.state, call.argument)
         self.run.tell("method_started", path, method=call.method, about=about)
-        before, alone = self._fields(), len(self.live) == 1
+        alone = len(self.live) == 1
+        before, self.texts = (self.texts if alone else None) or self._fields(), None
         scope = self.scope.child(path)
 
         async def attempt() -> Any:
@@ -138,28 +192,31 @@ class _FlowRun:
             await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
             # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
             self.run.check(scope)
+            await self.saver.save(scope, call.method)
             return result
 
         async def prepare() -> None:
             # It begins with the state that it found, and reads what it has recorded, as in a run that is resumed.
-            self._put_back(before, self._changed_in(scope, before, alone=alone and len(self.live) == 1))
+            self._put_back(before, self._changed_in(scope, before, self._fields(), alone=alone and len(self.live) == 1))
             await self.run.recall(path)
 
         try:
             result = await retried(scope, method.retry, attempt, prepare=prepare)
+            status, text = self._outcome(scope, call, result, before, alone=alone and len(self.live) == 1)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             await self._failed(scope, call, began, error)
             raise
-        status, text = self._outcome(scope, result, before, alone=alone and len(self.live) == 1)
-        await self.run.commit(self._row(scope, call, status, began, result=text))
+        flags = SAVED if self.saver.saves_to_journal(call.method) else None
+        await self.run.commit(self._row(scope, call, status, began, result=text, flags=flags))
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
         about = (scope, self.flow.state, result)
         self.run.tell("method_finished", path, method=call.method, duration_s=duration_s, about=about)
         return result
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
+        error.add_note(f"raised in method {call.method} ({scope.path}) of flow {self.flow.name}")
         self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
         if error is not self.run.stop:
             await self.run.commit(self._row(scope, call, "failed", began, error=failed_with(error)))
@@ -170,7 +227,9 @@ class _FlowRun:
         except NotStorable:
             return {}  # the method that put it there has said so, and nothing after it is recorded either
 
-    def _outcome(self, scope: Scope, result: Any, before: dict[str, str], *, alone: bool) -> tuple[StepStatus, str]:
+    def _outcome(
+        self, scope: Scope, call: Call, result: Any, before: dict[str, str], *, alone: bool
+    ) -> tuple[StepStatus, str]:
         """The method's value and the top-level state fields that it used and changed.
 
         Not a whole snapshot: with another method half-way that one's unfinished writes would be recorded as done, and
@@ -178,18 +237,26 @@ class _FlowRun:
         """
         try:
             after = self.flow.state.fields()
+        except NotStorable as error:
+            if self.saver.saves_to_journal(call.method):
+                raise failed(error) from error
+            return self._opaque(scope, error, {})
+        self.texts = after if alone else None
+        mine = self._changed_in(scope, before, after, alone=alone)
+        try:
             value = self.run.runtime.codec.dumps(result)
         except NotStorable as error:
-            self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
-            return "opaque", "{}"
-        mine = self._changed_in(scope, before, alone=alone)
-        changed = _object({name: after[name] for name in mine if name in after})
-        removed = canonical_json([name for name in mine if name not in after])
-        return "succeeded", _object({"removed": removed, "state": changed, "value": value})
+            return self._opaque(scope, error, self.record.untold(mine, after))
+        return "succeeded", joined({**self.record.change(mine, after, alone=alone), "value": value})
 
-    def _changed_in(self, scope: Scope, before: dict[str, str], *, alone: bool) -> list[str]:
+    def _opaque(self, scope: Scope, error: NotStorable, parts: dict[str, str]) -> tuple[StepStatus, str]:
+        """Nothing goes on from there; the state that it left can be told all the same."""
+        self.run.tell("warning", scope.path, text=f"{scope.path}: {error}; on resume the method is executed again")
+        return "opaque", joined(parts)
+
+    def _changed_in(self, scope: Scope, before: dict[str, str], after: dict[str, str], *, alone: bool) -> list[str]:
         """The top-level fields that the method has used and changed."""
-        after, touched = self._fields(), self.flow.state.touched_by(scope.touched)
+        touched = self.flow.state.touched_by(scope.touched)
         return [
             name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
         ]
@@ -210,11 +277,6 @@ class _FlowRun:
 
     def _row(self, scope: Scope, call: Call, status: StepStatus, began: Began, **fields: Any) -> StepRow:
         return self.run.step_row(began, scope.path, "method", call.method, status, _question(call), **fields)
-
-
-def _object(texts: dict[str, str]) -> str:
-    """A JSON object of values that are JSON text already, so that large ones are not encoded twice."""
-    return "{" + ",".join(f"{canonical_json(name)}:{text}" for name, text in texts.items()) + "}"
 
 
 async def _call(scope: Scope, method: MethodSpec, call: Call) -> Any:

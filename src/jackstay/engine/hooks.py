@@ -117,9 +117,16 @@ class Interception:
         return looking(self.point, agent=self.scope.agent, tool=self.tool)
 
     @property
+    def is_wanted(self) -> bool:
+        """Somebody looks, or has looked."""
+        return bool(self.hooks()) or self.is_recorded
+
+    @property
     def is_recorded(self) -> bool:
-        path = numbered(self.scope.path, f"@{self.point.value}", 1)
-        return self.scope.run.recorded.newest(path) is not None
+        recorded = self.scope.run.recorded
+        if recorded.is_empty:
+            return False
+        return recorded.newest(numbered(self.scope.path, f"@{self.point.value}", 1)) is not None
 
 
 async def intercepted(

@@ -33,6 +33,7 @@ from jackstay.engine.definitions import (
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.kickoff_hooks import about_kickoff, performed
+from jackstay.engine.persisting import with_unfinished
 from jackstay.engine.replaying import Replay, plan_of
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
@@ -66,6 +67,8 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     scope = current_scope()
     if scope is None and runtime.session is not None and runtime.session.scope is not None:
         scope = runtime.session.scope
+    if scope is None or (runtime.session is not None and scope is runtime.session.scope):
+        kickoff = await with_unfinished(runtime, kickoff, scope)
     if scope is not None and kickoff.run_key is None and kickoff.resume is None and kickoff.replay is None:
         with belonging_to(scope):
             async with heard(scope.run, home):

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import check_inputs
 from jackstay.core.replay import AFTER_KICKOFF, BEFORE_KICKOFF
 from jackstay.core.results import CrewResult, Replacement, crew_hash
 from jackstay.engine.decision import Decision
+from jackstay.engine.kickoff_hooks import is_exchanged, left_of
 from jackstay.engine.scope import Scope
 
 
@@ -35,7 +37,7 @@ class OutputPort:
     present: Callable[[CrewResult], Any]
     """The public object."""
     read: Callable[[str, Any], Replacement]
-    """What a callback (of that name) returned, understood; raises `DefinitionError` for what cannot be."""
+    """What a callback (or hook; so it is called) returned, understood; raises `DefinitionError` for what cannot be."""
     rebuild: Callable[[Mapping[str, Any]], Replacement]
     """From `Replacement.to_json`."""
 
@@ -60,6 +62,35 @@ async def call_before(scope: Scope, callbacks: Sequence[Callback], inputs: Mappi
     return known
 
 
+async def hooked_inputs(scope: Scope, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The inputs as the hooks leave them; the very same object if they leave them as they are. Raises `HookAborted`, and
+    `TypeError` and `InputsError` for what cannot be inputs."""
+    if not is_exchanged(scope, InterceptionPoint.INPUT):
+        return inputs
+    shown = json.loads(canonical_json(dict(inputs)))
+    left: Mapping[str, Any] | None = await left_of(
+        scope,
+        InterceptionPoint.INPUT,
+        copy.deepcopy(dict(inputs)),
+        shown=shown,
+        encode=lambda said: dict(check_inputs(said)),
+    )
+    return inputs if left is None else left
+
+
+async def hooked_output(scope: Scope, result: CrewResult, port: OutputPort) -> CrewResult:
+    """The result as the hooks leave it. Raises `HookAborted`, `DefinitionError` for what cannot be an output."""
+    if not is_exchanged(scope, InterceptionPoint.OUTPUT):
+        return result
+
+    def encode(said: Any) -> dict[str, Any]:
+        return port.read("an output hook", said).to_json()
+
+    payload = port.present(result)
+    left = await left_of(scope, InterceptionPoint.OUTPUT, payload, shown=encode(payload), encode=encode)
+    return result if left is None else replace(result, replaced=port.rebuild(left))
+
+
 async def call_after(scope: Scope, callbacks: Sequence[Callback], result: CrewResult, port: OutputPort) -> CrewResult:
     """The result as the callbacks, in order, leave it. Raises what a callback raises, `DefinitionError` for what cannot
     be an output."""
@@ -70,7 +101,9 @@ async def call_after(scope: Scope, callbacks: Sequence[Callback], result: CrewRe
             shown = port.present(result)
             with decision.recording_failure():
                 said = await decision.ask(callback.call, shown)
-                left = port.read(callback.name, shown if said is None else said).to_json()
+                left = port.read(
+                    f"the after_kickoff callback '{callback.name}'", shown if said is None else said
+                ).to_json()
                 canonical_json(left)
             decision.record(left)
         result = replace(result, replaced=port.rebuild(left))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from jackstay.core.interception import (
     About,
     ExecutionEndContext,
     ExecutionStartContext,
+    InputContext,
     InterceptionPoint,
+    OutputContext,
     crew_view,
 )
 from jackstay.engine.asked import Kickoff
@@ -53,6 +56,31 @@ async def _may_begin(scope: Scope, kickoff: Kickoff) -> None:
 async def _ended(scope: Scope, **how: Any) -> None:
     context = ExecutionEndContext(how.get("output"), **_whose(scope), **how)
     await notify(scope, InterceptionPoint.EXECUTION_END, context)
+
+
+# --- inputs and output -------------------------------------------------------------------------------------------------
+
+
+def is_exchanged(scope: Scope, point: InterceptionPoint) -> bool:
+    """Somebody looks at the inputs (the output), or has done so in an earlier process."""
+    at = Interception(scope, point, None)
+    return bool(at.hooks()) or at.is_recorded
+
+
+async def left_of(
+    scope: Scope, point: InterceptionPoint, payload: Any, *, shown: Any, encode: Callable[[Any], Any]
+) -> Any:
+    """What the hooks leave of the inputs or the output, as `encode` makes JSON data of it; None: nothing has changed.
+    `shown`: the same data of the payload as it is. Raises `HookAborted`, and what `encode` raises."""
+    kind = InputContext if point is InterceptionPoint.INPUT else OutputContext
+    context = kind(payload, **_whose(scope))
+
+    def take(said: Any) -> None:
+        context.payload = said
+
+    return await intercepted(
+        Interception(scope, point, shown), context, take=take, left=lambda: encode(context.payload)
+    )
 
 
 def _whose(scope: Scope) -> dict[str, Any]:

@@ -45,9 +45,11 @@ class Job(Generic[T]):
 
 
 class EngineLoop:
-    """Started by the first coroutine that is submitted."""
+    """Started by the first coroutine that is submitted. `name`: of its thread (connections that outlive kickoffs have one of
+    their own)."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "jackstay-engine") -> None:
+        self._name = name
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,9 +60,7 @@ class EngineLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 # A daemon: a program that ends is not held open by us; what has to be flushed is flushed at exit.
-                self._thread = threading.Thread(
-                    target=self._serve, args=(self._loop,), name="jackstay-engine", daemon=True
-                )
+                self._thread = threading.Thread(target=self._serve, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
 

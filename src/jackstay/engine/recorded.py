@@ -45,6 +45,11 @@ class Recorded:
 
     # --- looking up ------------------------------------------------------------------------------------------------
 
+    @property
+    def is_empty(self) -> bool:
+        """Of a run that is new."""
+        return not self._rows
+
     def find(self, path: str, args_hash: str) -> StepRow | Unusable | None:
         """The row that answers: a success, or a failure that user code has already gone on from. Else why the row
         that is there does not; None: there is none, or its step is simply executed again."""
@@ -78,6 +83,8 @@ class Recorded:
 
     def newest(self, path: str) -> StepRow | None:
         """Whatever stands at this step's place."""
+        if not self._rows:
+            return None
         return self._rows.get(path) or self._rows.get(self.earlier(path))
 
     def under(self, path: str, kind: str) -> list[StepRow]:

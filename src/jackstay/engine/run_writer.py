@@ -82,7 +82,7 @@ class RunWriter:
         """Has to be awaited before user code runs: what it may depend on is on disk then."""
         if self._steps or self._unsaved is not None:
             await self._commit()
-        elif self._flushing is not None:
+        elif self._flushing is not None and not self._flushing.done():
             await asyncio.wait([self._flushing])
 
     async def commit(

@@ -172,7 +172,9 @@ class _TaskStep:
         """The agent's answer that every guardrail has passed."""
         today = todays_date(self.scope, self.agent)
         user = prompts.task_text(self.task, self.context, today=today)
-        result, _ = await answered(self.scope, self.task, self.agent, user, self.tools, since_s=self.began.monotonic_s)
+        result, _ = await answered(
+            self.scope, self.task, self.agent, user, self.tools, since_s=self.began.monotonic_s, context=self.context
+        )
         return result
 
     async def _hand_out(self, result: TaskResult) -> None:
@@ -258,7 +260,10 @@ def _question(
     guarded = [["guardrails", *(guardrail.question for guardrail in task.guardrails)]] if task.guardrails else []
     conditional = [["condition", output_hash(previous)]] if previous is not None else []
     delegating = [["coworkers", task.meant_for, *coworkers]] if coworkers else []
-    return digest([said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional, *delegating])
+    planned = [["plan", task.plan]] if task.plan else []
+    return digest(
+        [said, [tool.spec.to_json() for tool in tools], schema, *guarded, *conditional, *delegating, *planned]
+    )
 
 
 def _write_file(task: TaskSpec, result: TaskResult) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from jackstay.engine.deadlines import GRACE_S
@@ -78,44 +80,62 @@ async def tell_user(runtime: Runtime, home: Home, function: Callable[..., Any], 
 async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
     pool = scope.run.runtime.pool
     future = pool.submit(lambda: context.run(_guarded, call))
-    waiting = asyncio.wrap_future(future)
+    ended = _end_of(future)
     try:
-        if await _in_time(scope, waiting):
-            return waiting.result()
+        if await _in_time(scope, ended):
+            return future.result()
     except asyncio.CancelledError:
         try:
-            await _end_with_children(scope, name, waiting)
+            await _end_with_children(scope, name, ended)
         finally:
-            waiting.cancel()
             _abandon(scope, name, _where(pool.abandon(future)))
         raise
-    waiting.cancel()
     raise _out_of_time(scope, _abandon(scope, name, _where(pool.abandon(future))))
 
 
 async def _on_home(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
     job = scope.home.run(lambda: _guarded_async(call), context)
-    waiting = asyncio.wrap_future(job.future)
+    ended = _end_of(job.future)
     try:
-        if await _in_time(scope, waiting):
-            return waiting.result()
+        if await _in_time(scope, ended):
+            return job.future.result()
     except asyncio.CancelledError:
-        await _stop_job(scope, name, job, waiting, STOP_WAIT_S)
+        await _stop_job(scope, name, job, ended, STOP_WAIT_S)
         raise
-    raise _out_of_time(scope, await _stop_job(scope, name, job, waiting, GRACE_S))
+    raise _out_of_time(scope, await _stop_job(scope, name, job, ended, GRACE_S))
 
 
-async def _in_time(scope: Scope, waiting: asyncio.Future[Any]) -> bool:
+def _end_of(future: Future[Any]) -> asyncio.Event:
+    """Set on this loop when the function has ended on its thread. Nothing that waits for it here can cancel it there, as
+    `wrap_future` would."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    future.add_done_callback(tell)
+    return ended
+
+
+async def _within(ended: asyncio.Event, timeout_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), timeout_s)
+
+
+async def _in_time(scope: Scope, ended: asyncio.Event) -> bool:
     """Whether the function has ended before the scope's deadline. What it has started in the run ends then by itself,
     so it gets a moment to pass that error on: it says better what took the time."""
     left_s = scope.time_left_s()
-    await asyncio.wait([waiting], timeout=None if left_s is None else max(0.0, left_s))
-    if not waiting.done() and any(not task.done() for task in scope.children):
-        await asyncio.wait([waiting], timeout=GRACE_S)
-    return waiting.done()
+    if left_s is None:
+        return await ended.wait()
+    await _within(ended, max(0.0, left_s))
+    if not ended.is_set() and any(not task.done() for task in scope.children):
+        await _within(ended, GRACE_S)
+    return ended.is_set()
 
 
-async def _end_with_children(scope: Scope, name: str, waiting: asyncio.Future[Any]) -> None:
+async def _end_with_children(scope: Scope, name: str, ended: asyncio.Event) -> None:
     """At a cancel: a function that only waits for what it has started in the run ends with that, and is not abandoned."""
     left = [task for task in scope.children if not task.done()]
     if not left:
@@ -123,24 +143,16 @@ async def _end_with_children(scope: Scope, name: str, waiting: asyncio.Future[An
     _close(scope, name)
     for task in left:
         task.cancel()
-    await asyncio.wait([waiting], timeout=GRACE_S)
-    if waiting.done() and not waiting.cancelled():
-        waiting.exception()  # looked at, as below
+    await _within(ended, GRACE_S)
 
 
-async def _stop_job(
-    scope: Scope, name: str, job: Job[Any], waiting: asyncio.Future[Any], timeout_s: float
-) -> str | None:
+async def _stop_job(scope: Scope, name: str, job: Job[Any], ended: asyncio.Event, timeout_s: float) -> str | None:
     """Cancels a coroutine. What is said of it, if it goes on all the same."""
-    said = None
-    if not waiting.done():
-        job.cancel()
-        await asyncio.wait([waiting], timeout=timeout_s)
-        if not waiting.done():
-            said = _abandon(scope, name, "it did not end when it was cancelled")
-    if waiting.done() and not waiting.cancelled():
-        waiting.exception()  # looked at: asyncio must not report it as lost
-    return said
+    if ended.is_set():
+        return None
+    job.cancel()
+    await _within(ended, timeout_s)
+    return None if ended.is_set() else _abandon(scope, name, "it did not end when it was cancelled")
 
 
 def _where(stack: traceback.StackSummary | None) -> str | None:

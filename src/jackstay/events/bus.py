@@ -42,6 +42,8 @@ class EventBus:
         self._translate = translate
         self._handlers: dict[type[BaseEvent], tuple[Handler, ...]] = {}
         self._lock = threading.Lock()
+        self.taps: list[Callable[[Run, BaseEvent], None]] = []
+        """Who hears everything that is emitted inside runs, on the engine loop: streams."""
         self._lines: dict[str, Line] = {}
         """On the engine loop: the runs with events that have not been handed on."""
         self._flying: set[Future[None]] = set()
@@ -148,13 +150,17 @@ class EventBus:
     def emit(self, source: Any, event: BaseEvent) -> Future[None] | None:
         """Hands an event of yours on and returns at once; the future ends when the handlers have heard it. None: nobody
         listens. Inside a run it comes after what the run has told before."""
+        scope = current_scope()
+        if scope is not None:
+            event.run_id, event.path = scope.run.id, event.path or scope.path
+            for tap in tuple(self.taps):
+                scope.run.runtime.engine_loop.loop.call_soon_threadsafe(tap, scope.run, event)
         if not self.handlers_of(type(event)):
             return None
-        scope, runtime = current_scope(), current_runtime()
+        runtime = current_runtime()
         done: Future[None]
         if scope is not None:
             run, done = scope.run, Future()
-            event.run_id, event.path = run.id, event.path or scope.path
             run.runtime.engine_loop.loop.call_soon_threadsafe(self._queue, run, source, event, done)
         elif (loop := _running()) is not None:
             home = CallerHome(loop)

@@ -27,6 +27,8 @@ class Mark:
     router: bool = False
     emits: tuple[str, ...] | None = None
     retry: Retry | None = None
+    takes: bool = False
+    """It has a parameter besides `self`. (Asked once: a kickoff looks at every method.)"""
 
 
 def start(condition: Given | None = None, *, retry: Retry | None = None) -> Callable[[F], F]:
@@ -95,12 +97,7 @@ def parse(given: Given | Any, where: str) -> Condition:
 
 def method_spec(name: str, method: Callable[..., Any], mark: Mark) -> MethodSpec:
     """The specification of a bound method."""
-    parameters = [
-        p
-        for p in inspect.signature(method).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    takes = bool(parameters) and mark.condition is not None
+    takes = mark.takes and mark.condition is not None
     return MethodSpec(name, method, mark.start, mark.condition, mark.router, mark.emits, takes, mark.retry)
 
 
@@ -115,8 +112,14 @@ def _again(retry: Retry | None) -> dict[str, Any]:
 
 
 def _marked(method: F, **changes: Any) -> F:
-    setattr(method, _MARK, replace(mark_of(method) or Mark(), **changes))
+    known = mark_of(method) or Mark(takes=_takes_argument(method))
+    setattr(method, _MARK, replace(known, **changes))
     return method
+
+
+def _takes_argument(method: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(method).parameters.values()
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) > 1
 
 
 def _is_method(function: Any) -> bool:

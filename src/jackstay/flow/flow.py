@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
-from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems
+from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems, unheard
 from jackstay.core.retry import Retry
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy
 from jackstay.crew.output import UsageMetrics
+from jackstay.engine.asked import Kickoff
 from jackstay.engine.bridge import run_async, run_sync
 from jackstay.engine.checkpoints import Origin
 from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome
 from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.own_step import refuse_in_a_loop, run_step
-from jackstay.engine.runtime import current_runtime
+from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
 from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.persistence import FlowPersistence
 from jackstay.flow.plotting import Format, states_in, text_of, write
-from jackstay.flow.running import Running, copied, id_of
-from jackstay.flow.state import FlowState, fresh_state, with_inputs
+from jackstay.flow.running import Running, copied
+from jackstay.flow.state import FlowState, fresh_state, id_of, with_inputs
+
+if TYPE_CHECKING:
+    from jackstay.flow.streaming import AsyncStreamSession, StreamSession
 
 # Existing code imports the decorators from here, as from CrewAI's `flow.flow`.
 __all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
@@ -50,6 +56,12 @@ class Flow(Generic[T]):
     deadline_s: float | None = None
     checkpoint: bool | CheckpointConfig | None = None
     """Accepted: the journal has every method in any case."""
+    persistence: FlowPersistence | None = None
+    """Where the state is saved, whatever `@persist` says."""
+    stream: bool = False
+    """Kickoffs are `StreamSession`s, awaited ones `AsyncStreamSession`s."""
+    strict: bool = False
+    """A label that nothing listens to is refused when the flow is made; else it is a warning."""
     _state_type: ClassVar[Any] = None
     _begins_at: Origin | None = None
 
@@ -61,16 +73,30 @@ class Flow(Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in ("name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s", "checkpoint"):
+        for name in (
+            "name",
+            "initial_state",
+            "max_method_calls",
+            "retry",
+            "budget",
+            "deadline_s",
+            "checkpoint",
+            "persistence",
+            "stream",
+            "strict",
+        ):
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)
         self._id_given = "id" in fields
         self._busy = threading.Lock()
         self._outcome: Outcome | None = None
-        found = problems(self._graph())
-        if found:
-            raise DefinitionError(f"flow {self._name}: {'; '.join(found)}")
+        graph = self._graph()
+        found, loose = problems(graph), unheard(graph)
+        if found or (loose and self.strict):
+            raise DefinitionError(f"flow {self._name}: {'; '.join([*found, *loose])}")
+        if loose:
+            warnings.warn(f"flow {self._name}: {'; '.join(loose)}: the flow ends there", UserWarning, stacklevel=2)
 
     # --- what users read -----------------------------------------------------------------------------------------------
 
@@ -114,16 +140,21 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """Runs the flow and blocks until it is done; returns what the method that completed last returned.
 
         A method's exception is raised as it was. `budget`, `deadline_s`, `run_key`, `resume`, `from_checkpoint`: see
-        `Crew.kickoff`.
+        `Crew.kickoff`. Of a flow with `@persist`: `inputs={"id": …}` goes on with the run of that state if it has not
+        finished, and else begins with the state as it was saved last; `restore_from_state_id` begins with a copy of one.
         """
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            if self.stream:
+                return _session(runtime, running.kept(), kickoff)
             return running.ended(run_sync(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def akickoff(
@@ -135,12 +166,16 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """As `kickoff`, to be awaited. The flow's asynchronous methods run on the caller's loop."""
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
-            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, from_checkpoint)
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            if self.stream:
+                return _async_session(runtime, running.kept(), kickoff)
             return running.ended(await run_async(runtime, lambda home: start_run(runtime, home, kickoff)))
 
     async def kickoff_async(
@@ -152,10 +187,51 @@ class Flow(Generic[T]):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
     ) -> Any:
         """The same as `akickoff`."""
         more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
+        more["restore_from_state_id"] = restore_from_state_id
         return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
+
+    def stream_events(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
+    ) -> StreamSession:
+        """A kickoff that is iterated: everything that happens in it comes out as frames, the result at the end
+        (`.result`). The arguments are those of `kickoff`; `stream=True` makes every kickoff one of these."""
+        guard_loading()
+        runtime = current_runtime()
+        with Running(self) as running:
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            return _session(runtime, running.kept(), kickoff)
+
+    def astream(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        budget: Budget | None = None,
+        deadline_s: float | None = None,
+        run_key: str | None = None,
+        resume: str | None = None,
+        from_checkpoint: CheckpointConfig | None = None,
+        restore_from_state_id: str | None = None,
+    ) -> AsyncStreamSession:
+        """As `stream_events`, for `async for`. The flow's asynchronous methods run on the caller's loop."""
+        guard_loading()
+        runtime = current_runtime()
+        with Running(self) as running:
+            begins = (from_checkpoint, restore_from_state_id)
+            kickoff = running.begun(runtime, inputs, run_key, resume, budget, deadline_s, *begins)
+            return _async_session(runtime, running.kept(), kickoff)
 
     def replay(
         self,
@@ -265,7 +341,7 @@ class Flow(Generic[T]):
         return self.name or type(self).__name__
 
     def _initial(self) -> Any:
-        return self._state_type if self._state_type is not None else self.initial_state
+        return self.initial_state if self.initial_state is not None else self._state_type
 
     def _graph(self) -> FlowGraph:
         """All decorated methods, inherited ones too, in the order of their definition."""
@@ -278,6 +354,19 @@ class Flow(Generic[T]):
                 elif name in methods and callable(function):
                     del methods[name]  # overridden without a decorator: no flow method any more
         return FlowGraph(methods, self.max_method_calls)
+
+
+def _session(runtime: Runtime, running: Running, kickoff: Kickoff) -> StreamSession:
+    # When it is wanted: with it come the classes of all events.
+    from jackstay.flow.streaming import StreamSession
+
+    return StreamSession(runtime, running, kickoff)
+
+
+def _async_session(runtime: Runtime, running: Running, kickoff: Kickoff) -> AsyncStreamSession:
+    from jackstay.flow.streaming import AsyncStreamSession  # as above
+
+    return AsyncStreamSession(runtime, running, kickoff)
 
 
 def _condition_outline(condition: Condition | None) -> Any:

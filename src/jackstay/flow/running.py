@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.deadline import checked_deadline, nearest
+from jackstay.core.interception import InterceptionPoint
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass
 from jackstay.crew.checkpoint import CheckpointConfig, origin_of
@@ -27,8 +28,12 @@ from jackstay.engine.checkpoints import beginning
 from jackstay.engine.entry import entry_point
 from jackstay.engine.flow import run_flow
 from jackstay.engine.kickoff import Outcome
+from jackstay.engine.kickoff_hooks import is_exchanged, left_of
+from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
+from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError, InputsError
+from jackstay.flow.persistence import saving_of
 from jackstay.flow.state import StateBox, fresh_state, with_inputs
 
 if TYPE_CHECKING:
@@ -42,12 +47,23 @@ class Running:
         self._original = flow
         self._owns = flow._busy.acquire(blocking=False)
         self.flow = flow if self._owns else copied(flow)
+        self._kept = False
 
     def __enter__(self) -> Running:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self.let_go()
+
+    def kept(self) -> Running:
+        """Goes on after its block, until it is let go."""
+        self._kept = True
+        return self
+
+    def let_go(self) -> None:
         if self._owns:
+            self._owns = False
             self._original._busy.release()
 
     def prepared(
@@ -58,20 +74,37 @@ class Running:
         resume: str | None,
         budget: Budget | None,
         deadline_s: float | None,
+        restore: str | None = None,
+        replay: Replay | None = None,
     ) -> Kickoff:
+        """`restore`: the id of the saved state with which it is to begin, under an id of its own."""
         flow = self.flow
         given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         plain = _plain(given, runtime)  # refused before the state has any of it
+        # The caller's lists and dicts stay as they were given: the state's methods change their own.
+        given = copy.deepcopy(given)
         flow._state = with_inputs(flow._state, given)
-        flow._id_given = flow._id_given or "id" in given
+        if restore is not None and "id" not in given:
+            _renamed(flow._state)
+        flow._id_given = (flow._id_given and restore is None) or "id" in given
         _vouch(runtime, flow)
-        box, outline = StateBox(flow._state, runtime.codec), flow.outline()
-        spec = FlowSpec(flow._name, flow._graph(), box)
+        box, graph, outline = StateBox(flow._state, runtime.codec, given), flow._graph(), flow.outline()
+        saving = saving_of(flow, graph)
+        if restore is not None and saving is None:
+            raise InputsError(
+                f"flow {flow._name}: restore_from_state_id= needs states that are saved: write @persist above it"
+            )
+        asked = str(given["id"]) if "id" in given and saving is not None and replay is None else None
+        of = (replay.run_id, replay.scope) if replay is not None and saving is not None else None
+        spec = FlowSpec(flow._name, graph, box, saving, restore or asked, of)
+        takes_runs_id = not flow._id_given and (flow._outcome is None or restore is not None)
 
-        async def body(scope: Any) -> Any:
-            if scope.path == "" and not flow._id_given and flow._outcome is None:
+        async def body(scope: Scope) -> Any:
+            if scope.path == "" and takes_runs_id:
                 box.apply({"id": scope.run.id}, ())
-            return await run_flow(scope, spec)
+                flow._id_given = True  # kept by later kickoffs, though this one may fail
+            await _hooked_inputs(scope, given, plain, box)
+            return await _hooked_output(scope, await run_flow(scope, spec))
 
         return Kickoff(
             kind="flow",
@@ -87,8 +120,10 @@ class Running:
             retry=flow.retry,
             run_key=run_key,
             resume=resume,
+            replay=replay,
             entry=entry_point(),
             tags={"state_id": str(given["id"])} if "id" in given else {},
+            state_id=asked if restore is None else None,
         )
 
     def begun(
@@ -100,16 +135,19 @@ class Running:
         budget: Budget | None,
         deadline_s: float | None,
         from_checkpoint: CheckpointConfig | None,
+        restore: str | None = None,
     ) -> Kickoff:
-        """`prepared`, to begin at a checkpoint if that was asked."""
+        """`prepared`, to begin at a checkpoint, or with a saved state, if that was asked."""
         origin = origin_of(from_checkpoint) or self.flow._begins_at
+        if origin is not None and restore is not None:
+            raise InputsError("from_checkpoint= and restore_from_state_id= both say where to begin: give one of them")
         if origin is None:
-            return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s)
+            return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s, restore)
         begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
         _vouch(runtime, self.flow)
         given = {**runtime.codec.decode(begins.inputs), **(inputs or {})}
-        kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s)
-        return dataclasses.replace(kickoff, replay=begins.replay, tags={**kickoff.tags, **begins.tags})
+        kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s, replay=begins.replay)
+        return dataclasses.replace(kickoff, tags={**kickoff.tags, **begins.tags})
 
     def replayed(
         self,
@@ -122,7 +160,7 @@ class Running:
         recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
         _vouch(runtime, self.flow)
         given = {**runtime.codec.decode(recorded), **(inputs or {})}
-        return dataclasses.replace(self.prepared(runtime, given, None, None, budget, deadline_s), replay=replay)
+        return self.prepared(runtime, given, None, None, budget, deadline_s, replay=replay)
 
     def ended(self, outcome: Outcome) -> Any:
         """The result. The object has the state of what ended last; while a kickoff runs on it, its state is that one's."""
@@ -152,10 +190,6 @@ def _renamed(state: Any) -> None:
         state.id = fresh
 
 
-def id_of(state: Any) -> Any:
-    return dict.get(state, "id") if isinstance(state, dict) else state.id
-
-
 def _encoded(value: Any, box: StateBox, runtime: Runtime) -> str:
     """The flow's result and its final state. A result that cannot be stored is left out: the state still stands."""
     try:
@@ -183,6 +217,44 @@ def _decoded(text: str, box: StateBox, runtime: Runtime) -> Any:
         raise DefinitionError(
             f"the recorded result of this flow does not fit the program any more: {error}; run it anew with another run_key"
         ) from error
+
+
+async def _hooked_inputs(scope: Scope, given: Mapping[str, Any], plain: Mapping[str, Any], box: StateBox) -> None:
+    """The state with the inputs as hooks leave them."""
+    if not is_exchanged(scope, InterceptionPoint.INPUT):
+        return
+    runtime = scope.run.runtime
+
+    def encode(said: Any) -> dict[str, Any]:
+        if not isinstance(said, Mapping):
+            raise InputsError(f"an input hook has left {said!r:.80} as the inputs of a flow; leave a dict")
+        return _plain(said, runtime)
+
+    left = await left_of(scope, InterceptionPoint.INPUT, copy.deepcopy(dict(given)), shown=plain, encode=encode)
+    if left is not None:
+        # Off the engine loop: users' classes say what fits.
+        inputs = runtime.codec.decode(left)
+        await runtime.off_loop(box.take, inputs, [name for name in plain if name not in left])
+
+
+async def _hooked_output(scope: Scope, result: Any) -> Any:
+    """The flow's result as hooks leave it."""
+    if not is_exchanged(scope, InterceptionPoint.OUTPUT):
+        return result
+    codec = scope.run.runtime.codec
+
+    def encode(said: Any) -> Any:
+        try:
+            return json.loads(codec.dumps(said))
+        except NotStorable as error:
+            if said is result:  # as it was, whatever it is
+                return {"$": "opaque"}
+            raise DefinitionError(f"an output hook has left a result that cannot be stored: {error}") from error
+
+    left = await left_of(
+        scope, InterceptionPoint.OUTPUT, result, shown=[encode(result)], encode=lambda said: [encode(said)]
+    )
+    return result if left is None else codec.decode(left[0])
 
 
 def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:

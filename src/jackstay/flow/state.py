@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import typing
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -10,11 +12,12 @@ from typing import Any, cast
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from jackstay.core.canonical import canonical_json
-from jackstay.core.values import Codec, NotStorable, encode
+from jackstay.core.values import Codec, NotStorable, check_classes, encode
 from jackstay.engine.scope import current_scope
 from jackstay.errors import DefinitionError, InputsError
 
 ALL = "*"
+_CONSTANT = frozenset({str, int, float, bool, type(None)})
 
 
 class FlowState(BaseModel):
@@ -56,9 +59,25 @@ class DictState(dict[str, Any]):
         _touch(self, key)
         return super().pop(key, *default)
 
+    def popitem(self) -> tuple[str, Any]:
+        _touch(self, ALL)
+        return super().popitem()
+
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
+
+    def __ior__(self, other: Any) -> DictState:  # type: ignore[override]
+        self.update(other)
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        _touch(self, ALL)
+        return super().__or__(other)
+
+    def copy(self) -> dict[str, Any]:
+        _touch(self, ALL)
+        return super().copy()
 
     def __iter__(self) -> Iterator[str]:
         _touch(self, ALL)
@@ -80,15 +99,16 @@ class DictState(dict[str, Any]):
 def model_state(model: type[BaseModel]) -> type[BaseModel]:
     """The model with an `id`, marking the fields that are used. Stored as the model that it was made from."""
     fields = set(model.model_fields) | {"id"}
+    is_open = model.model_config.get("extra") == "allow"
 
     class Marking(model):  # type: ignore[valid-type, misc]
         def __getattribute__(self, name: str) -> Any:
-            if name in fields:
+            if name in fields or (is_open and not name.startswith("_")):
                 _touch(self, name)
             return super().__getattribute__(name)
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if name in fields:
+            if name in fields or (is_open and not name.startswith("_")):
                 _touch(self, name)
             super().__setattr__(name, value)
 
@@ -103,16 +123,25 @@ def model_state(model: type[BaseModel]) -> type[BaseModel]:
 
 
 def fresh_state(initial: Any) -> Any:
-    """A new state from what a flow says it is: None or `dict`, a dict, a model class, a model instance."""
+    """A new state from what a flow says it is: None or `dict`, a dict, a model class, a model instance. It shares nothing
+    with what it is made from."""
     if initial is None or initial is dict or typing.get_origin(initial) is dict:
         return DictState(id=str(uuid.uuid4()))
     if isinstance(initial, Mapping):
-        return DictState({"id": str(uuid.uuid4()), **initial})
+        return DictState({"id": str(uuid.uuid4()), **copy.deepcopy(dict(initial))})
     if isinstance(initial, type) and issubclass(initial, BaseModel):
         return model_state(initial)()
     if isinstance(initial, BaseModel):
-        return model_state(type(initial)).model_validate(dict(initial))
+        return _as(model_state(type(initial)), copy.deepcopy(initial))
     raise DefinitionError(f"a flow's state is a dict or a pydantic model, not {initial!r}")
+
+
+def _as(model: type[BaseModel], made: BaseModel) -> BaseModel:
+    """The state of an object that its own class has made: as it is, whatever validation would make of it."""
+    values = {name: made.__dict__[name] for name in type(made).model_fields if name in made.__dict__}
+    state = model.model_construct(_fields_set=set(made.model_fields_set), **values, **(made.model_extra or {}))
+    object.__setattr__(state, "__pydantic_private__", made.__pydantic_private__)
+    return state
 
 
 def with_inputs(state: Any, inputs: Mapping[str, Any]) -> Any:
@@ -122,47 +151,117 @@ def with_inputs(state: Any, inputs: Mapping[str, Any]) -> Any:
     if isinstance(state, dict):
         state.update(inputs)
         return state
+    aliases = {name: field.alias for name, field in type(state).model_fields.items()}
+    kept = {name: value for name, value in state if aliases.get(name) not in inputs}
+    return validated(type(state), {**kept, **inputs}, "Invalid inputs for structured state")
+
+
+def validated(model: Any, values: Mapping[str, Any], wrong: str) -> Any:
+    """A state of these values. Raises `InputsError` naming what does not fit."""
     try:
-        return type(state).model_validate({**dict(state), **inputs})
+        return model.model_validate(values, by_alias=True, by_name=True)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InputsError(f"Invalid inputs for structured state: {problems}") from error
+        raise InputsError(f"{wrong}: {problems}") from error
+
+
+def id_of(state: Any) -> Any:
+    return dict.get(state, "id") if isinstance(state, dict) else getattr(state, "id", None)
 
 
 class StateBox:
     """The engine's view of a state (`core.specs.StatePort`)."""
 
-    def __init__(self, state: Any, codec: Codec) -> None:
-        self.state, self._codec = state, codec
+    def __init__(self, state: Any, codec: Codec, given: Mapping[str, Any] | None = None) -> None:
+        self.state, self._codec, self._given = state, codec, dict(given or {})
+        self._known: dict[str, tuple[Any, str]] = {}
+        """Fields that cannot change but by being set, with their texts: after each method most are what they were."""
+
+    @property
+    def id(self) -> str:
+        found = id_of(self.state)
+        return "" if found is None else str(found)
 
     def fields(self) -> dict[str, str]:
         texts = {}
         for name, value in self._items():
-            try:
-                texts[name] = canonical_json(encode(value, name))
-            except RecursionError as error:
-                raise NotStorable(value, name) from error
+            known = self._known.get(name)
+            texts[name] = known[1] if known is not None and known[0] is value else self._text(name, value)
         return texts
+
+    def _text(self, name: str, value: Any) -> str:
+        try:
+            data = encode(value, name)
+            text = canonical_json(data)
+        except RecursionError as error:
+            raise NotStorable(value, name) from error
+        if type(value) in _CONSTANT:
+            self._known[name] = (value, text)
+        elif '"class":' in text:
+            check_classes(data, self._codec.classes, name)
+        return text
 
     def apply(self, changed: Mapping[str, Any], removed: Sequence[str]) -> None:
         for name, data in changed.items():
             self._set(name, self._codec.decode(data))
-        if isinstance(self.state, dict):
-            for name in removed:
-                dict.pop(self.state, name, None)
+        dropped = self.state if isinstance(self.state, dict) else self.state.__pydantic_extra__
+        for name in removed if dropped is not None else ():
+            dict.pop(dropped, name, None)
 
     def touched_by(self, marks: Set[tuple[int, str]]) -> set[str]:
         mine = {name for owner, name in marks if owner == id(self.state)}
         return {name for name, _ in self._items()} | mine if ALL in mine else mine
 
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        if not isinstance(saved, Mapping):
+            raise InputsError(
+                f"a saved state is a dict of its fields, not {saved!r:.80}: see the persistence's load_state"
+            )
+        values = {**saved, "id": id_of(self.state)}
+        if isinstance(self.state, dict):
+            dict.clear(self.state)
+            dict.update(self.state, {**values, **self._given})
+            return
+        fields = type(self.state).model_fields
+        if type(self.state).model_config.get("extra") == "forbid":
+            # Fields that the program does not have any more.
+            names = {*fields, *(field.alias for field in fields.values())}
+            values = {name: value for name, value in values.items() if name in names}
+        made = validated(type(self.state), values, "the saved state does not fit the program")
+        self._become(with_inputs(made, self._given))
+
+    def take(self, inputs: Mapping[str, Any], removed: Sequence[str]) -> None:
+        """Other inputs than those that it was made with. Raises `InputsError` for what does not fit."""
+        self._given = dict(inputs)
+        if isinstance(self.state, dict):
+            for name in removed:
+                dict.pop(self.state, name, None)
+            dict.update(self.state, inputs)
+            return
+        values = {name: value for name, value in self._items() if name not in removed}
+        self._become(validated(type(self.state), {**values, **inputs}, "Invalid inputs for structured state"))
+
+    def _become(self, made: BaseModel) -> None:
+        for slot in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__"):
+            object.__setattr__(self.state, slot, object.__getattribute__(made, slot))
+
+    def copied(self) -> Any:
+        values = {name: self._codec.decode(json.loads(text)) for name, text in self.fields().items()}
+        return values if isinstance(self.state, dict) else type(self.state).model_construct(**values)
+
     def _items(self) -> list[tuple[str, Any]]:
         # Past the marking: looking at the state to store it is not using it.
         if isinstance(self.state, dict):
             return list(dict.items(self.state))
-        return list(object.__getattribute__(self.state, "__dict__").items())
+        fields, extra = (object.__getattribute__(self.state, slot) for slot in ("__dict__", "__pydantic_extra__"))
+        return [*fields.items(), *(extra or {}).items()]
 
     def _set(self, name: str, value: Any) -> None:
         if isinstance(self.state, dict):
             dict.__setitem__(self.state, name, value)
-        else:
+        elif name in type(self.state).model_fields:
             object.__getattribute__(self.state, "__dict__")[name] = value
+        else:
+            extra = object.__getattribute__(self.state, "__pydantic_extra__")
+            if extra is not None:  # else a field that the program does not have any more
+                extra[name] = value

@@ -4,8 +4,10 @@ forbid them. Names and arguments follow CrewAI."""
 from jackstay.core.interception import (
     ExecutionEndContext,
     ExecutionStartContext,
+    InputContext,
     InterceptionContext,
     InterceptionPoint,
+    OutputContext,
     StepContext,
 )
 from jackstay.engine.hook_contexts import LLMCallHookContext, ToolCallHookContext
@@ -51,9 +53,11 @@ __all__ = [
     "ExecutionEndContext",
     "ExecutionStartContext",
     "HookAborted",
+    "InputContext",
     "InterceptionContext",
     "InterceptionPoint",
     "LLMCallHookContext",
+    "OutputContext",
     "StepContext",
     "ToolCallHookContext",
     "after_llm_call",

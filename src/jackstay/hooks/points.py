@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,8 +11,6 @@ from jackstay.engine import hooks as registry
 from jackstay.engine.hooks import Hook, HookFunction
 
 F = TypeVar("F", bound=HookFunction)
-IDLE = (InterceptionPoint.INPUT, InterceptionPoint.OUTPUT)
-"""Points that this version accepts and does not come to."""
 
 
 def on(
@@ -23,7 +20,7 @@ def on(
     chosen = None if agents is None else frozenset(agents), None if tools is None else frozenset(tools)
 
     def registered(function: F) -> F:
-        registry.add_hook(_known(point), Hook(function, *chosen))
+        registry.add_hook(InterceptionPoint(point), Hook(function, *chosen))
         return function
 
     return registered
@@ -31,7 +28,7 @@ def on(
 
 def register(point: InterceptionPoint, hook: HookFunction) -> None:
     """From now on, in the whole process."""
-    registry.add_hook(_known(point), Hook(hook))
+    registry.add_hook(InterceptionPoint(point), Hook(hook))
 
 
 def unregister(point: InterceptionPoint, hook: HookFunction) -> bool:
@@ -41,7 +38,7 @@ def unregister(point: InterceptionPoint, hook: HookFunction) -> bool:
 
 def register_scoped(point: InterceptionPoint, hook: HookFunction) -> None:
     """For the `scoped_hooks()` around the caller; `RuntimeError` outside of one."""
-    registry.add_scoped_hook(_known(point), Hook(hook))
+    registry.add_scoped_hook(InterceptionPoint(point), Hook(hook))
 
 
 @contextmanager
@@ -76,15 +73,3 @@ def dispatch(point: InterceptionPoint, context: Any) -> Any:
         if said is not None and hasattr(context, "payload"):
             context.payload = said
     return context
-
-
-def _known(point: InterceptionPoint) -> InterceptionPoint:
-    point = InterceptionPoint(point)
-    if point in IDLE:
-        warnings.warn(
-            f"a hook at '{point.value}' is accepted and has no effect in this version; use the crew's "
-            "before_kickoff_callbacks or after_kickoff_callbacks",
-            UserWarning,
-            stacklevel=4,
-        )
-    return point

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import cast
 
 from jackstay.core.limits import LimitAsk, LimitState, Turns
-from jackstay.core.records import Lease, RunRow, StepRow, Takeover, Wait, Write
-from jackstay.journal import answer_cache, breakers, limits, opening, pruning
+from jackstay.core.records import Lease, RunRow, StateUse, StepRow, Takeover, Wait, Write
+from jackstay.journal import answer_cache, breakers, flow_states, limits, opening, pruning
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
@@ -184,6 +184,14 @@ class Journal(Reads):
         needed stays until a `sweep`."""
         wanted = tuple(run_ids)
         return self._writer.call(lambda connection: pruning.delete_runs(connection, wanted))
+
+    def state_uses(self, state_id: str) -> list[StateUse]:
+        """The kickoffs of persisted flows with a state of that id, the newest first."""
+        return self._read(lambda connection: flow_states.read_uses(connection, state_id))
+
+    def saved_state(self, state_id: str) -> list[StepRow]:
+        """The rows that make the state of that id as it was saved last; empty if it was not (`core.flow_state.fold`)."""
+        return self._read(lambda connection: flow_states.read_saved(connection, state_id))
 
     def garbage(self, *, without: Sequence[str] = ()) -> Garbage:
         """Blobs that no row needs, as if the runs `without` were gone. Reads the whole journal."""

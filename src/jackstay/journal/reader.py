@@ -152,7 +152,7 @@ class Reads:
     def _runs(self, query: Select[Any], limit: int | None = None) -> list[RunRow]:
         run = schema.run
         ordered = query.order_by(run.c.created_at.desc(), run.c.id.desc()).limit(limit)
-        return self._read(lambda connection: _values(connection, RUNS, connection.execute(ordered).all()))
+        return self._read(lambda connection: values_of(connection, RUNS, connection.execute(ordered).all()))
 
     def _read(self, read: Callable[[Connection], T]) -> T:
         try:
@@ -163,7 +163,7 @@ class Reads:
 
 
 def read_run(connection: Connection, run_id: str) -> RunRow | None:
-    found = _values(connection, RUNS, connection.execute(select(schema.run).where(schema.run.c.id == run_id)).all())
+    found = values_of(connection, RUNS, connection.execute(select(schema.run).where(schema.run.c.id == run_id)).all())
     return found[0] if found else None
 
 
@@ -172,7 +172,7 @@ def read_steps(connection: Connection, run_id: str, *, latest_only: bool = True)
     rows: Sequence[Sequence[Any]] = connection.execute(
         select(step).where(step.c.run_id == run_id).order_by(step.c.seq)
     ).all()
-    steps = _values(connection, STEPS, rows)
+    steps = values_of(connection, STEPS, rows)
     if not latest_only:
         return steps
     highest: dict[str, int] = {}
@@ -184,7 +184,7 @@ def read_steps(connection: Connection, run_id: str, *, latest_only: bool = True)
 def read_step(connection: Connection, run_id: str, path: str, rev: int) -> StepRow | None:
     step = schema.step
     query = select(step).where(step.c.run_id == run_id, step.c.path == path, step.c.rev == rev)
-    found = _values(connection, STEPS, connection.execute(query).all())
+    found = values_of(connection, STEPS, connection.execute(query).all())
     return found[0] if found else None
 
 
@@ -192,19 +192,19 @@ def read_reservations(connection: Connection, run_id: str) -> list[Reservation]:
     table = schema.reservation
     query = select(table).where(table.c.run_id == run_id)
     query = query.order_by(table.c.created_at, table.c.path, table.c.rev, table.c.attempt)
-    return _values(connection, RESERVATIONS, connection.execute(query).all())
+    return values_of(connection, RESERVATIONS, connection.execute(query).all())
 
 
 def read_waits(connection: Connection, run_id: str) -> list[Wait]:
     table = schema.wait
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.created_at, table.c.path, table.c.rev)
-    return _values(connection, WAITS, connection.execute(query).all())
+    return values_of(connection, WAITS, connection.execute(query).all())
 
 
 def read_intents(connection: Connection, run_id: str) -> list[Intent]:
     table = schema.intent
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.path, table.c.rev)
-    return _values(connection, INTENTS, connection.execute(query).all())
+    return values_of(connection, INTENTS, connection.execute(query).all())
 
 
 def read_messages(connection: Connection, ref: str) -> list[Message]:
@@ -318,7 +318,7 @@ def _has_crew(name: str) -> ColumnElement[bool]:
     return or_(and_(run.c.kind.in_(("crew", "batch")), run.c.name == name), inside.exists())
 
 
-def _values(connection: Connection, codec: Codec[T], rows: Sequence[Sequence[Any]]) -> list[T]:
+def values_of(connection: Connection, codec: Codec[T], rows: Sequence[Sequence[Any]]) -> list[T]:
     payloads = _payloads(connection, codec.markers(rows))
     return [codec.decode(row, payloads) for row in rows]
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, func, text
 from sqlalchemy.types import TypeEngine
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration (a test compares it with Alembic's head). Compared as text: four digits, counting up."""
 
 VERSION_TABLE = "jackstay_version"
@@ -157,6 +157,14 @@ Index(
     step.c.finished_at,
     sqlite_where=text("kind IN ('crew', 'flow')"),
     postgresql_where=text("kind IN ('crew', 'flow')"),
+)
+SAVED = text("step.kind = 'input' AND step.name = 'state' AND step.request IS NOT NULL")
+"""Where flows that are persisted begin: the row's request is their state's id."""
+Index(
+    "step_state",
+    step.c.request,
+    sqlite_where=text("kind = 'input' AND name = 'state' AND request IS NOT NULL"),
+    postgresql_where=text("kind = 'input' AND name = 'state' AND request IS NOT NULL"),
 )
 # No index by `seq`: a run's steps are read together, by the beginning of the key, and sorted then.
 

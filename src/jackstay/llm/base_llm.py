@@ -54,11 +54,16 @@ class BaseLLM(ABC):
         return True
 
     def get_context_window_size(self) -> int:
+        """In tokens: a conversation with more is made to fit, or refused. Unless a subclass says it, it is unknown."""
         return 4096
 
     def to_config(self) -> ModelConfig:
         name = getattr(self, "model", None) or type(self).__name__
-        return ModelConfig(model=str(name), custom=self)
+        # CrewAI's default is none that anybody has meant.
+        says = type(self).get_context_window_size is not BaseLLM.get_context_window_size
+        return ModelConfig(
+            model=str(name), custom=self, context_window=self.get_context_window_size() if says else None
+        )
 
     def engine_call(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> Any:
         """What the engine calls: the subclass's `acall` if it wrote one, else `call`; with the arguments it takes."""

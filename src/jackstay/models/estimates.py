@@ -9,10 +9,8 @@ from dataclasses import replace
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import Answer, Question
+from jackstay.core.sizes import BYTES_PER_TOKEN, message_size, size_bytes
 from jackstay.core.usage import Usage
-
-BYTES_PER_TOKEN = 4
-"""The usual figure for English; only ever used where usage is flagged as estimated."""
 
 FRAME_TOKENS = 16
 """Room for the tokens that mark a message's or a tool call's beginning, end and role (3 to 8 in known templates)."""
@@ -21,19 +19,13 @@ TOOL_PREAMBLE_TOKENS = 1024
 """Upper bound of the text that providers put before tools (Anthropic documents 264 to 800 tokens)."""
 
 
-def size_bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
 def _question_bytes(question: Question) -> tuple[int, int]:
     """Bytes of the content, and how many frames stand around it."""
     size = frames = 0
     for message in question.conversation.messages:
-        size += size_bytes(message.content)
-        frames += 1
-        for call in message.tool_calls:
-            size += size_bytes(call.name) + size_bytes(call.arguments)
-            frames += 1
+        said, around = message_size(message)
+        size += said
+        frames += around
         if message.raw is not None:
             size += size_bytes(canonical_json(message.raw))
     for tool in question.tools:

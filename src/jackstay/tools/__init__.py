@@ -5,6 +5,7 @@ from jackstay.engine.tool_context import ToolCallContext, call_context
 from jackstay.errors import ToolExecutionFailedError, ToolFailure
 from jackstay.tools.base_tool import BaseTool, CrewStructuredTool, tool
 from jackstay.tools.files import DirectoryReadTool, FileReadTool
+from jackstay.tools.mcp.adapter import MCPServerAdapter
 from jackstay.tools.variables import EnvVar
 from jackstay.tools.web_search import WebSearchTool
 
@@ -17,6 +18,7 @@ __all__ = [
     "DirectoryReadTool",
     "EnvVar",
     "FileReadTool",
+    "MCPServerAdapter",
     "SerperDevTool",
     "ToolCallContext",
     "ToolExecutionFailedError",

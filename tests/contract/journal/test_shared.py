@@ -13,6 +13,7 @@ from jackstay.core.budget import Amount, Ceiling, DoesNotFit, Hold
 from jackstay.core.records import Lease, Wait, Write
 from jackstay.errors import LeaseLost
 from jackstay.journal import Journal, from_url, open_journal, upgrade
+from jackstay.journal.schema import SCHEMA_VERSION
 from tests.contract.journal.rows import (
     NOW,
     TIMEOUT_S,
@@ -273,4 +274,4 @@ def _as_version_0001(place: Place) -> None:
 
 def test_upgrade_says_from_which_version_to_which(sqlite_place: Place) -> None:
     _as_version_0001(sqlite_place)
-    assert upgrade(from_url(sqlite_place.url)) == ("0001", "0002")
+    assert upgrade(from_url(sqlite_place.url)) == ("0001", SCHEMA_VERSION)

@@ -39,14 +39,16 @@ async def sent_by(kind: type[AsyncOpenAI], stub: Stub, given: dict[str, Any]) ->
             assert [piece async for piece in answer]
         else:
             assert answer.choices
-    return stub.requests[-1].body
+    request = stub.requests[-1]
+    return request.body, request.headers
 
 
 @pytest.mark.parametrize("given", GIVEN)
 async def test_request_is_the_one_that_the_sdk_itself_would_send(given):
     with Stub() as stub:
-        theirs = await sent_by(AsyncOpenAI, stub, given)
-        ours = await sent_by(Client, stub, given)
+        theirs, their_headers = await sent_by(AsyncOpenAI, stub, given)
+        ours, our_headers = await sent_by(Client, stub, given)
 
     assert ours == theirs
     assert ours["messages"] == CONVERSATION
+    assert {**our_headers, "user-agent": ""} == {**their_headers, "user-agent": ""}

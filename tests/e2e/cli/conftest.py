@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from jackstay.cli.app import app
 from jackstay.testing import Stub
+from tests import warm_python
 
 PROGRAM = """
     from jackstay import Agent, Crew, Task
@@ -61,9 +62,7 @@ class Folder:
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """`jackstay ARGUMENTS` to its end."""
-        process = self.start(*arguments, environ=environ)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        return warm_python.run(["-m", "jackstay", *arguments], cwd=self.path, env=self.environ | environ)
 
     def start(
         self,

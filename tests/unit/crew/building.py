@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jackstay import Agent, Crew, Task
+from jackstay import Agent, BaseAgent, Crew, Task
 from jackstay.testing import ScriptedModel
 
 
@@ -14,7 +14,7 @@ def agent(model: Any, role: str = "Analyst", **more: Any) -> Agent:
     return Agent(**{**given, **more})
 
 
-def task(worker: Agent, description: str = "Do it", **more: Any) -> Task:
+def task(worker: BaseAgent, description: str = "Do it", **more: Any) -> Task:
     return Task(**{"description": description, "expected_output": "A brief", "agent": worker, **more})
 
 

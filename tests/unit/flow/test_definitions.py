@@ -173,3 +173,36 @@ def test_a_flow_of_a_typed_dict_has_a_dict_state() -> None:
             return self.state["count"]
 
     assert Typed().state["id"]
+
+
+class Loose(Flow):
+    @start()
+    def begin(self) -> None: ...
+
+    @router(begin)
+    def judge(self) -> Literal["good", "bad"]:
+        return "bad"
+
+    @listen("good")
+    def praise(self) -> None: ...
+
+
+def test_a_label_that_nothing_listens_to_is_a_warning_and_refused_by_a_strict_flow() -> None:
+    told = "flow Loose: nothing listens to 'bad', which judge may return"
+    with pytest.warns(UserWarning, match=told) as warned:
+        flow = Loose()
+
+    assert warned[0].filename == __file__
+    assert flow.kickoff() == "bad"
+    with pytest.raises(DefinitionError, match=told):
+        Loose(strict=True)
+
+
+def test_labels_that_are_all_heard_are_no_warning() -> None:
+    class Heard(Loose):
+        strict = True
+
+        @listen(or_("bad", "good"))
+        def end(self) -> None: ...
+
+    Heard()

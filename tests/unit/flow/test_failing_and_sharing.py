@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jackstay import Agent, Crew, Flow, Runtime, Task, listen, start
+from jackstay import Agent, Crew, Flow, Runtime, Task, and_, listen, start
 from jackstay.core.records import RunFilter
 from jackstay.testing import ScriptedModel
 
@@ -54,6 +54,20 @@ def test_an_exception_reaches_the_caller_as_raised_and_siblings_are_cancelled(ru
     (run,) = runtime.journal.runs(RunFilter())
     assert (run.status, run.reason) == ("failed", "error")
     assert [note for note in caught.value.__notes__ if f"jackstay resume {run.id[:13]}" in note]
+    assert "raised in method breaks (breaks#1) of flow Siblings" in caught.value.__notes__
+
+
+def test_an_exception_out_of_a_flow_in_a_flow_says_both_methods() -> None:
+    class Outer(Flow):
+        @start()
+        def around(self) -> Any:
+            return TwoSteps().kickoff()
+
+    with pytest.raises(AttributeError) as caught:
+        Outer().kickoff()
+
+    notes = [note.partition(" (")[0] for note in caught.value.__notes__ if note.startswith("raised in")]
+    assert notes == ["raised in method one", "raised in method around"]
 
 
 class TwoSteps(Flow):
@@ -143,6 +157,79 @@ def test_a_kickoff_that_ends_does_not_change_the_state_of_one_that_is_running() 
 
     assert asyncio.run(one_after_the_other()) == [0, 1]
     assert flow.state["n"] == 0  # it ended last
+
+
+class Wide(Flow):
+    """As many branches as are set on it, all of them inside at the same time."""
+
+    inside = 0
+    all_inside: asyncio.Event
+
+    @start()
+    async def begin(self) -> None:
+        self.all_inside = asyncio.Event()
+
+
+def branch(number: int, count: int) -> Any:
+    async def method(self: Any) -> int:
+        self.inside += 1
+        if self.inside == count:
+            self.all_inside.set()
+        await self.all_inside.wait()
+        return number
+
+    return listen("begin")(method)
+
+
+def test_a_thousand_asynchronous_branches_run_side_by_side() -> None:
+    count = 1000
+    made = type("Thousand", (Wide,), {f"branch{number}": branch(number, count) for number in range(count)})
+    flow = made()
+
+    assert flow.kickoff() in range(count)
+
+    assert flow.inside == count
+
+
+def test_sixty_four_synchronous_branches_run_side_by_side() -> None:
+    barrier = threading.Barrier(64)
+    named = {f"branch{number}": start()(lambda self: barrier.wait(60)) for number in range(64)}
+    many = type("Many", (Flow,), named)
+
+    assert many().kickoff() in range(64)
+
+
+class Joining(Flow):
+    """One call of each listener at most; the second start fails when it is told to."""
+
+    max_method_calls = 1
+
+    @start()
+    def one(self) -> None:
+        self.state["ran"] = [*self.state.get("ran", []), "one"]
+
+    @start()
+    def two(self) -> None:
+        if self.state["breaks"]:
+            raise Broken(part="two")
+
+    @listen(and_(one, two))
+    def both(self) -> None:
+        self.state["ran"].append("both")
+
+
+def test_a_flow_that_is_kicked_off_again_counts_and_joins_anew_and_keeps_its_state() -> None:
+    flow = Joining()
+    with pytest.raises(Broken):
+        flow.kickoff(inputs={"breaks": True})
+    kept = flow.flow_id
+    flow.state["ran"] = []  # whether `one` was there before it was stopped
+
+    flow.kickoff(inputs={"breaks": False})
+    flow.kickoff()
+
+    assert flow.state["ran"] == ["one", "both", "one", "both"]
+    assert flow.flow_id == kept
 
 
 # --- usage --------------------------------------------------------------------------------------------------------

@@ -95,7 +95,6 @@ def test_state_set_before_the_kickoff_is_its_input() -> None:
 def test_an_initial_state_instance_is_not_shared() -> None:
     class WithInstance(Typed):
         initial_state = State(count=10)
-        _state_type = None
 
     assert WithInstance().kickoff()[1] == WithInstance().kickoff()[1] == 11
     assert WithInstance.initial_state.count == 10

@@ -134,11 +134,6 @@ def test_a_method_that_is_forbidden_is_not_called() -> None:
     assert OneMethod.called == 0
 
 
-def test_points_that_nothing_comes_to_yet_say_so() -> None:
-    with pytest.warns(UserWarning, match="no effect"):
-        on(InterceptionPoint.INPUT)(lambda context: None)
-
-
 @pytest.mark.promise("around.interception")
 def test_dispatch_calls_the_hooks_of_a_point_for_a_context_of_ones_own() -> None:
     def doubled(context: Any) -> Any:

@@ -75,6 +75,14 @@ class LLMStreamChunkEvent(LLMEventBase):
     tool_call: ToolCall | None = None
     call_type: LLMCallType | None = None
     response_id: str | None = None
+    replayed: bool = False
+    """In a stream: it comes from the record, all at once."""
+
+
+class LLMStreamRestartEvent(LLMEventBase):
+    """Only in a stream: the answer is asked for anew; what came of this call before does not count."""
+
+    type: str = "llm_stream_restart"
 
 
 class LLMThinkingChunkEvent(LLMEventBase):

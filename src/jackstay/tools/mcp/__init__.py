@@ -1,5 +1,6 @@
 """Tools of MCP servers: `Agent(mcps=[…])`. The SDK is the extra `mcp`, loaded when a server is first needed."""
 
+from jackstay.tools.mcp.adapter import MCPServerAdapter
 from jackstay.tools.mcp.filters import (
     StaticToolFilter,
     ToolFilterContext,
@@ -9,6 +10,7 @@ from jackstay.tools.mcp.filters import (
 from jackstay.tools.mcp.servers import MCPServerHTTP, MCPServerSSE, MCPServerStdio
 
 __all__ = [
+    "MCPServerAdapter",
     "MCPServerHTTP",
     "MCPServerSSE",
     "MCPServerStdio",
