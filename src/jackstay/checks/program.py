@@ -29,7 +29,9 @@ class Program:
     def __init__(self, shown: str, text: str) -> None:
         self.shown, self.text = shown, text
         self.tree = ast.parse(text, shown)
-        self._around = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        self._lines = text.splitlines()
+        self._nodes = list(ast.walk(self.tree))
+        self._around = {child: node for node in self._nodes for child in ast.iter_child_nodes(node)}
 
     @cached_property
     def origins(self) -> Mapping[str, str]:
@@ -62,7 +64,7 @@ class Program:
         return house in _HOUSES and full.rpartition(".")[2] in names
 
     def walk(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
+        return (node for node in self._nodes if isinstance(node, kinds))
 
     def calls(self, *names: str) -> Iterator[ast.Call]:
         """Calls of our classes or functions, in the order of the text."""
@@ -138,8 +140,7 @@ class Program:
 
     def is_ignored(self, line: int, rule: str) -> bool:
         """By a comment `# jackstay: ignore[rule]` in that line."""
-        lines = self.text.splitlines()
-        found = _IGNORED.search(lines[line - 1]) if 0 < line <= len(lines) else None
+        found = _IGNORED.search(self._lines[line - 1]) if 0 < line <= len(self._lines) else None
         return found is not None and (found["rules"] is None or rule in re.split(r"[\s,]+", found["rules"].strip()))
 
 
@@ -174,7 +175,7 @@ class LastRun:
     """Models whose price is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Project:
     """All files that are looked at together, what `jackstay.toml` sets, the latest run."""
 
@@ -183,19 +184,28 @@ class Project:
     last_run: LastRun | None = None
 
     def reads(self, *attributes: str) -> bool:
-        """Whether any of these attributes, or texts naming one, is looked at anywhere."""
-        return any(
-            (isinstance(node, ast.Attribute) and node.attr in attributes) or text_of(node) in attributes
-            for program in self.programs
-            for node in program.walk(ast.Attribute, ast.Constant)
-        )
+        """Whether any of these attributes, or a text that names one, is looked at anywhere."""
+        return not self._read.isdisjoint(attributes)
 
     def gives(self, *keywords: str) -> bool:
         """Whether any call anywhere is given one of these arguments (and not None)."""
-        return any(
-            isinstance(node, ast.keyword)
-            and node.arg in keywords
-            and not (isinstance(node.value, ast.Constant) and node.value.value is None)
+        return not self._given.isdisjoint(keywords)
+
+    # Gathered once: each rule asks them of each file.
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        nodes = [node for program in self.programs for node in program.walk(ast.Attribute, ast.Constant)]
+        attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        return frozenset(attributes | {text for node in nodes if (text := text_of(node)) is not None})
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        return frozenset(
+            node.arg
             for program in self.programs
             for node in program.walk(ast.keyword)
+            if isinstance(node, ast.keyword)
+            and node.arg is not None
+            and not (isinstance(node.value, ast.Constant) and node.value.value is None)
         )
