@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -22,6 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 # The core lock is what a user's install brings, so the build backend has a lock of its own.
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 LOCKS = {"core": ("requirements-core.lock", "requirements-build.lock"), "dev": ("requirements.lock",)}
 # An environment made for `dev` serves `core` too: `make lock` resolves the others within the dev lock.
 SERVED_BY = {"core": ("core", "dev"), "dev": ("dev",)}
@@ -55,6 +57,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         ensure(arguments.profile, arguments.venv)
+        if arguments.profile == "dev":
+            ensure_chromium()
     except SetupError as error:
         return report(error)
     return 0
@@ -85,6 +89,18 @@ def ensure(profile: str, venv: Path = ROOT / ".venv") -> Path:
             "again as this user, remove the environment of another user, or name another place with make VENV=DIR."
         ) from error
     return python
+
+
+def ensure_chromium() -> None:
+    """For tests/browser, from the system's packages: no wheel has one. Where that cannot be done those tests say what is
+    missing, and everything else works."""
+    if any(map(shutil.which, CHROMIUM)) or shutil.which("apt-get") is None or os.geteuid() != 0:
+        return
+    print("Installing Chromium for the tests of pages.", flush=True)
+    install_it: list[Any] = ["apt-get", "install", "--yes", "--no-install-recommends", "-qq", "chromium"]
+    if not run(install_it, quiet=True):
+        run(["apt-get", "update", "-qq"], quiet=True)
+        run(install_it, quiet=True)
 
 
 def interpreter(venv: Path) -> Path:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jackstay.crew.llm_guardrail import HallucinationGuardrail as HallucinationGuardrail
     from jackstay.crew.llm_guardrail import LLMGuardrail as LLMGuardrail
     from jackstay.crew.planning import PlanningConfig as PlanningConfig
+    from jackstay.engine.answers import answer as answer
     from jackstay.engine.deciding import decide as decide
     from jackstay.engine.runtime import Runtime as Runtime
     from jackstay.engine.stopping import cancel as cancel
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from jackstay.flow import persist as persist
     from jackstay.flow import router as router
     from jackstay.flow import start as start
+    from jackstay.flow.human_feedback import human_feedback as human_feedback
     from jackstay.llm import LLM as LLM
     from jackstay.llm import BaseLLM as BaseLLM
     from jackstay.llm import estimate_cost as estimate_cost
@@ -64,7 +66,9 @@ _HOMES = {
     "jackstay.crew.planning": ("PlanningConfig",),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "persist", "router", "start"),
+    "jackstay.flow.human_feedback": ("human_feedback",),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),
+    "jackstay.engine.answers": ("answer",),
     "jackstay.engine.deciding": ("decide",),
     "jackstay.engine.runtime": ("Runtime",),
     "jackstay.engine.stopping": ("cancel",),

@@ -119,6 +119,24 @@ class DefinitionChanged(JackstayError, ValueError):
     code = "definition_changed"
 
 
+class AlreadyAnswered(JackstayError, ValueError):
+    """Somebody else has answered what the run waited for, or the time for an answer is over."""
+
+    code = "already_answered"
+
+
+class AlreadyResumed(AlreadyAnswered):
+    """Somebody else has answered this flow's question and goes on with it."""
+
+    code = "already_resumed"
+
+
+class NoPendingFeedback(NotFoundError, ValueError):
+    """No run of this flow waits for a person under this id."""
+
+    code = "no_pending_feedback"
+
+
 class MaxMethodCallsExceeded(JackstayError, RecursionError):
     """A flow method was called more often than `max_method_calls` allows."""
 
@@ -370,6 +388,25 @@ class RunWaiting(JackstayError, RuntimeError):
     def __init__(self, text: str, *, run_id: str = "", wait: str = "") -> None:
         super().__init__(text)
         self.run_id, self.wait = run_id, wait
+
+
+class HumanFeedbackPending(JackstayError):
+    """A flow has paused for a person: what its `kickoff` returns then, and what a provider raises to pause it.
+
+    `context` says what is asked and of what; `callback_info` is a provider's own.
+    """
+
+    code = "feedback_pending"
+
+    def __init__(
+        self, context: Any, callback_info: Mapping[str, Any] | None = None, message: str | None = None
+    ) -> None:
+        self.context, self.callback_info = context, dict(callback_info or {})
+        if message is None:  # read from the journal it has only its text
+            flow_id = getattr(context, "flow_id", None)
+            message = str(context) if flow_id is None else f"flow {flow_id} waits for an answer to: {context.message}"
+        self.message = message
+        super().__init__(self.message)
 
 
 class RunSignal(BaseException):

@@ -15,6 +15,8 @@ class Mutation:
 
 
 LOOP, TASK, TOOL = "engine/agent_loop.py", "engine/task.py", "engine/tool_call.py"
+FEEDBACK = "engine/feedback.py"
+FLOW, GRAPH = "flow/flow.py", "core/flow_graph.py"
 PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
 
 MUTATIONS = {
@@ -45,6 +47,7 @@ MUTATIONS = {
     ),
     "agent.planning": Mutation("engine/planning.py", "    if planning is None:\n", "    if True:\n"),
     "crew.planning": Mutation("engine/planning.py", "    if planner is None:\n", "    if True:\n"),
+    "agent.response_template": Mutation(PROMPTS, 'if mark in (agent.response_template or ""):', "if False:"),
     "agent.execute_task": Mutation("crew/base_agent.py", "own=self._own_execution(texts) if own else None", "own=None"),
     "agent.use_system_prompt": Mutation(PROMPTS, "if not agent.use_system_prompt:", "if False:"),
     "agent.system_template": Mutation(PROMPTS, "if agent.system_template:", "if False:"),
@@ -193,6 +196,36 @@ MUTATIONS = {
     ),
     "tool.names": Mutation("tools/naming.py", "name.strip().lower()", "name.strip()"),
     "tool.llm_guardrail": Mutation("crew/llm_guardrail.py", "    if result.valid:\n", "    if True:\n"),
+    # --- people ---
+    "task.human_input": Mutation("crew/task.py", "human_input=self.human_input,", "human_input=False,"),
+    "run.human_input.loop": Mutation("engine/reviewing.py", "answer = await ask_again(", "return await ask_again("),
+    "human.feedback.emit": Mutation(FEEDBACK, "found = _outcome_in(said, spec.emit) or", "found = None and"),
+    "human.feedback.fallbacks": Mutation(FEEDBACK, "        found = spec.emit[0]\n", "        found = spec.emit[-1]\n"),
+    "human.feedback.default_outcome": Mutation(
+        FEEDBACK, "return spec.default_outcome or spec.emit[0]", "return spec.emit[0]"
+    ),
+    "human.feedback.real_output": Mutation("engine/flow.py", "value.output if spec.emit else value", "value"),
+    "human.feedback.provider": Mutation(FEEDBACK, "spec.provider or flow_config.hitl_provider", "spec.provider"),
+    "human.feedback.pending": Mutation(
+        "engine/flow.py", "if isinstance(error, RunSuspended) and self.run.stop is None:", "if False:"
+    ),
+    "human.resume": Mutation("flow/pausing.py", "raise AlreadyResumed(str(error)) from error", "return"),
+    "human.ask": Mutation("engine/waiting.py", "    if row is not None:\n", "    if False:\n"),
+    "human.ask.timeout": Mutation(
+        "engine/asking.py",
+        "    return Answer(None)\n\n    async def _said",
+        "    return Answer('')\n\n    async def _said",
+    ),
+    "human.waits": Mutation("journal/waits.py", "        .where(wait.c.answered_at.is_(None))\n", ""),
+    "human.timeout": Mutation(
+        "journal/waits.py",
+        "in_time = or_(wait.c.deadline.is_(None), wait.c.deadline > clock)",
+        "in_time = wait.c.rev > 0",
+    ),
+    "human.task_waiting": Mutation(
+        "engine/people.py", "return console.is_there(scope", "return not console.is_there(scope"
+    ),
+    "around.event_names.people": Mutation("events/translate.py", '"wait_answered": of_waits.wait_answered,', ""),
     "around.event_bus": Mutation("events/bus.py", "            self._set({})\n", "            pass\n"),
     "around.event_order": Mutation("events/bus.py", 'failed(f"the handler {name}', 'str(f"the handler {name}'),
     "around.crew_base": Mutation(
@@ -209,4 +242,44 @@ MUTATIONS = {
     "llm.usage": Mutation(
         "engine/delegation.py", "own = scope.child(scope.path, agent=agent.role)", "own = scope.child(scope.path)"
     ),
+    # --- flows ---
+    "flow.name": Mutation(FLOW, "return self.name or type(self).__name__", "return type(self).__name__"),
+    "flow.tracing": Mutation(FLOW, '            "tracing",\n', ""),
+    "flow.max_method_calls": Mutation(GRAPH, "if count > limit and not", "if False and not"),
+    "flow.router": Mutation(
+        "flow/decorators.py", "labels = tuple(emit) if emit is not None else _labels_of(method)", "labels = None"
+    ),
+    "flow.method_outputs": Mutation(
+        "flow/running.py",
+        "sorted(runtime.journal.steps(outcome.run_id), key=lambda row: row.seq)",
+        "sorted(runtime.journal.steps(outcome.run_id), key=lambda row: -row.seq)",
+    ),
+    "flow.stream": Mutation("flow/streaming.py", "        event_bus.taps.append(self._emitted)\n", ""),
+    "flow.stream.close": Mutation(
+        "engine/streamed.py", "_call_soon(self._runtime.engine_loop.loop, work.cancel)", "pass"
+    ),
+    "flow.flow_definition": Mutation(
+        "flow/definition.py", "emit=list(mark.emits) if mark.emits is not None else None", "emit=None"
+    ),
+    "flow.build_flow_structure": Mutation(
+        "flow/definition.py", '"is_router_event": label is not None', '"is_router_event": False'
+    ),
+    "flow.plot": Mutation("flow/page.py", "data = json.dumps(methods,", "data = json.dumps({},"),
+    "flowing.starts": Mutation(
+        GRAPH, "starts = starts or [m.name for m in methods if m.start]", "starts = starts or []"
+    ),
+    "flowing.order": Mutation(GRAPH, "                    open_triggers.append(label)\n", ""),
+    "flowing.labels": Mutation(GRAPH, "        result = result.value\n", "        pass\n"),
+    "flowing.argument": Mutation(GRAPH, "triggers.append((label, outcome))", "triggers.append((label, result))"),
+    "flowing.and_fires": Mutation(GRAPH, "                seen.clear()\n", ""),
+    "flowing.or_fires": Mutation(GRAPH, "if once and method.name in self._fired:", "if False:"),
+    "flowing.or_armed_again": Mutation(GRAPH, "self._fired.discard(name)", "pass"),
+    "flowing.race": Mutation("engine/flow.py", "            other.cancel()\n", ""),
+    "flowing.race_all_fail": Mutation(GRAPH, "if node.race is None or len(node.race) == 1:", "if node.race is None:"),
+    "flowing.inherits": Mutation(FLOW, "del marks[name]  #", "pass  #"),
+    "flowing.definition_errors": Mutation(GRAPH, "if method.name in listens_to:", "if False:"),
+    "flowing.failure": Mutation("engine/flow.py", "        for task in self.live:\n            task.cancel()\n", ""),
+    "flowing.hooks": Mutation("engine/step_hooks.py", "    if at.is_wanted:\n", "    if False:\n"),
+    "flowing.retry": Mutation("engine/flow.py", "retried(scope, method.retry,", "retried(scope, None,"),
+    "flowing.state.bad_inputs": Mutation("flow/state.py", "Invalid inputs for structured state", "Wrong"),
 }

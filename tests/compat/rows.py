@@ -48,8 +48,11 @@ def all_rows() -> Iterator[Row]:
     yield from TASK
     yield from CREW
     yield from RUN
+    yield from FLOW
+    yield from FLOWING
     yield from TOOLS
     yield from MODELS
+    yield from HUMAN
     yield from AROUND
     yield from COMMANDS
 
@@ -70,7 +73,7 @@ max_rpm | P0 | better | requests per minute, shared by copies and by other proce
 max_retry_limit | P0 | better | 2; counts per task, not per lifetime, and not on top of the retries of calls over the wire
 max_execution_time | P0 | better | seconds per task; the work stops then, also under a synchronous kickoff
 allow_delegation | P0 | same | off; on: two tools over the crew's other agents
-step_callback | P0 | better | called with each turn's tool calls, and never with a final answer, which CrewAI does in some cases
+step_callback | P0 | better | called with each turn's tool calls, and with every answer as an object with `output`, which CrewAI does in some cases
 respect_context_window | P0 | better | counted before it is sent: long texts are shown shortened, with a tool that reads on; what is too long all the same is summed up; off: an error, and nothing is sent
 mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
@@ -82,7 +85,7 @@ tool_failure_policy | P1 | same | what follows from a tool's stated failure: `ig
 use_system_prompt | P1 | same | off: the system text stands in the user message
 system_template | P1 | same | a template around the system text
 prompt_template | P1 | same | a template around the prompt
-response_template | P1 | warned | a template around the answer
+response_template | P1 | same | what stands behind `{{ .Response }}` in it is a word at which the model stops
 inject_date | P1 | better | the date is in the prompt; recorded, so that a resume on another day asks the same
 date_format | P1 | same | how that date is written
 guardrail | P1 | same | of `Agent.kickoff`: a function, or words for a model to judge by
@@ -127,7 +130,7 @@ callback | P0 | same | called with the `TaskOutput`; coroutines are awaited
 guardrail | P0 | better | may send the answer back; sees the parsed object at once, and the conversation goes on
 guardrails | P0 | same | several in order, each with its own retries; they stand in for `guardrail`
 guardrail_max_retries | P0 | same | 3 retries after the first failure
-human_input | P0 | warned | a person is asked about the answer until there is nothing to say
+human_input | P0 | better | a person sees each answer until there is nothing to say; where nobody is there, the run waits
 output | P0 | same | the last run's `TaskOutput`
 conditional | P0 | same | `ConditionalTask`: skipped, with an empty output, where its condition does not hold
 task_output | P0 | same | `TaskOutput`: `raw`, `pydantic`, `json_dict`, `agent`, `name`, `summary`, `output_format`, `json`, `to_dict()`, `str()`
@@ -244,10 +247,102 @@ tool_errors | P0 | same | what a tool raises is told to the model and listed in 
 tool_cache | P0 | better | tool and arguments, within the run, for as long as the tool says; failures never
 stream.chunks | P0 | same | chunks of text and of tool calls with task and agent
 stream.result | P0 | same | `.result` before the end is a `RuntimeError`; `get_full_text()`, `.chunks`, `.results`
-human_input.loop | P0 | absent | asked until the answer is empty
+human_input.loop | P0 | same | asked until the answer is empty
 usage.own | P0 | better | a result's usage is its run's: shared, copied, streamed, retried or resumed models are counted once
 concurrent_kickoffs | P0 | better | one object runs any number of times at once
 for_each.isolation | P0 | better | a failed item has `ok=False`, `error` and `raw=""`; `on_error="raise"` as in CrewAI
+""",
+)
+
+FLOW = table(
+    "Flow",
+    "flow",
+    """
+initial_state | P0 | same | a class, an instance, a dict, `dict`; `Flow[State]`; an instance is not shared between flows
+name | P0 | same | stands for the class's name in runs, events and definitions
+max_method_calls | P0 | same | 100 calls of one listener or router; starts are not counted; then a `RecursionError`
+persistence | P0 | same | a backend of one object, before those of decorators
+checkpoint | P0 | better | accepted; the journal has every method in any case
+input_provider | P0 | absent | for `ask()`
+human_feedback_history | P0 | absent | every `HumanFeedbackResult`
+last_human_feedback | P0 | absent | the latest one
+stream | P1 | better | a kickoff is a `StreamSession` of `StreamFrame`s, an awaited one an `AsyncStreamSession`; models stream without being told
+tracing | P1 | better | says nothing: nothing is sent anywhere, and every run can be looked at
+suppress_flow_events | P1 | better | says nothing: nothing is printed
+memory | P1 | absent | memory
+start | P0 | same | `@start()`, `@start(condition)`: a method, its name, a label, `or_`, `and_`
+listen | P0 | same | the same conditions; what completed is the argument of a method that takes one
+router | P0 | same | alone or on top of `@start()`; labels by `emit=`, a `Literal` or an Enum
+or_ | P0 | same | any of them; they nest
+and_ | P0 | same | all of them, in any order; they nest
+persist | P0 | better | on a class or a method: the state by its id, after each method; an unfinished run goes on where it was
+human_feedback | P0 | absent | a person's answer after a method
+kickoff | P0 | better | one object may be kicked off many times at once
+akickoff | P0 | same | the same, awaited; `kickoff_async` as well
+resume | P0 | absent | of a flow that waits for feedback, in another process: also `from_pending`, `pending_feedback`
+ask | P0 | absent | a question to a person inside a method
+state | P0 | same | in a run that run's, outside the last finished one's; `flow_id`
+method_outputs | P0 | same | what the methods returned, in the order in which they completed
+usage_metrics | P0 | better | tokens of the whole run, crews and calls inside included; `cost_usd` beside it
+from_checkpoint | P0 | better | a copy that begins at any method of any run; a kickoff's argument as well
+fork | P0 | better | a copy whose kickoffs are new runs from there
+set_flow_persistence_factory | P0 | same | the backend where nothing else is said
+FlowPersistence | P0 | same | a backend of one's own: `init_db`, `save_state`, `load_state`
+SQLiteFlowPersistence | P0 | same | a file with CrewAI's tables; without a path the journal
+stream_events | P1 | better | one kickoff with frames of channels `llm`, `flow`, `tools`, `lifecycle`, `custom`; `interleave`; `.result`
+astream | P1 | better | the same for `async for`
+stream.close | P1 | better | closing the session stops the run and its spending
+plot | P1 | better | one HTML file that needs no network; SVG and Mermaid as well
+flow_definition | P1 | same | a typed definition, `schema: crewai.flow/v1`, that can be written as JSON
+build_flow_structure | P1 | same | nodes and edges
+visualize_flow_structure | P1 | absent | `plot` draws
+from_declaration | P1 | absent | flows in YAML or JSON
+remember | P1 | absent | memory: also `recall`, `extract_memories`
+flow_config | P1 | absent | providers for the whole process
+input_files | P1 | absent | files as inputs
+""",
+)
+
+FLOWING = table(
+    "What happens in a flow",
+    "flowing",
+    """
+starts | P0 | same | unconditional starts run side by side; without one, all starts are entry points
+inherits | P0 | better | a subclass has its parents' methods; overridden without a decorator one is none of the flow's
+sync_methods | P0 | better | `def` methods run side by side in 64 threads
+order | P0 | same | routers first, one at a time, then the routers of their labels, then the listeners of each trigger in turn
+labels | P0 | same | an Enum's value, else the text of what was returned; `None` is no label
+argument | P0 | same | a listener gets the trigger's result, a label's what the router returned, a chained router the original
+and_fires | P0 | same | once all are there, with the last result; then again in a cycle
+or_fires | P0 | same | once, with the first
+or_armed_again | P0 | same | by a cycle, or by a label that it names
+race | P0 | better | listeners that only one `or_` waits for race; the losers are cancelled
+race_all_fail | P0 | better | when all racers fail the flow fails
+definition_errors | P0 | better | a listener on itself or on nothing, a flow without a start: refused when the flow is made, by name
+failure | P0 | better | a method's exception is raised as it was, after the methods beside it were cancelled and awaited
+result | P0 | same | what the method that completed last returned
+again | P0 | same | kicked off again, an object keeps its state and its id
+hooks | P0 | same | before and after each method, around the kickoff; `HookAborted` forbids
+resume | P0 | better | a run that failed or was killed goes on with the method that did not finish; siblings, joins and state are as they were
+steps | P0 | better | `self.step`, `self.astep`: work that is not done twice
+retry | P1 | better | `@listen(x, retry=Retry(…))`: a method is called again with the state that it found
+state.untyped | P0 | same | a dict with an `id`
+state.typed | P0 | same | a model; `id` is added where it has none
+state.inputs | P0 | same | inputs are set or validated; unknown ones are ignored by a model
+state.bad_inputs | P0 | same | `ValueError: Invalid inputs for structured state`, before anything runs
+state.trigger_payload | P1 | absent | `crewai_trigger_payload` for start methods
+persist.before_listeners | P0 | same | the state is saved before a listener starts
+persist.methods | P0 | same | on methods: after those alone
+persist.by_id | P0 | same | `inputs={"id": …}`: the saved state, then the other inputs; an unknown id is kept
+persist.goes_on | P0 | better | an unfinished run of that state goes on with the method that failed
+persist.restore | P0 | better | `restore_from_state_id`: a copy under an id of its own; not both with `from_checkpoint`
+persist.nearest | P0 | same | the object's backend, the method's, the class's, the factory's, the journal
+persist.fails | P0 | same | a save that fails fails its method: `RuntimeError: State persistence failed`
+feedback.provider | P0 | absent | the decorator's, the process's, the console
+feedback.labels | P0 | absent | the answer becomes one of the labels
+feedback.refused | P0 | absent | labels without a model, a default outside the labels: refused where it stands
+feedback.pending | P0 | absent | a flow that waits in another process: `HumanFeedbackPending`
+feedback.joins | P0 | absent | siblings and half-filled joins are as they were after the wait
 """,
 )
 
@@ -290,6 +385,34 @@ litellm | P1 | absent | models that only LiteLLM knows
 """,
 )
 
+HUMAN = table(
+    "People",
+    "human",
+    """
+feedback.result | P0 | same | `@human_feedback`: listeners are given a `HumanFeedbackResult`; `last_human_feedback`, `human_feedback_history`
+feedback.emit | P0 | better | a model finds the label that the words come to: recorded, counted, asked once; a label said outright costs no call
+feedback.fallbacks | P0 | same | a structured answer, a plain one, the label in it, the first label; a model that cannot be asked is an error
+feedback.default_outcome | P0 | same | nothing said: `default_outcome`, else the first label
+feedback.real_output | P0 | same | with `emit` the flow's result is what the method returned
+feedback.label_listener | P0 | better | a label's listener is given the feedback only of its own router
+feedback.validation | P0 | same | what does not fit together is a `ValueError` at the decoration
+feedback.provider | P0 | same | the decorator's, `flow_config.hitl_provider`, the console
+feedback.console | P0 | same | `ConsoleProvider`: the output, the message, a line that is read
+feedback.pending | P0 | better | `HumanFeedbackPending` is returned; state, completed methods and half-filled joins are kept; what is beside the question goes on
+feedback.replay | P0 | better | a replay has the person's answer from the record
+from_pending | P0 | better | by the flow's id, in any process; `persistence=` is not needed
+resume | P0 | better | `resume`, `resume_async`; of two that answer one wins, the other gets `AlreadyResumed`
+ask | P0 | better | `Flow.ask`: a text through `input_provider`, recorded: a resumed run does not ask again
+ask.pending | P0 | better | without anybody there the run waits, and goes on in another process
+ask.none | P0 | same | a provider that fails is None
+ask.timeout | P0 | same | None after `timeout` seconds
+ask.provider | P0 | same | the flow's, `flow_config.input_provider`, the console; `InputResponse`
+task_waiting | P0 | better | `human_input` without a console: `RunWaiting`, answered from any process
+waits | P0 | better | a wait outlives its process; racing answers: one counts, the others get `AlreadyAnswered`
+timeout | P1 | better | `timeout_s`: after it the default outcome counts
+""",
+)
+
 AROUND = table(
     "Around it",
     "around",
@@ -299,6 +422,7 @@ event_order | P0 | better | handlers hear their own run's events in order; one t
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
 event_names.flows | P0 | same | flows and their methods: created, started, finished, failed
+event_names.people | P0 | same | human feedback and flow input: requested, received; flows and methods: paused
 crew_base | P0 | same | `@CrewBase` with `@agent`, `@task`, `@crew` and the other decorators
 crew_base.yaml | P0 | better | `agents.yaml`, `tasks.yaml`, names in them resolved to methods; a mistake is said with file, line and key before anything is asked
 llm_hooks | P1 | same | `@before_llm_call`, `@after_llm_call`: change, forbid, replace

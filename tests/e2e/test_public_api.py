@@ -290,11 +290,11 @@ class Calls(Flow):
     broken = True
 
     @start()
-    async def ask(self) -> list[str]:
+    async def inquire(self) -> list[str]:
         llm = LLM("gpt-4o-mini")
         return list(await asyncio.gather(*(llm.acall(f"question {n}") for n in range(3))))
 
-    @listen(ask)
+    @listen(inquire)
     def again(self, answers: list[str]) -> list[str]:
         answers.append(LLM("gpt-4o-mini").call("last"))
         if self.broken:

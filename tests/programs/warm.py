@@ -43,6 +43,7 @@ PRELOADED = (
     "tests.programs.limited_crews",
     "tests.programs.mixed_runs",
     "tests.programs.paying_crew",
+    "tests.programs.reviewed_flow",
     "tests.programs.random_flow",
 )
 

@@ -293,6 +293,37 @@ def resume(
         raise typer.Exit(go_on(run, budget=budget, decide=decide, strict=strict, log_file=log_file))
 
 
+@app.command(rich_help_panel=FIRST)
+def waits(as_json: Json = False, debug: Debug = False) -> None:
+    """List what runs wait for a person for."""
+    with reporting(debug=debug):
+        from jackstay.cli.waits import waits as list_waits  # on demand: see above
+
+        raise typer.Exit(list_waits(as_json=as_json))
+
+
+@app.command(rich_help_panel=FIRST)
+def answer(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="As for show; RUN#2: the second wait of the run, as waits lists it.")
+    ],
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="[TEXT]", help='What you have to say; "" for nothing. Left out: shows what is asked.'),
+    ] = None,
+    outcome: Annotated[
+        str | None, typer.Option("--outcome", "-o", metavar="LABEL", help="One of the outcomes, instead of a text.")
+    ] = None,
+    go_on: Annotated[bool, typer.Option("--resume", help="Go on with the run at once.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Answer what a run waits for."""
+    with reporting(debug=debug):
+        from jackstay.cli.answering import answer as note_answer  # on demand: see above
+
+        raise typer.Exit(note_answer(run, text, outcome=outcome, go_on=go_on))
+
+
 @app.command(name="log-tasks-outputs", rich_help_panel=FIRST)
 def log_tasks_outputs(
     run: Annotated[

@@ -30,6 +30,9 @@ PAGE = 50
 _RECORDED = {"interrupted": ("running", "failed", "cancelled")}
 """The recorded statuses that a state is derived from, where it is not one."""
 
+WAIT_SHOWN = 60
+"""Characters of what a run waits for; 'show' and 'waits' say all of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -41,6 +44,8 @@ class Listed:
     tokens: int
     cost_usd: Decimal | None
     lost: int
+    waits_for: str = ""
+    """What a run is asked that waits for a person."""
 
     def to_json(self) -> dict[str, Any]:
         row = self.row
@@ -59,6 +64,7 @@ class Listed:
             "lost_calls": self.lost,
             "run_key": row.run_key,
             "model_override": row.model_override,
+            "waits_for": self.waits_for or None,
         }
 
 
@@ -149,7 +155,13 @@ def listed_run(journal: Journal, row: RunRow) -> Listed:
         recorded.usage.total_tokens,
         recorded.cost_usd,
         sum(bill.lost.requests for bill in bills),
+        _waits_for(journal, row),
     )
+
+
+def _waits_for(journal: Journal, row: RunRow) -> str:
+    waits = journal.waits(row.id) if row.status == "waiting" else []
+    return "; ".join(" ".join((wait.prompt or "").split()) for wait in waits if wait.answered_at is None)
 
 
 def _items(journal: Journal, row: RunRow) -> list[RunRow]:
@@ -168,13 +180,19 @@ def _table(listed: Sequence[Listed]) -> Table:
         table.add_row(
             shortest(run.row.id, ids),
             Text(run.state, style=STYLES[run.state]),
-            Text(f"{run.row.kind} {run.row.name}" + (f" [{run.row.run_key}]" if run.row.run_key else "")),
+            _what(run),
             when(run.row.created_at),
             UNKNOWN if run.duration_s is None else seconds(run.duration_s),
             tokens(run.tokens),
             cost(run.cost_usd),
         )
     return table
+
+
+def _what(run: Listed) -> Text:
+    key = f" [{run.row.run_key}]" if run.row.run_key else ""
+    waits = run.waits_for if len(run.waits_for) <= WAIT_SHOWN else f"{run.waits_for[: WAIT_SHOWN - 1]}…"
+    return Text.assemble(f"{run.row.kind} {run.row.name}{key}", (f" · {waits}" if waits else "", "yellow"))
 
 
 def when(moment: datetime) -> str:

@@ -146,6 +146,10 @@ def _exit_code_of(error: SystemExit) -> int:
 
 
 def _print_message(error: BaseException) -> None:
+    if isinstance(error, RunSuspended | RunWaiting):
+        # No error: the next step is a person's, and the text says which.
+        say(str(error) if isinstance(error, RunWaiting) else f"the run is waiting: {error}", "yellow")
+        return
     say(f"error: {error}", "red")
     place = _place_in_program(error)
     if place:

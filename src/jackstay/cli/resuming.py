@@ -23,6 +23,9 @@ from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.intents import Decided
 from jackstay.core.records import RunFilter, RunRow
+from jackstay.core.waits import PERSONAL, how_to_answer
+from jackstay.engine.answers import open_waits
+from jackstay.engine.console import is_there
 from jackstay.engine.deciding import answer, open_decision
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.script import started_again
@@ -60,6 +63,7 @@ def resume(
         if raised is not None:
             runtime.journal.allow(row.id, raised, by="the command line").result(30)
         _decide(runtime, row, decided)
+        _refuse_unanswered(runtime, row)
         _announce(runtime, row, target)
         read_dotenv(target.search[:1])
         choose_model(None, row.model_override)
@@ -95,6 +99,19 @@ def _decide(runtime: Runtime, row: RunRow, decided: Decided | None) -> None:
     wait = open_decision(runtime.journal, row.id)
     if wait is not None:
         raise RunWaiting(f"run {row.id[:SHORT]} is waiting: {wait.prompt}", run_id=row.id, wait=wait.prompt or "")
+
+
+def _refuse_unanswered(runtime: Runtime, row: RunRow) -> None:
+    """A run that waits for a person's words is not started in vain either, unless the person sits here. Raises
+    `RunWaiting`."""
+    if row.status != "waiting" or is_there(runtime.settings.console):
+        return
+    waits = [wait for wait in open_waits(runtime.journal, row.id) if wait.kind in PERSONAL]
+    used = {step.path for step in runtime.journal.steps(row.id)}
+    others = [wait for wait in runtime.journal.waits(row.id) if wait.answered_at is not None and wait.path not in used]
+    if waits and not others:
+        asked = how_to_answer(waits[0])
+        raise RunWaiting(f"run {row.id[:SHORT]} is waiting: {asked}", run_id=row.id, wait=asked)
 
 
 def program_of(row: RunRow, instead: str) -> Target:
@@ -155,7 +172,7 @@ def resume_all(
     wanted: str | None, *, budget: str | None, decide: str | None = None, strict: bool, log_file: Path | None = None
 ) -> int:
     """Goes on with every run that was interrupted or has failed, one after the other, oldest first, each in a process of
-    its own. The exit code is the worst of theirs."""
+    its own; so with those whose person has answered. The exit code is the worst of theirs."""
     if wanted is not None or budget is not None or decide is not None:
         raise UsageError("--all goes on with every unfinished run; leave RUN, --budget and --decide out")
     read_dotenv()
@@ -170,12 +187,14 @@ def resume_all(
 
 def unfinished(journal: Journal) -> list[RunRow]:
     """What `--all` goes on with, oldest first. Of the runs of one program under plain `python` only the first: started
-    again, it goes on with the others. Not what was cancelled, waits for a person, or has a replay that succeeded."""
-    rows = top_runs(journal, RunFilter(status=("running", "failed", "cancelled"), limit=_ALL))
+    again, it goes on with the others. Not what was cancelled, waits for a person who has not answered, or has a replay that
+    succeeded."""
+    rows = top_runs(journal, RunFilter(status=("running", "waiting", "failed", "cancelled"), limit=_ALL))
     found: dict[str, RunRow] = {}
     for row in reversed(rows):
         state = state_of(row, journal.lease(row.id) if row.status == "running" else None)
-        if state not in ("failed", "interrupted") or _is_replaced(journal, row):
+        answered = state == "waiting" and not open_waits(journal, row.id)
+        if not (answered or state in ("failed", "interrupted")) or _is_replaced(journal, row):
             continue
         found.setdefault(row.id if row.kind == "script" else row.session_id or row.id, row)
     return list(found.values())

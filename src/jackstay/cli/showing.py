@@ -28,6 +28,7 @@ from jackstay.cli.talk import print_talk, talk_of
 from jackstay.cli.terminal import print_table, stdout
 from jackstay.cli.timeline import print_timeline
 from jackstay.cli.tree import Node, changed_paths, flat
+from jackstay.cli.waits import wait_to_json
 from jackstay.cli.why import evidence_of
 from jackstay.core.records import Reservation, RunFilter, RunRow, StepRow
 from jackstay.core.usage import from_pico
@@ -161,6 +162,7 @@ def _to_json(shown: Shown) -> dict[str, Any]:
         "lost_calls": [_lost(one) for node in nodes for one in node.lost if one.state == "lost"],
         "changed": changed_paths(nodes),
         "children": [child.to_json() for child in shown.children],
+        "waits": [wait_to_json(wait) for wait in shown.waits],
     }
 
 

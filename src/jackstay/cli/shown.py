@@ -12,6 +12,8 @@ from jackstay.cli.listing import Listed, listed_run, when
 from jackstay.cli.tree import Node, changed_paths, flat, tree_of
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow, Wait
+from jackstay.core.waits import how_to_answer
+from jackstay.engine.answers import open_waits
 from jackstay.journal import BillOfRun, Journal
 from jackstay.observe.figures import cost, plural, seconds, tokens
 from jackstay.observe.runs import STYLES
@@ -36,7 +38,7 @@ class Shown:
 def read_shown(journal: Journal, row: RunRow) -> Shown:
     root = tree_of(journal.steps(row.id, latest_only=False), journal.reservations(row.id))
     children = tuple(listed_run(journal, child) for child in journal.children(row.id))
-    waits = tuple(wait for wait in journal.waits(row.id) if wait.answered_at is None)
+    waits = tuple(open_waits(journal, row.id))
     return Shown(listed_run(journal, row), root, journal.bill(row.id), children, waits)
 
 
@@ -90,6 +92,8 @@ def foot(shown: Shown) -> Iterator[Text]:
     ):  # that it was cancelled is not an error of the program's
         yield Text(f"error: {said_in(row.error)}", style="red")
     for wait in shown.waits:
-        yield Text(f"waiting: {wait.prompt}", style="yellow")
+        yield Text(f"waiting: {how_to_answer(wait)}", style="yellow")
+    if shown.run.state == "waiting" and not shown.waits:
+        yield Text(f"the answer is there; go on with it: jackstay resume {row.id[:SHORT]}")
     if shown.run.state in ("failed", "interrupted", "cancelled"):
         yield Text(f"go on with it: jackstay resume {row.id[:SHORT]}")

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jackstay.core.flow_state import fold
-from jackstay.core.paths import parent_of
+from jackstay.core.flow_state import fold, scope_of
 from jackstay.core.preview import Figures, Key, figures_of, figures_of_call, key_of, total
 from jackstay.core.records import StepRow
 from jackstay.core.replay import Record, Unit, plan, units_of, until
@@ -59,7 +58,7 @@ def _states(record: Record) -> dict[str, dict[str, Any]]:
             continue
         names[kickoff.name] += 1
         number = names[kickoff.name]
-        state = fold(row for row in record.steps if parent_of(row.path) == kickoff.path)
+        state = fold(row for row in record.steps if scope_of(row) == kickoff.path)
         found[kickoff.name if number == 1 else f"{kickoff.name} {number}"] = state
     return found
 

@@ -41,11 +41,15 @@ EventName = Literal[
     "limit_wait",
     "budget_wait",
     "budget_exceeded",
+    "wait_asked",
+    "wait_answered",
     "reused",
     "warning",
 ]
 
-ListenersEvent = Literal["kickoff_started", "kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"]
+ListenersEvent = Literal[
+    "kickoff_started", "kickoff_finished", "kickoff_failed", "method_paused", "model_piece", "tool_failure"
+]
 """What only listeners of the process are told: see `engine/telling.py`."""
 
 

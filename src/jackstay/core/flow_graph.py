@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackstay.core.feedback import FeedbackSpec, HumanFeedbackResult
 from jackstay.core.retry import Retry
 from jackstay.errors import MaxMethodCallsExceeded
 
@@ -60,6 +61,8 @@ class MethodSpec:
     takes_argument: bool = False
     retry: Retry | None = None
     """How often, and when, it is called again when it has failed."""
+    feedback: FeedbackSpec | None = None
+    """A person is asked about what it has returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,9 @@ class Call:
 
 
 def label_of(result: Any) -> str | None:
-    """The label that a router's return value stands for; None: no label."""
+    """The label that a router's return value, or a person's word on it, stands for; None: no label."""
+    if isinstance(result, HumanFeedbackResult):
+        return result.outcome
     if isinstance(result, enum.Enum):
         result = result.value
     return None if result is None else str(result)
@@ -92,6 +97,10 @@ def problems(graph: FlowGraph) -> list[str]:
     dynamic = any(method.router and method.emits is None for method in graph.methods.values())
     known = set(graph.methods) | {label for m in graph.methods.values() for label in m.emits or ()}
     for method in graph.methods.values():
+        if method.feedback is not None and not method.start and method.condition is None:
+            found.append(
+                f"{method.name} has @human_feedback, but neither @start() nor @listen(…), so that it never runs"
+            )
         listens_to = list(names_in(method.condition)) if method.condition else []
         if method.name in listens_to:
             found.append(f"{method.name} listens to itself, which would never end")

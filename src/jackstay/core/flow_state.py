@@ -20,7 +20,7 @@ LARGE = 1024
 _LONGEST_BYTES = 256
 """An id that is longer is told by its hash: databases limit what an index may hold."""
 _UNKNOWN: Any = object()
-TELLS: frozenset[str] = frozenset({"method"})
+TELLS: frozenset[str] = frozenset({"method", "returned"})
 """Kinds of rows that say what has changed."""
 
 
@@ -137,6 +137,15 @@ class StateRecord:
 def joined(texts: Mapping[str, str]) -> str:
     """A JSON object of values that are JSON text already, so that large ones are not encoded twice."""
     return "{" + ",".join(f"{canonical_json(name)}:{text}" for name, text in texts.items()) + "}"
+
+
+def scope_of(row: StepRow) -> str | None:
+    """The scope of the flow of whose state the row tells; None: of none. What a method with feedback did to it stands in
+    the row of what it returned, below the method's."""
+    above = row.path.rpartition("/")[0]
+    if row.kind == "returned":
+        return above.rpartition("/")[0]
+    return above if row.kind == "method" or (row.kind == "input" and row.name == "state") else None
 
 
 def fold(rows: Iterable[StepRow]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _AGENT_MANNER = {
     "max_iter": "max_iter",
     "templates": "the templates",
     "date": "the date in the prompt",
+    "response_template": "the template of the answer",
     "planning": "how it plans",
     "executes": "the class that does its tasks",
 }

@@ -17,7 +17,9 @@ RunStatus = Literal["queued", "running", "waiting", "succeeded", "failed", "canc
 FailReason = Literal[
     "error", "max_iterations", "no_progress", "deadline", "budget", "guardrail", "storage", "interrupted"
 ]
-StepKind = Literal["llm", "tool", "task", "method", "crew", "flow", "agent", "guardrail", "step", "wait", "input"]
+StepKind = Literal[
+    "llm", "tool", "task", "method", "crew", "flow", "agent", "guardrail", "step", "wait", "input", "returned"
+]
 StepStatus = Literal["succeeded", "failed", "cancelled", "opaque"]
 ReservationState = Literal["open", "settled", "lost"]
 
@@ -186,7 +188,7 @@ class Wait:
     path: str
     rev: int
     kind: str
-    """What is waited for: `budget`, `needs_decision`."""
+    """What is waited for: `budget`, `needs_decision`, or a person's words (`core.waits.PERSONAL`)."""
     prompt: str | None
     payload: str | None
     project_id: str | None

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json
-from jackstay.core.flow_state import StateRecord
+from jackstay.core.feedback import HumanFeedbackResult
+from jackstay.core.flow_state import TELLS, StateRecord, scope_of
 from jackstay.core.outlines import Completion, TaskOutline, dependents, follows, tasks_of
 from jackstay.core.paths import parent_of
 from jackstay.core.records import RunRow, StepRow
+from jackstay.core.values import class_name
 
 KICKOFF = "@kickoff#1"
 """The row, inside a nested kickoff's scope, that says what was kicked off."""
@@ -203,16 +205,16 @@ def plan(
 
 def _unfit(steps: Iterable[StepRow], copied: Iterable[StepRow]) -> str | None:
     """The first method that tells a change of a state which, without the rows that are dropped, nobody has made."""
-    if not any(row.kind == "method" and '"edits":' in (row.result or "") for row in copied):
+    if not any(row.kind in TELLS and '"edits":' in (row.result or "") for row in copied):
         return None
     states = {parent_of(row.path): row for row in steps if row.kind == "input" and row.name == "state"}
     known = {path: StateRecord(json.loads(row.result or "{}")) for path, row in states.items()}
     for row in copied:
-        if row.kind == "method" and row.status == "succeeded":
+        if row.kind in TELLS and row.status == "succeeded":
             try:
-                known.setdefault(parent_of(row.path), StateRecord({})).take(json.loads(row.result or "{}"))
+                known.setdefault(scope_of(row) or "", StateRecord({})).take(json.loads(row.result or "{}"))
             except ValueError:
-                return row.path
+                return row.path if row.kind == "method" else parent_of(row.path)
     return None
 
 
@@ -338,7 +340,11 @@ def _call(path: str) -> tuple[str, int]:
 def _value(row: StepRow) -> Any:
     """What the method returned, as far as a label can be made of it."""
     value = json.loads(row.result or "{}").get("value")
-    return value["v"] if isinstance(value, dict) and value.get("$") == "enum" else value
+    if isinstance(value, dict) and value.get("$") == "enum":
+        return value["v"]
+    if isinstance(value, dict) and value.get("class") == class_name(HumanFeedbackResult):
+        return value["v"]["outcome"]
+    return value
 
 
 def _below(scope: str, part: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from jackstay.core.feedback import FlowTalk
 from jackstay.core.flow_graph import FlowGraph
 from jackstay.core.limits import Limit
 from jackstay.core.messages import NO_SAMPLING, OutputSchema, Sampling, ToolSpec
@@ -198,6 +199,7 @@ class AgentSpec:
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
+    response_template: str | None = None
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
@@ -307,6 +309,8 @@ class TaskSpec:
     """Adds an entry to the user's log of tasks; may block, and may raise `OSError` or `ValueError`."""
     condition: Callable[..., Any] | None = None
     """Called with the output of the task before this one, as `present` makes it; False: the task is skipped."""
+    human_input: bool = False
+    """A person looks at each answer, and says what is to be different."""
     plan: str = ""
     """What the crew's planner says of how to do it."""
     origin: Any = None
@@ -394,3 +398,4 @@ class FlowSpec:
     """The id of the saved state with which it begins, if there is one."""
     replayed: tuple[str, str] | None = None
     """Run and scope that it replays: with other inputs it begins with the state that was there before them."""
+    talk: FlowTalk = field(default_factory=FlowTalk)

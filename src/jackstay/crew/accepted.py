@@ -34,13 +34,11 @@ AGENT = frozenset(
         "from_repository",
         "a2a",
         "executor_class",
-        "response_template",
     }
 )
 TASK = frozenset(
     {
         "checkpoint",
-        "human_input",
         "converter_cls",
         "input_files",
         "security_config",

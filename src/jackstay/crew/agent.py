@@ -53,6 +53,7 @@ class Agent(BaseAgent):
     use_system_prompt: bool = True
     system_template: str | None = None
     prompt_template: str | None = None
+    response_template: str | None = None
     step_callback: Callable[..., Any] | None = None
     inject_date: bool = False
     date_format: str = "%Y-%m-%d"
@@ -138,6 +139,7 @@ class Agent(BaseAgent):
             use_system_prompt=self.use_system_prompt,
             system_template=self.system_template,
             prompt_template=self.prompt_template,
+            response_template=self.response_template,
             step_callback=self.step_callback,
             inject_date=self.inject_date,
             date_format=self.date_format,
@@ -170,6 +172,7 @@ class Agent(BaseAgent):
         return {
             **super().outline(),
             "templates": [self.system_template, self.prompt_template, self.use_system_prompt],
+            **({"response_template": self.response_template} if self.response_template else {}),
             "date": self.date_format if self.inject_date else None,
             **servers_outline(self.mcps or (), self._owner),
             **(

@@ -52,7 +52,7 @@ class Task(BaseModel):
     `context`: the tasks whose outputs are given with it; not specified: all earlier ones. `output_pydantic` or
     `output_json` (a model class each): the answer has to fit it; `response_model` is `output_pydantic` where neither is given. `guardrail`, or `guardrails` in order: functions that are
     given the `TaskOutput` and return (True, output or text) or (False, what is wrong); the agent is asked again up to
-    `guardrail_max_retries` times for each. `deadline_s`: how long it may take, in seconds. `output` is set once the crew
+    `guardrail_max_retries` times for each. `deadline_s`: how long it may take, in seconds. `human_input`: a person at the console sees the answer and says what is to be different, until there is nothing to say; where nobody is there, the run waits (`RunWaiting`). `output` is set once the crew
     has run.
 
     `on_error`: what follows when the agent has failed. "abort": the run fails. "retry": it is asked again, `retries` times
@@ -77,6 +77,7 @@ class Task(BaseModel):
     output_file: str | None = None
     create_directory: bool = True
     markdown: bool = False
+    human_input: bool = False
     callback: Callable[..., Any] | None = None
     guardrail: Any = None
     guardrails: Any = None
@@ -189,6 +190,7 @@ class Task(BaseModel):
             create_directory=self.create_directory,
             tools=tool_defs(self.tools, owner),
             markdown=self.markdown,
+            human_input=self.human_input,
             callbacks=tuple(c for c in (self.callback, *extra_callbacks) if c is not None),
             present=TaskOutput.of,
             guardrails=tuple(guardrail_def(each) for each in self._judges),
@@ -227,6 +229,7 @@ class Task(BaseModel):
             "async": self.async_execution,
             "markdown": self.markdown,
             # Only where there are any: the fingerprints of all other definitions stay what they were.
+            **({"human_input": True} if self.human_input else {}),
             **({"guardrails": [guardrail_def(each).question for each in self._judges]} if self._judges else {}),
             **on_error_outline(self.on_error, self.retries, self.fallback),
         }

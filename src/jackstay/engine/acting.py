@@ -14,7 +14,7 @@ from jackstay.core.intents import DECIDED, NEEDS_DECISION, NOT_CALLED, SIDE_EFFE
 from jackstay.core.messages import ToolCall
 from jackstay.core.records import Intent, Wait
 from jackstay.engine.scope import Scope
-from jackstay.errors import RunSuspended
+from jackstay.engine.waiting import suspend
 
 
 class Act:
@@ -56,16 +56,12 @@ class Act:
             key=intent.key,
             run=run.id[:SHORT],
         )
-        if run.stop is None and not run.acts.is_asked(intent):
-            about = {"intent": [intent.path, intent.rev], "tool": tool, "arguments": arguments}
-            run.waits = (
-                Wait(
-                    run.id, self.scope.path, run.next_wait(), NEEDS_DECISION, prompt, canonical_json(about),
-                    run.row.project_id, run.now(),
-                ),
-            )  # fmt: skip
-        run.stop = run.stop or RunSuspended(prompt)
-        return run.stop
+        about = {"intent": [intent.path, intent.rev], "tool": tool, "arguments": arguments}
+        wait = Wait(
+            run.id, self.scope.path, run.next_wait(), NEEDS_DECISION, prompt, canonical_json(about),
+            run.row.project_id, run.now(),
+        )  # fmt: skip
+        return suspend(self.scope, wait, is_new=not run.acts.is_asked(intent))
 
     async def begin(self) -> None:
         """The intent is on disk when this returns."""

@@ -27,6 +27,18 @@ OUTPUT_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
+class AgentFinish:
+    """What `step_callback` is called with when the agent has answered. The names are CrewAI's."""
+
+    output: str
+    """The answer's text."""
+
+    @property
+    def text(self) -> str:
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
 class AgentResult:
     text: str
     value: Any
@@ -88,6 +100,11 @@ class _Loop:
         self.beside = text_tokens(canonical_json([settings["tools"], settings["output"]]))
 
     async def perform(self) -> AgentResult:
+        result = await self._answered()
+        await self._step_callback(AgentFinish(result.text))
+        return result
+
+    async def _answered(self) -> AgentResult:
         for _ in range(self.agent.max_iter):
             answer = await self._ask()
             calls = self._calls(answer)
@@ -153,6 +170,8 @@ class _Loop:
             sampling = replace(sampling, tool_choice="none")
         if not self.native and self.tools:
             sampling = replace(sampling, stop=(*sampling.stop, "\nObservation:"))
+        if ends := prompts.ends_with(self.agent):
+            sampling = replace(sampling, stop=(*sampling.stop, ends))
         # With tools in play the answer's form is asked for in the prompt: a native schema would forbid tool calls
         # with some providers.
         schema: OutputSchema | None = None if self.output is None or specs else self.output.schema

@@ -9,10 +9,11 @@ from jackstay.core import prompts
 from jackstay.core.messages import Conversation
 from jackstay.core.results import TaskResult
 from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
-from jackstay.engine.agent_loop import run_agent
+from jackstay.engine.agent_loop import AgentResult, run_agent
 from jackstay.engine.guardrails import pass_guardrails
 from jackstay.engine.own_agent import run_own
 from jackstay.engine.planning import planned
+from jackstay.engine.reviewing import reviewed
 from jackstay.engine.scope import Scope
 
 
@@ -28,13 +29,21 @@ async def answered(
     context: str = "",
 ) -> tuple[TaskResult, Conversation]:
     """The result, and the conversation that has led to it. `since_s`: on the monotonic clock, when the task began; `after`:
-    what was said before the prompt; `context`: what of the prompt is the task's context, for an agent's own code. Raises
-    what the agent loop, that code and the guardrails raise."""
+    what was said before the prompt; `context`: what of the prompt is the task's context, for an agent's own code. Of a task
+    with `human_input` a person sees each answer before the guardrails do. Raises what the agent loop, that code and the
+    guardrails raise."""
+
+    async def told(answer: AgentResult, said: str) -> AgentResult:
+        if agent.own is not None:
+            return await run_own(scope, task, agent, context, problem=f"{said}\n\n{answer.text}")
+        return await run_agent(scope, agent, said, tools, task.output, after=answer.conversation)
+
     if agent.own is not None:
         answer = await run_own(scope, task, agent, context)
     else:
         user = await planned(scope, agent, user, tuple(tool.spec.name for tool in tools))
         answer = await run_agent(scope, agent, user, tools, task.output, after=after)
+    answer = await reviewed(scope, task, answer, told)
 
     def made() -> TaskResult:
         return result_of(scope, task, agent, answer.text, answer.value, since_s=since_s)
@@ -44,9 +53,10 @@ async def answered(
         nonlocal answer
         if agent.own is not None:
             answer = await run_own(scope, task, agent, context, problem=prompts.rejected_text(problem, result.raw))
+            answer = await reviewed(scope, task, answer, told)
             return made()
         complaint = prompts.rejected_text(problem, None if result.raw == answer.text else result.raw)
-        answer = await run_agent(scope, agent, complaint, tools, task.output, after=answer.conversation)
+        answer = await reviewed(scope, task, await told(answer, complaint), told)
         return made()
 
     result = await pass_guardrails(scope, task, made(), ask_again)

@@ -18,6 +18,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.engine.definitions import compare, most_alike
 from jackstay.engine.replaying import Replay
+from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.engine.session import Session, identity
@@ -51,6 +52,8 @@ class Kickoff:
     """Begin a new run with what this one has recorded."""
     deadline_s: float | None = None
     """The nearest of the definition's and the caller's. Of no fingerprint: a resumed run may have another one."""
+    paused: Callable[[Run], Any] | None = None
+    """What the caller is given when the run waits; None, or if it gives None: `RunWaiting` is raised."""
     parent_run: str | None = None
     entry: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, Any] = field(default_factory=dict)

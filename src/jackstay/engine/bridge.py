@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jackstay.engine.home import CLOSE_WAIT_S, CallerHome, Home, PrivateHome
 from jackstay.engine.loop import Job
+from jackstay.engine.telling import no_home
 from jackstay.engine.user_code import UserExit
 from jackstay.errors import DeadlineExceeded
 
@@ -28,12 +29,16 @@ LOOK_S = 0.2
 _warned_blocking = threading.Event()
 
 
-def run_sync(runtime: Runtime, work: Work[T]) -> T:
-    """Runs engine work for a caller who blocks. On a thread whose loop is running, a helper thread is the home."""
+def run_sync(runtime: Runtime, work: Work[T], *, name: str = "kickoff") -> T:
+    """Runs engine work for a caller who blocks. On a thread whose loop is running, a helper thread is the home, and one
+    warning says so: `name` is the function's."""
     home, blocks_a_loop = PrivateHome(), loop_is_running()
     if blocks_a_loop:
-        _warn_once()
-    job = runtime.engine_loop.submit(lambda: work(home))
+        _warn_once(name)
+    context = contextvars.copy_context()
+    if blocks_a_loop:
+        context.run(no_home)  # what was to run on that loop would wait for it for ever
+    job = context.run(runtime.engine_loop.submit, lambda: work(home))
     close_wait_s = CLOSE_WAIT_S
     try:
         with runtime.pool.slot_given_back():
@@ -99,13 +104,13 @@ async def _awaited(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-def _warn_once() -> None:
+def _warn_once(name: str) -> None:
     if _warned_blocking.is_set():
         return
     _warned_blocking.set()
     warnings.warn(
-        "kickoff() was called while this thread's event loop is running, which stands still until it returns; "
-        "use 'await akickoff()' there",
+        f"{name}() was called while this thread's event loop is running, which stands still until it returns; "
+        f"use 'await a{name}()' there",
         RuntimeWarning,
         stacklevel=4,
     )

@@ -7,6 +7,7 @@ from jackstay.core.intents import NEEDS_DECISION, Decided
 from jackstay.core.records import Wait
 from jackstay.engine.asked import find_run
 from jackstay.engine.runtime import Runtime, current_runtime
+from jackstay.engine.waits import give
 from jackstay.errors import NotFoundError
 from jackstay.journal import Journal
 
@@ -29,14 +30,15 @@ async def _decide(runtime: Runtime, wanted: str, decided: Decided) -> None:
 
 
 def open_decision(journal: Journal, run_id: str) -> Wait | None:
-    """The decision that the run waits for; there is one at a time."""
+    """The decision that the run waits for; of several the oldest."""
     return next((w for w in journal.waits(run_id) if w.kind == NEEDS_DECISION and w.answered_at is None), None)
 
 
 def answer(journal: Journal, run_id: str, decided: Decided, by: str) -> None:
-    """Notes the answer. Raises `NotFoundError` if there is nothing to be decided."""
+    """Notes the answer. Raises `NotFoundError` if there is nothing to be decided, `AlreadyAnswered` if somebody is faster."""
     wait = open_decision(journal, run_id)
-    if wait is None or not journal.answer_wait(wait, decided.to_json(), by=by).result(30):
+    if wait is None:
         raise NotFoundError(
             f"run {run_id[:SHORT]} waits for no decision; 'jackstay show {run_id[:SHORT]}' says what it waits for"
         )
+    give(journal, wait, decided.to_json(), by=by)

@@ -7,13 +7,15 @@ import json
 from typing import Any
 
 from jackstay.core.canonical import digest
+from jackstay.core.feedback import HumanFeedbackResult
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
 from jackstay.core.flow_state import StateRecord, address, joined
 from jackstay.core.interception import InterceptionPoint
-from jackstay.core.paths import numbered
+from jackstay.core.paths import numbered, parent_of
 from jackstay.core.records import SAVED, StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass, check_classes
+from jackstay.engine.feedback import RETURNED, feedback_on
 from jackstay.engine.persisting import Saver, failed, restore
 from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
@@ -21,7 +23,8 @@ from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import around_method
 from jackstay.engine.task_failures import failed_with
 from jackstay.engine.user_code import call_user
-from jackstay.errors import InputsError
+from jackstay.engine.waiting import halted
+from jackstay.errors import InputsError, RunSuspended
 
 
 async def run_flow(scope: Scope, flow: FlowSpec) -> Any:
@@ -73,6 +76,10 @@ class _FlowRun:
         self.losers: set[asyncio.Task[Any]] = set()
         """Of races that others have won: cancelled, and awaited before the flow ends."""
         self.last: Any = None
+        self.returned: dict[tuple[str, int], Any] = {}
+        """What methods have returned that a person has not been heard on yet."""
+        self.waiting: dict[tuple[str, int], RunSuspended] = {}
+        """Calls that have stopped to wait for a person, as long as the others go on."""
 
     async def perform(self) -> Any:
         calls = self._feed_recorded()
@@ -90,6 +97,9 @@ class _FlowRun:
                 calls = [call for task in ended if task in self.live for call in self._after(task)]
         finally:
             await self._stop_the_rest()
+        for (method, number), stop in self.waiting.items():
+            if self.progress.is_running(Call(method, number)):  # nothing has won a race against it meanwhile
+                raise halted(self.scope, stop)
         return self.last
 
     def _has_ended(self, task: asyncio.Task[Any]) -> None:
@@ -104,8 +114,14 @@ class _FlowRun:
             text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
             self.run.tell("warning", numbered(self.scope.path, call.method, call.number), text=text)
             return []
-        self.last = task.result()
-        calls = self.progress.complete(call.method, call.number, self.last)
+        if isinstance(error, RunSuspended) and self.run.stop is None:
+            self.waiting[call.method, call.number] = error
+            path = numbered(self.scope.path, call.method, call.number)
+            self.run.news("method_paused", path, (self.scope, call.method, error))
+            return []
+        result = task.result()
+        self._heard(call.method, result)
+        calls = self.progress.complete(call.method, call.number, result)
         for other in self._losers() if self.progress.has_races else ():
             del self.live[other]
             other.cancel()
@@ -133,6 +149,8 @@ class _FlowRun:
                 self.run.tell("warning", self.scope.path, text=text)
                 unfit.add(name)
                 self.progress, self.record, self.last = FlowProgress(self.flow.graph), StateRecord(start), None
+                self.returned.clear()
+                self.flow.talk.history.clear()
                 self.flow.state.apply(start, [other for other in changed if other not in start])
                 continue
             for path, method in reused:
@@ -144,8 +162,9 @@ class _FlowRun:
         waiting = {(call.method, call.number): call for call in self.progress.begin()}
         changed: dict[str, None] = {}
         reused = []
-        for row in self.run.recorded.under(self.scope.path, "method"):
-            name, _, number = row.path.rpartition("/")[2].rpartition("#")
+        for row in self._recorded_rows():
+            at = parent_of(row.path) if row.kind == "returned" else row.path
+            name, _, number = at.rpartition("/")[2].rpartition("#")
             call = waiting.get((name, int(number)))
             if call is None or self.run.find(row.path, _question(call)) is None or row.status != "succeeded":
                 continue
@@ -159,9 +178,14 @@ class _FlowRun:
                 continue
             if not self.progress.is_running(call):
                 continue  # it has lost a race, after it had changed the state
+            if row.kind == "returned":
+                self.returned[name, int(number)] = value
+                continue
+            if self.flow.graph.methods[name].feedback is not None and (name, int(number)) not in self.returned:
+                continue  # what it did to the state cannot be read
             reused.append((row.path, name))
             del waiting[(name, int(number))]
-            self.last = value
+            self._heard(name, value)
             waiting |= {(c.method, c.number): c for c in self.progress.complete(name, int(number), value)}
         return [call for call in waiting.values() if self.progress.is_running(call)], changed, reused
 
@@ -174,19 +198,38 @@ class _FlowRun:
         check_classes(body.get("edits", {}), codec.classes, "the state")
         return codec.decode(body["value"])
 
+    def _recorded_rows(self) -> list[StepRow]:
+        """What methods have returned, and their completions, in the order recorded."""
+        recorded, path = self.run.recorded, self.scope.path
+        rows = recorded.under(path, "method")
+        if any(method.feedback is not None for method in self.flow.graph.methods.values()):
+            rows = sorted([*rows, *recorded.under(path, "returned", depth=2)], key=lambda row: row.seq)
+        return rows
+
+    def _heard(self, method: str, value: Any) -> None:
+        """A method has completed with this value."""
+        self.last = value
+        if isinstance(value, HumanFeedbackResult) and (spec := self.flow.graph.methods[method].feedback):
+            self.flow.talk.history.append(value)
+            # Of a method with labels the flow's result is what it has returned, as CrewAI has it.
+            self.last = value.output if spec.emit else value
+
     async def _execute(self, call: Call) -> Any:
         path, method = numbered(self.scope.path, call.method, call.number), self.flow.graph.methods[call.method]
         began = self.run.began()
+        if (call.method, call.number) in self.returned:
+            return await self._with_feedback(
+                self._method_scope(path), call, began, self.returned[call.method, call.number]
+            )
         about = (self.scope, self.flow.state, call.argument)
         self.run.tell("method_started", path, method=call.method, about=about)
         alone = len(self.live) == 1
         before, self.texts = (self.texts if alone else None) or self._fields(), None
-        scope = self.scope.child(path)
+        scope = self._method_scope(path)
 
         async def attempt() -> Any:
             nonlocal scope
-            scope = self.scope.child(path)
-            scope.touched = set()
+            scope = self._method_scope(path)
             await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
             result = await _call(scope, method, call)
             await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
@@ -209,10 +252,35 @@ class _FlowRun:
             await self._failed(scope, call, began, error)
             raise
         flags = SAVED if self.saver.saves_to_journal(call.method) else None
-        await self.run.commit(self._row(scope, call, status, began, result=text, flags=flags))
+        if method.feedback is None:
+            row = self._row(scope, call, status, began, result=text, flags=flags)
+            return await self._ended(scope, call, began, result, row)
+        row = self.run.step_row(
+            began, f"{path}/{RETURNED}", "returned", call.method, status, _question(call), result=text, flags=flags
+        )
+        await self.run.commit(row)
+        return await self._with_feedback(scope, call, began, result)
+
+    def _method_scope(self, path: str) -> Scope:
+        scope = self.scope.child(path)
+        scope.touched, scope.branch = set(), path
+        return scope
+
+    async def _with_feedback(self, scope: Scope, call: Call, began: Began, output: Any) -> Any:
+        """A person's word on what the method has returned. Its state is recorded with that already."""
+        try:
+            result = await feedback_on(scope, self.flow, self.flow.graph.methods[call.method], output)
+            status, text = self._outcome(scope, call, result, self._fields(), alone=False)
+        except Exception as error:
+            await self._failed(scope, call, began, error)
+            raise
+        return await self._ended(scope, call, began, result, self._row(scope, call, status, began, result=text))
+
+    async def _ended(self, scope: Scope, call: Call, began: Began, result: Any, row: StepRow) -> Any:
+        await self.run.commit(row)
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
         about = (scope, self.flow.state, result)
-        self.run.tell("method_finished", path, method=call.method, duration_s=duration_s, about=about)
+        self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s, about=about)
         return result
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Literal, Protocol
 
@@ -36,7 +37,7 @@ class PrivateHome:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wake: queue.SimpleQueue[Literal["loop", "done"]] = queue.SimpleQueue()
+        self._wake: queue.SimpleQueue[Literal["loop", "done"] | Callable[[], None]] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -49,10 +50,25 @@ class PrivateHome:
                 self._wake.put("loop")
             return Job(self._loop, start, context)
 
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Calls the function on the waiting thread, between its coroutines. What it raises has to be an `Exception`, or a
+        signal of ours."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the kickoff that this call belongs to has already returned")
+            future: Future[Any] = Future()
+            if self._loop is None:
+                self._wake.put(lambda: _settle(future, function))
+            else:
+                self._loop.call_soon_threadsafe(_settle, future, function)
+            return future
+
     def serve(self, until: Future[Any]) -> None:
         """Blocks the calling thread until the future is done, running the home's coroutines meanwhile."""
         until.add_done_callback(lambda _: self._finish())
-        if self._wake.get() == "loop" and self._loop is not None:
+        while callable(wanted := self._wake.get()):
+            wanted()
+        if wanted == "loop" and self._loop is not None:
             asyncio.set_event_loop(self._loop)
             try:
                 self._loop.run_until_complete(_done(until))
@@ -86,6 +102,15 @@ class PrivateHome:
 
     def _finish(self) -> None:
         self._wake.put("done")
+
+
+def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except BaseException as error:  # noqa: BLE001 - users' code: whatever it raises goes to who waits for it
+        future.set_exception(error)
 
 
 async def _done(future: Future[Any], timeout_s: float | None = None) -> None:

@@ -299,6 +299,9 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
         why = why_ended(scope, error)
         await _end(run, kickoff, error=why)
         if isinstance(why, RunSuspended):
+            given = kickoff.paused(run) if kickoff.paused is not None else None
+            if given is not None:
+                return _outcome(run, "", given, runtime.clock.monotonic() - started)
             raise RunWaiting(f"run {run.id[:SHORT]} is waiting: {why}", run_id=run.id, wait=str(why)) from None
         if why is error:
             raise

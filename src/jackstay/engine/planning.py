@@ -24,6 +24,7 @@ async def planned(scope: Scope, agent: AgentSpec, user: str, tools: tuple[str, .
         planning=None,
         system_template=planning.system_prompt or agent.system_template,
         prompt_template=None,
+        response_template=None,
         step_callback=None,
     )
     quiet = _quiet(scope)

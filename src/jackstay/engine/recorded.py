@@ -87,12 +87,13 @@ class Recorded:
             return None
         return self._rows.get(path) or self._rows.get(self.earlier(path))
 
-    def under(self, path: str, kind: str) -> list[StepRow]:
-        """The newest rows of that kind directly inside a scope, in order of completion, at their paths of today."""
-        found = {row.path: row for row in self._rows.values() if row.kind == kind and parent_of(row.path) == path}
+    def under(self, path: str, kind: str, *, depth: int = 1) -> list[StepRow]:
+        """The newest rows of that kind directly inside a scope (or so many levels below), in order of completion, at
+        their paths of today."""
+        found = {row.path: row for row in self._rows.values() if row.kind == kind and _above(row.path, depth) == path}
         earlier = self.earlier(path)
         if earlier != path:
-            for row in self.under(earlier, kind):
+            for row in self.under(earlier, kind, depth=depth):
                 today = path + row.path[len(earlier) :]
                 found.setdefault(today, replace(row, path=today))
         return sorted(found.values(), key=lambda row: row.seq)
@@ -136,3 +137,9 @@ class Recorded:
         """It only reads what the earlier one has, which, should it come too, still finds its own."""
         self._taken.add(earlier.path)
         self._places[path] = earlier.path
+
+
+def _above(path: str, levels: int) -> str:
+    for _ in range(levels):
+        path = parent_of(path)
+    return path

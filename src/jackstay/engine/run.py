@@ -38,6 +38,7 @@ from jackstay.engine.run_models import RunModels
 from jackstay.engine.run_writer import Blobs, RunWriter
 from jackstay.engine.telling import listeners
 from jackstay.engine.tool_cache import ToolCache
+from jackstay.engine.waits import Waits
 from jackstay.errors import (
     BudgetExceeded,
     DeadlineExceeded,
@@ -93,8 +94,9 @@ class Run:
         self.tool_cache = ToolCache()
         self.tool_failures: list[ToolFailureRecord] = []
         """Failed calls of tools, those that were read from the record included."""
-        self.waits: tuple[Wait, ...] = ()
-        """What the run waits for, when it is suspended."""
+        self.waits = Waits()
+        self.paused: dict[str, RunSuspended] = {}
+        """Methods of flows that wait for a person, by path: nothing more starts in them, what is beside them goes on."""
         self.strict = runtime.session is not None and runtime.session.strict
         """Refuses what the record does not answer because something has changed."""
         self.activity = ""
@@ -129,6 +131,7 @@ class Run:
             if wait.kind == "budget" and wait.answer is not None:
                 self.raised[wait.path] = json.loads(wait.answer)
         self._waited = len(takeover.waits)
+        self.waits.load(takeover.waits)
         self.acts.load(takeover.intents, takeover.waits)
 
     async def recall(self, path: str) -> None:
@@ -254,7 +257,8 @@ class Run:
 
     async def end(self, end: RunEnd) -> None:
         try:
-            await self.writer.commit(end=end, waits=self.waits)
+            # With the status, so that a run that waits has what it waits for.
+            await self.writer.commit(end=end, waits=self.waits.new if end.status == "waiting" else ())
         except StorageUnavailable:
             # The row stays 'running' with a lease that nobody renews, is shown as interrupted and can be resumed; by this
             # process at once, since it knows that it does not drive the run any more. (Not so where the lease was lost:
@@ -287,6 +291,9 @@ class Run:
             return self.stop
         if scope.stop is not None:
             return scope.stop
+        for branch, stop in self.paused.items():
+            if scope.path == branch or scope.path.startswith(f"{branch}/"):
+                return stop
         for budget in scope.budgets:
             if budget.stopped is not None:
                 return budget.stopped
@@ -307,7 +314,7 @@ class Run:
             prompt = f"{error}. To go on{what}: jackstay resume {self.id[:SHORT]}{' --budget MOST' if own else ''}"
             asked = canonical_json({"budget": scope.name, "at": path})
             wait = Wait(self.id, scope.path, number, "budget", prompt, asked, self.row.project_id, self.now())
-            self.waits = (wait,)
+            self.waits.open(wait, is_new=True)
             self.stop = self.stop or RunSuspended(prompt)
             return self.stop
         scope.stopped = error

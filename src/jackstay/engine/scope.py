@@ -24,7 +24,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "about", "agent", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "long_texts", "path", "retried", "retry", "run",
+        "_counts", "about", "agent", "branch", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "long_texts", "path", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -52,6 +52,8 @@ class Scope:
         """Set when the code that this scope was lent to has been abandoned: it starts nothing more."""
         self.retry = retry
         """The nearest policy around this scope; None: the runtime's."""
+        self.branch = ""
+        """The path of the flow's method around this scope: what waits for a person stops there."""
         self.listener: PieceListener | None = None
         """Who hears what models say inside this scope, piece by piece."""
         self.retried = 0
@@ -90,7 +92,7 @@ class Scope:
             budgets=self.budgets,
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
-        inner.listener, inner.about = self.listener, self.about
+        inner.listener, inner.about, inner.branch = self.listener, self.about, self.branch
         if after is not None:
             inner._counts = after._counts
         return inner

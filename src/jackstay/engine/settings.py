@@ -9,6 +9,7 @@ from typing import Literal
 from jackstay.errors import ConfigurationError
 
 Durability = Literal["normal", "full", "off"]
+Console = Literal["auto", "on", "off"]
 LogStyle = Literal["json", "console", "off"]
 LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -21,6 +22,8 @@ class Settings:
     """Overrides every agent's model (`JACKSTAY_MODEL`)."""
     run_key: str | None = None
     pool_size: int = 64
+    console: Console = "auto"
+    """Whether a person can be asked at the standard input; "auto": if it is a terminal."""
     log: LogStyle = "off"
     """What of the log goes to stderr (`JACKSTAY_LOG`)."""
     log_file: str | None = None
@@ -41,11 +44,18 @@ class Settings:
                 f"JACKSTAY_DURABILITY is {durability!r}; it is normal (safe against a killed process), full (safe "
                 "against a power cut, slower) or off (in memory only, lost when the process ends)"
             )
+        console = environ.get("JACKSTAY_CONSOLE", "auto").strip().lower() or "auto"
+        if console not in ("auto", "on", "off"):
+            raise ConfigurationError(
+                f"JACKSTAY_CONSOLE is {console!r}; it is auto (people are asked at the standard input if that is a "
+                "terminal), on (always) or off (never: the run waits)"
+            )
         return cls(
             database_url=environ.get("JACKSTAY_DATABASE_URL") or None,
             durability=durability,  # type: ignore[arg-type]
             model=environ.get("JACKSTAY_MODEL") or None,
             run_key=environ.get("JACKSTAY_RUN_KEY") or None,
+            console=console,  # type: ignore[arg-type]
             log=_choice(environ, "JACKSTAY_LOG", ("off", "json", "console"), "what of the log goes to stderr"),  # type: ignore[arg-type]
             log_file=environ.get("JACKSTAY_LOG_FILE") or None,
             log_level=LEVELS[_choice(environ, "JACKSTAY_LOG_LEVEL", ("info", *LEVELS), "the least that is logged")],

@@ -71,7 +71,7 @@ async def tell_user(runtime: Runtime, home: Home, function: Callable[..., Any], 
     if inspect.iscoroutinefunction(function):
         await asyncio.wrap_future(home.run(lambda: _guarded_async(lambda: function(*args)), context).future)
         return
-    called = runtime.pool.submit(lambda: context.run(_guarded, lambda: function(*args)))
+    called = runtime.pool.submit(lambda: context.run(guarded, lambda: function(*args)))
     result = await asyncio.wrap_future(called)
     if inspect.isawaitable(result):
         await asyncio.wrap_future(home.run(lambda: _guarded_async(lambda: result), context).future)
@@ -79,7 +79,7 @@ async def tell_user(runtime: Runtime, home: Home, function: Callable[..., Any], 
 
 async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
     pool = scope.run.runtime.pool
-    future = pool.submit(lambda: context.run(_guarded, call))
+    future = pool.submit(lambda: context.run(guarded, call))
     ended = _end_of(future)
     try:
         if await _in_time(scope, ended):
@@ -195,7 +195,8 @@ def _name_of(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", None) or repr(function)
 
 
-def _guarded(call: Callable[[], Any]) -> Any:
+def guarded(call: Callable[[], Any]) -> Any:
+    """Calls user code; what would end a thread or a loop is raised as something that they can carry."""
     try:
         return call()
     except (SystemExit, KeyboardInterrupt) as exit_:

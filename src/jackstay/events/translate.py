@@ -8,7 +8,7 @@ from typing import Any
 
 from jackstay.core.events import Event
 from jackstay.engine.run import Run
-from jackstay.events import of_calls, of_kickoffs
+from jackstay.events import of_calls, of_kickoffs, of_waits
 from jackstay.events.base_events import BaseEvent
 from jackstay.events.news import Made, News
 
@@ -58,4 +58,7 @@ _TABLE: Mapping[str, Callable[[News], Iterator[Made]]] = {
     "method_started": of_kickoffs.method_started,
     "method_finished": of_kickoffs.method_finished,
     "method_failed": of_kickoffs.method_failed,
+    "method_paused": of_waits.method_paused,
+    "wait_asked": of_waits.wait_asked,
+    "wait_answered": of_waits.wait_answered,
 }

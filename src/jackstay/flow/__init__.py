@@ -1,4 +1,4 @@
-"""Flows: `Flow`, `start`, `listen`, `router`, `or_`, `and_`, `persist`."""
+"""Flows: `Flow`, `start`, `listen`, `router`, `or_`, `and_`, `persist`; people in them: `human_feedback`, `flow_config`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.flow.decorators import and_, listen, or_, router, start
 from jackstay.flow.flow import Flow
+from jackstay.flow.flow_config import flow_config
+from jackstay.flow.human_feedback import HumanFeedbackResult, human_feedback
 from jackstay.flow.persistence import FlowPersistence, SQLiteFlowPersistence, persist, set_flow_persistence_factory
 from jackstay.flow.state import FlowState
 
@@ -17,10 +19,13 @@ __all__ = [
     "Flow",
     "FlowPersistence",
     "FlowState",
+    "HumanFeedbackResult",
     "SQLiteFlowPersistence",
     "StreamFrame",
     "StreamSession",
     "and_",
+    "flow_config",
+    "human_feedback",
     "listen",
     "or_",
     "persist",

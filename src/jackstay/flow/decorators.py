@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from jackstay.core.feedback import FeedbackSpec
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, MethodSpec, Trigger
 from jackstay.core.retry import Retry
 from jackstay.errors import DefinitionError
@@ -27,6 +28,7 @@ class Mark:
     router: bool = False
     emits: tuple[str, ...] | None = None
     retry: Retry | None = None
+    feedback: FeedbackSpec | None = None
     takes: bool = False
     """It has a parameter besides `self`. (Asked once: a kickoff looks at every method.)"""
 
@@ -36,7 +38,7 @@ def start(condition: Given | None = None, *, retry: Retry | None = None) -> Call
 
     def decorate(method: F) -> F:
         parsed = None if condition is None else parse(condition, "start")
-        return _marked(method, start=True, condition=parsed, **_again(retry))
+        return marked(method, start=True, condition=parsed, **_again(retry))
 
     if callable(condition) and not hasattr(condition, _MARK):
         raise DefinitionError(f"@start is written with parentheses: @start() above {condition.__name__}")
@@ -51,7 +53,7 @@ def listen(condition: Given, *, retry: Retry | None = None) -> Callable[[F], F]:
     (kickoffs, model calls, steps) is not done again.
     """
     parsed = parse(condition, "listen")
-    return lambda method: _marked(method, condition=parsed, **_again(retry))
+    return lambda method: marked(method, condition=parsed, **_again(retry))
 
 
 def router(
@@ -65,8 +67,8 @@ def router(
     def decorate(method: F) -> F:
         labels = tuple(emit) if emit is not None else _labels_of(method)
         if condition is None:
-            return _marked(method, router=True, emits=labels, **_again(retry))
-        return _marked(method, condition=parse(condition, "router"), router=True, emits=labels, **_again(retry))
+            return marked(method, router=True, emits=labels, **_again(retry))
+        return marked(method, condition=parse(condition, "router"), router=True, emits=labels, **_again(retry))
 
     if callable(condition) and not hasattr(condition, _MARK) and emit is None and not _is_method(condition):
         raise DefinitionError("@router is written with parentheses: @router(method)")
@@ -98,7 +100,9 @@ def parse(given: Given | Any, where: str) -> Condition:
 def method_spec(name: str, method: Callable[..., Any], mark: Mark) -> MethodSpec:
     """The specification of a bound method."""
     takes = mark.takes and mark.condition is not None
-    return MethodSpec(name, method, mark.start, mark.condition, mark.router, mark.emits, takes, mark.retry)
+    # With feedback the labels are those of the person's word, whatever else the method says of itself.
+    emits = mark.feedback.emit if mark.feedback is not None and mark.feedback.emit else mark.emits
+    return MethodSpec(name, method, mark.start, mark.condition, mark.router, emits, takes, mark.retry, mark.feedback)
 
 
 def mark_of(function: Any) -> Mark | None:
@@ -111,7 +115,8 @@ def _again(retry: Retry | None) -> dict[str, Any]:
     return {} if retry is None else {"retry": retry}
 
 
-def _marked(method: F, **changes: Any) -> F:
+def marked(method: F, **changes: Any) -> F:
+    """The method with these fields of its mark changed."""
     known = mark_of(method) or Mark(takes=_takes_argument(method))
     setattr(method, _MARK, replace(known, **changes))
     return method

@@ -25,10 +25,12 @@ from jackstay.engine.kickoff import start as start_run
 from jackstay.engine.own_step import refuse_in_a_loop, run_step
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
-from jackstay.flow.decorators import and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.asking import AsksPeople
+from jackstay.flow.decorators import Mark, and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.definition import ConfigDefinition, FlowDefinition, definition_of
 from jackstay.flow.persistence import FlowPersistence
 from jackstay.flow.plotting import Format, states_in, text_of, write
-from jackstay.flow.running import Running, copied
+from jackstay.flow.running import Running, copied, outputs_in
 from jackstay.flow.state import FlowState, fresh_state, id_of, with_inputs
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 
-class Flow(Generic[T]):
+class Flow(AsksPeople, Generic[T]):
     """An event-driven program over one state.
 
     `Flow[Model]` or `initial_state = …` says what the state is; else it is a dict. The state has an `id`: the run's,
@@ -62,6 +64,9 @@ class Flow(Generic[T]):
     """Kickoffs are `StreamSession`s, awaited ones `AsyncStreamSession`s."""
     strict: bool = False
     """A label that nothing listens to is refused when the flow is made; else it is a warning."""
+    tracing: bool | None = None
+    suppress_flow_events: bool = False
+    """Accepted: nothing is sent anywhere, and nothing is printed."""
     _state_type: ClassVar[Any] = None
     _begins_at: Origin | None = None
 
@@ -82,8 +87,11 @@ class Flow(Generic[T]):
             "deadline_s",
             "checkpoint",
             "persistence",
+            "input_provider",
             "stream",
             "strict",
+            "tracing",
+            "suppress_flow_events",
         ):
             if name in fields:
                 setattr(self, name, fields.pop(name))
@@ -113,6 +121,11 @@ class Flow(Generic[T]):
     def run_id(self) -> str | None:
         """The id of the last finished run."""
         return self._outcome.run_id if self._outcome else None
+
+    @property
+    def method_outputs(self) -> list[Any]:
+        """What the methods of the last finished run returned, in the order in which they completed."""
+        return outputs_in(current_runtime(), self._outcome) if self._outcome else []
 
     @property
     def usage_metrics(self) -> UsageMetrics:
@@ -319,6 +332,13 @@ class Flow(Generic[T]):
             webbrowser.open(path.as_uri())
         return str(path)
 
+    @classmethod
+    def flow_definition(cls) -> FlowDefinition:
+        """The flow as data: its methods and what they listen to, its state, its settings. It can be written as JSON."""
+        state = cls.initial_state if cls.initial_state is not None else cls._state_type
+        config = ConfigDefinition(stream=cls.stream, max_method_calls=cls.max_method_calls)
+        return definition_of(cls, cls._marks(), state, config)
+
     @property
     def fingerprint(self) -> str:
         """The methods, what they listen to, and the names of the state's fields; no source text."""
@@ -345,15 +365,20 @@ class Flow(Generic[T]):
 
     def _graph(self) -> FlowGraph:
         """All decorated methods, inherited ones too, in the order of their definition."""
-        methods = {}
-        for cls in reversed(type(self).__mro__):
-            for name, function in vars(cls).items():
+        methods = {name: method_spec(name, getattr(self, name), mark) for name, mark in self._marks().items()}
+        return FlowGraph(methods, self.max_method_calls)
+
+    @classmethod
+    def _marks(cls) -> dict[str, Mark]:
+        marks: dict[str, Mark] = {}
+        for each in reversed(cls.__mro__):
+            for name, function in vars(each).items():
                 mark = mark_of(function)
                 if mark is not None:
-                    methods[name] = method_spec(name, getattr(self, name), mark)
-                elif name in methods and callable(function):
-                    del methods[name]  # overridden without a decorator: no flow method any more
-        return FlowGraph(methods, self.max_method_calls)
+                    marks[name] = mark
+                elif name in marks and callable(function):
+                    del marks[name]  # overridden without a decorator: no flow method any more
+        return marks
 
 
 def _session(runtime: Runtime, running: Running, kickoff: Kickoff) -> StreamSession:

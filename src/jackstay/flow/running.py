@@ -17,9 +17,11 @@ from pydantic import BaseModel
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.deadline import checked_deadline, nearest
+from jackstay.core.feedback import FlowTalk, HumanFeedbackResult
 from jackstay.core.interception import InterceptionPoint
-from jackstay.core.specs import FlowSpec
-from jackstay.core.values import NotStorable, UnknownClass
+from jackstay.core.paths import parent_of
+from jackstay.core.specs import FlowSpec, ModelConfig
+from jackstay.core.values import NotStorable, UnknownClass, class_name
 from jackstay.crew.checkpoint import CheckpointConfig, origin_of
 from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
 from jackstay.engine.addressing import find_unit, replay_of
@@ -33,6 +35,7 @@ from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError, InputsError
+from jackstay.flow.pausing import pause_of
 from jackstay.flow.persistence import saving_of
 from jackstay.flow.state import StateBox, fresh_state, with_inputs
 
@@ -87,7 +90,7 @@ class Running:
         if restore is not None and "id" not in given:
             _renamed(flow._state)
         flow._id_given = (flow._id_given and restore is None) or "id" in given
-        _vouch(runtime, flow)
+        vouch(runtime, flow)
         box, graph, outline = StateBox(flow._state, runtime.codec, given), flow._graph(), flow.outline()
         saving = saving_of(flow, graph)
         if restore is not None and saving is None:
@@ -96,7 +99,8 @@ class Running:
             )
         asked = str(given["id"]) if "id" in given and saving is not None and replay is None else None
         of = (replay.run_id, replay.scope) if replay is not None and saving is not None else None
-        spec = FlowSpec(flow._name, graph, box, saving, restore or asked, of)
+        flow._talk, flow._paused = FlowTalk(flow, class_name(type(flow))), None
+        spec = FlowSpec(flow._name, graph, box, saving, restore or asked, of, flow._talk)
         takes_runs_id = not flow._id_given and (flow._outcome is None or restore is not None)
 
         async def body(scope: Scope) -> Any:
@@ -122,6 +126,8 @@ class Running:
             resume=resume,
             replay=replay,
             entry=entry_point(),
+            models=_models_of(spec),
+            paused=lambda run: pause_of(runtime, flow, run),
             tags={"state_id": str(given["id"])} if "id" in given else {},
             state_id=asked if restore is None else None,
         )
@@ -144,7 +150,7 @@ class Running:
         if origin is None:
             return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s, restore)
         begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
-        _vouch(runtime, self.flow)
+        vouch(runtime, self.flow)
         given = {**runtime.codec.decode(runtime.masked.revealed_data(begins.inputs)), **(inputs or {})}
         kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s, replay=begins.replay)
         return dataclasses.replace(kickoff, tags={**kickoff.tags, **begins.tags})
@@ -158,7 +164,7 @@ class Running:
         deadline_s: float | None,
     ) -> Kickoff:
         recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
-        _vouch(runtime, self.flow)
+        vouch(runtime, self.flow)
         given = {**runtime.codec.decode(runtime.masked.revealed_data(recorded)), **(inputs or {})}
         return self.prepared(runtime, given, None, None, budget, deadline_s, replay=replay)
 
@@ -168,10 +174,24 @@ class Running:
         if self._owns or original._busy.acquire(blocking=False):
             try:
                 original._state, original._outcome = self.flow._state, outcome
+                original._talk, original._paused = self.flow._talk, self.flow._paused
             finally:
                 if not self._owns:
                     original._busy.release()
         return outcome.result
+
+
+def _models_of(spec: FlowSpec) -> tuple[tuple[ModelConfig, str], ...]:
+    """Who finds the outcomes that people's words come to."""
+    asking = [method for method in spec.graph.methods.values() if method.feedback is not None and method.feedback.llm]
+    return tuple((m.feedback.llm, f"@human_feedback of {m.name}") for m in asking if m.feedback and m.feedback.llm)
+
+
+def outputs_in(runtime: Runtime, outcome: Outcome) -> list[Any]:
+    """What the methods of a kickoff have returned, in order of completion. (What could not be stored is left out.)"""
+    rows = sorted(runtime.journal.steps(outcome.run_id), key=lambda row: row.seq)
+    done = [r for r in rows if r.kind == "method" and r.status == "succeeded" and parent_of(r.path) == outcome.path]
+    return [runtime.codec.decode(json.loads(row.result or "{}").get("value")) for row in done]
 
 
 def copied(flow: Flow[Any]) -> Flow[Any]:
@@ -266,9 +286,9 @@ def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
     return plain
 
 
-def _vouch(runtime: Runtime, flow: Flow[Any]) -> None:
+def vouch(runtime: Runtime, flow: Flow[Any]) -> None:
     """Classes that stored values may be rebuilt as: those named in the flow's module and its state's annotations."""
-    runtime.vouch_for(CrewOutput, TaskOutput, OutputFormat, UsageMetrics)
+    runtime.vouch_for(CrewOutput, TaskOutput, OutputFormat, UsageMetrics, HumanFeedbackResult)
     for cls in type(flow).__mro__:
         module = sys.modules.get(cls.__module__)
         if module is None or cls.__module__.startswith("jackstay"):

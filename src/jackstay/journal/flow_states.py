@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, case, or_, select
 
-from jackstay.core.flow_state import address
+from jackstay.core.flow_state import address, scope_of
 from jackstay.core.records import SAVED, StateUse, StepRow
 from jackstay.journal import schema
 from jackstay.journal.reader import read_run, values_of
@@ -62,15 +62,11 @@ def _rows_of_flow(connection: Connection, run_id: str, path: str) -> list[StepRo
     """The newest revisions of the flow's own rows that tell of its state, in order of completion."""
     step = schema.step
     below = [step.c.path >= f"{path}/", step.c.path < f"{path}0"] if path else []  # "0" follows "/"
-    kinds = or_(step.c.kind == "method", and_(step.c.kind == "input", step.c.name == "state"))
+    kinds = or_(step.c.kind.in_(("method", "returned")), and_(step.c.kind == "input", step.c.name == "state"))
     query = select(step).where(step.c.run_id == run_id, kinds, *below).order_by(step.c.seq)
-    rows = [row for row in values_of(connection, STEPS, connection.execute(query).all()) if _parent(row) == path]
+    rows = [row for row in values_of(connection, STEPS, connection.execute(query).all()) if scope_of(row) == path]
     newest = {row.path: row.rev for row in sorted(rows, key=lambda row: row.rev)}
     return [row for row in rows if row.rev == newest[row.path]]
-
-
-def _parent(row: StepRow) -> str:
-    return row.path.rpartition("/")[0]
 
 
 def _ended_well(connection: Connection, run_id: str, path: str) -> bool:

@@ -10,12 +10,12 @@ from typing import cast
 
 from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.core.records import Lease, RunRow, StateUse, StepRow, Takeover, Wait, Write
-from jackstay.journal import answer_cache, breakers, flow_states, forgetting, limits, opening, pruning
+from jackstay.journal import answer_cache, breakers, flow_states, forgetting, limits, opening, pruning, waits
 from jackstay.journal.breakers import BreakerRow
 from jackstay.journal.commit import Committer
 from jackstay.journal.database import Database
 from jackstay.journal.failures import storage_error
-from jackstay.journal.leases import Leases, allow, answer_wait, request_cancel
+from jackstay.journal.leases import Leases, allow, request_cancel
 from jackstay.journal.location import Dialect, Durability, Location
 from jackstay.journal.owner import Owner
 from jackstay.journal.pending import Pending
@@ -173,8 +173,12 @@ class Journal(Reads):
         return self._read(lambda connection: limits.read(connection, dialect))
 
     def answer_wait(self, wait: Wait, answer: str, *, by: str) -> Pending[bool]:
-        """Answer what a run waits for. False: somebody was faster."""
-        return self._writer.call(lambda connection: answer_wait(connection, wait, answer, by))
+        """Answer what a run waits for. False: somebody was faster, or the time for it is over."""
+        return self._writer.call(lambda connection: waits.answer_wait(connection, wait, answer, by))
+
+    def time_is_over(self, wait: Wait, answer: str, *, by: str) -> Pending[bool]:
+        """Answer what nobody has answered in time. False: there is an answer, or still time for it."""
+        return self._writer.call(lambda connection: waits.time_is_over(connection, wait, answer, by))
 
     def allow(self, run_id: str, answer: str, *, by: str) -> Pending[None]:
         """Raise the budget that has stopped or paused a run; `answer`: JSON text of `Budget`'s arguments."""

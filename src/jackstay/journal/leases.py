@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Row, Update, bindparam, case, func, select, update
 
 from jackstay.core.budget import Amount, Ceiling, Hold
-from jackstay.core.records import TERMINAL, Lease, Takeover, Wait
+from jackstay.core.records import TERMINAL, Lease, Takeover
 from jackstay.errors import AlreadyRunning, NotFoundError
 from jackstay.journal import budgets
 from jackstay.journal.owner import Owner
@@ -105,17 +105,6 @@ def request_cancel(connection: WriteConnection, run_id: str) -> bool:
     """Note that the run is to stop. False if it has ended, or does not exist."""
     changed = connection.core.execute(
         update(run).where(run.c.id == run_id, run.c.status.not_in(TERMINAL)).values(cancel_requested=True)
-    )
-    return changed.rowcount == 1
-
-
-def answer_wait(connection: WriteConnection, asked: Wait, answer: str, by: str) -> bool:
-    """Note the answer, once. False: there was one already."""
-    changed = connection.core.execute(
-        update(wait)
-        .where(wait.c.run_id == asked.run_id, wait.c.path == asked.path, wait.c.rev == asked.rev)
-        .where(wait.c.answered_at.is_(None))
-        .values(answered_at=now(connection.dialect.name), answered_by=by, answer=answer)
     )
     return changed.rowcount == 1
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, liter
 from jackstay.core.budget import Amount
 from jackstay.core.canonical import canonical_json
 from jackstay.core.messages import EMPTY_CHAIN, Message
-from jackstay.core.records import Intent, LeaseState, Reservation, RunFilter, RunRow, StepRow, Wait
+from jackstay.core.records import Intent, LeaseState, Reservation, RunFilter, RunRow, RunStatus, StepRow, Wait
 from jackstay.core.usage import Bill, Usage, from_pico
 from jackstay.errors import NotFoundError
 from jackstay.journal import schema
@@ -97,6 +97,14 @@ class Reads:
     def waits(self, run_id: str) -> list[Wait]:
         """What the run has waited for, or waits for (not answered), oldest first."""
         return self._read(lambda connection: read_waits(connection, run_id))
+
+    def open_waits(self, statuses: Sequence[RunStatus] = ("waiting",)) -> list[Wait]:
+        """What all runs in one of these statuses wait for, oldest first."""
+        run, wait = schema.run, schema.wait
+        of_run = and_(run.c.id == wait.c.run_id, run.c.status.in_(statuses))
+        query = select(wait).join(run, of_run).where(wait.c.answered_at.is_(None))
+        ordered = query.order_by(wait.c.created_at, wait.c.run_id, wait.c.rev)
+        return self._read(lambda connection: values_of(connection, WAITS, connection.execute(ordered).all()))
 
     def intents(self, run_id: str) -> list[Intent]:
         """Calls that tools with side effects were about to make, by path; the step of the same key says how one ended."""

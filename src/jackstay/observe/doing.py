@@ -11,6 +11,17 @@ from jackstay.core.events import Event
 from jackstay.core.paths import parent_of
 from jackstay.observe.figures import cost, plural, seconds, tokens
 
+_BUSY = {
+    "model_call_started": "asking {model}",
+    "tool_started": "using {tool}",
+    "guardrail_started": "checking by {guardrail}",
+    "wait_asked": "waiting for a person",
+}
+_IDLE = frozenset(
+    {"tool_finished", "tool_failed", "model_call_failed", "guardrail_passed", "guardrail_rejected", "wait_answered"}
+)
+"""After these a task or method does nothing of its own for the moment."""
+
 
 @dataclass(slots=True)
 class Work:
@@ -90,17 +101,13 @@ class Doing:
                 self._work.pop(key, None)
             case "batch_started" | "batch_progress" | "batch_finished":
                 self._goes_on(event)
-            case "model_call_started":
-                self._does(event, f"asking {data['model']}")
-            case "tool_started":
-                self._does(event, f"using {data['tool']}")
-            case "guardrail_started":
-                self._does(event, f"checking by {data['guardrail']}")
+            case name if name in _BUSY:
+                self._does(event, _BUSY[name].format_map(data))
             case "retry":
                 self._does(event, f"waiting {seconds(data['wait_s'])} to ask {data['model']} again")
             case "model_call_finished":
                 self._count(event)
-            case "tool_finished" | "tool_failed" | "model_call_failed" | "guardrail_passed" | "guardrail_rejected":
+            case name if name in _IDLE:
                 self._does(event, "")
             case "reused":
                 self.recorded += data.get("kind") == "llm"

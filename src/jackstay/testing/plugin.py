@@ -78,7 +78,8 @@ def own_runtime(folder: Path, *, environ: Mapping[str, str] | None = None, **giv
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     folder.mkdir(parents=True, exist_ok=True)
     url = f"sqlite:///{folder / 'jackstay.db'}"
-    settings = {"JACKSTAY_DATABASE_URL": url, **inherited, **(environ or {})}
+    # Under `pytest -s` nobody at the terminal is asked either: the run waits, as it does elsewhere.
+    settings = {"JACKSTAY_DATABASE_URL": url, **inherited, "JACKSTAY_CONSOLE": "off", **(environ or {})}
     before = set(threading.enumerate())
     with Runtime(folder=folder, environ=settings, **given) as runtime:
         yield runtime

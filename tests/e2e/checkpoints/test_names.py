@@ -71,7 +71,7 @@ class Counted(Flow):
 # --- definitions ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.promise("agent.checkpoint", "crew.checkpoint")
+@pytest.mark.promise("agent.checkpoint", "crew.checkpoint", "flow.checkpoint")
 @pytest.mark.parametrize("value", [True, False, None, CheckpointConfig()])
 def test_definitions_take_checkpoint_without_a_word(value):
     with warnings.catch_warnings():
@@ -160,6 +160,7 @@ def test_inputs_that_are_given_win_and_what_mentions_them_is_asked_anew(stub, ru
     assert all("kites" in request.messages[-1].content for request in stub.requests[before:])
 
 
+@pytest.mark.promise("flow.from_checkpoint")
 def test_a_flow_begins_behind_a_method_with_the_state_of_then(runtime):
     Counted.executed = []
     flow = Counted()
@@ -226,6 +227,7 @@ def test_fork_of_a_whole_run_leaves_that_run_as_it_is(stub, runtime):
     assert runtime.journal.run(run_of(failed)).status == "failed"
 
 
+@pytest.mark.promise("flow.fork")
 def test_flow_forks_with_the_state_of_then(runtime):
     Counted.executed = []
     flow = Counted()

@@ -16,9 +16,12 @@ from jackstay.cli.outcome import UsageError
 
 
 @pytest.fixture
-def folder(folder):
+def folder(folder, monkeypatch):
     """As a person has it who has just installed Jackstay: no model is chosen."""
     del folder.environ["JACKSTAY_MODEL"]
+    # What a command in this process reads from the project's .env is taken back at the end.
+    monkeypatch.setenv("JACKSTAY_MODEL", "")
+    monkeypatch.delenv("JACKSTAY_MODEL")
     yield folder
     for name in [name for name in sys.modules if name.partition(".")[0] in ("boat_news", "tides")]:
         del sys.modules[name]

@@ -142,7 +142,7 @@ def test_concurrent_kickoffs_of_one_flow_object_have_states_of_their_own(runtime
             self.state["seen"] = [self.state["topic"]]
 
         @listen(begin)
-        async def ask(self) -> str:
+        async def inquire(self) -> str:
             output = await crew_of().akickoff(inputs={"topic": self.state["topic"]})
             self.state["seen"].append(output.raw)
             return f"{self.state['id']} {self.state['seen']}"

@@ -75,16 +75,19 @@ class Driven:
 # --- starts and listeners -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flow.start", "flowing.starts")
 def test_unconditional_starts_run_side_by_side() -> None:
     flow = Driven(start("a"), start("b"), start("c", "label"))
 
     assert flow.order == ["a", "b"]
 
 
+@pytest.mark.promise("flowing.starts")
 def test_without_an_unconditional_start_all_starts_are_entry_points() -> None:
     assert Driven(start("a", "again"), start("b", "other")).order == ["a", "b"]
 
 
+@pytest.mark.promise("flow.listen", "flowing.argument")
 def test_a_listener_is_given_the_result() -> None:
     flow = Driven(start("a"), listen("x", "a"), listen("y", "a"))
 
@@ -111,6 +114,7 @@ def test_completing_what_does_not_run_is_an_error() -> None:
 # --- and_, or_ ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flow.and_", "flowing.and_fires")
 def test_and_fires_once_all_are_there_with_the_last_result() -> None:
     flow = Driven(start("a"), start("b"), listen("x", all_of("a", "b")))
 
@@ -119,6 +123,7 @@ def test_and_fires_once_all_are_there_with_the_last_result() -> None:
     assert flow.open["x"].argument == "A"
 
 
+@pytest.mark.promise("flow.or_", "flowing.or_fires")
 def test_or_fires_once_with_the_first() -> None:
     flow = Driven(start("a"), start("b"), listen("x", any_of("a", "b")))
 
@@ -152,6 +157,7 @@ def test_an_and_of_ors() -> None:
     assert flow.done("c") == ["x"]
 
 
+@pytest.mark.promise("flowing.and_fires")
 def test_an_and_can_fire_again_in_a_cycle() -> None:
     flow = Driven(
         start("a"),
@@ -172,6 +178,7 @@ def test_an_and_can_fire_again_in_a_cycle() -> None:
 # --- routers ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flowing.order")
 def test_routers_run_before_listeners_and_one_at_a_time() -> None:
     flow = Driven(start("a"), listen("x", "a"), route("r1", "a"), route("r2", "a"), listen("y", "go"))
 
@@ -189,6 +196,7 @@ def test_listeners_of_a_routers_name_run_before_those_of_its_label() -> None:
     assert flow.done("by_name") == ["by_label"]
 
 
+@pytest.mark.promise("flow.router", "flowing.order", "flowing.argument")
 def test_a_label_chain_gives_routers_the_original_result_and_listeners_the_label() -> None:
     flow = Driven(start("a"), route("r1", "a"), route("r2", "first"), listen("x", "second"))
     flow.done("a", 1)
@@ -204,6 +212,7 @@ class Label(enum.Enum):
     SEVEN = 7
 
 
+@pytest.mark.promise("flowing.labels")
 @pytest.mark.parametrize(
     ("returned", "label"), [("go", "go"), (Label.GO, "go"), (Label.SEVEN, "7"), (False, "False"), (3, "3"), ("", "")]
 )
@@ -216,6 +225,7 @@ def test_what_a_router_returns_becomes_a_label(returned: Any, label: str) -> Non
     assert flow.open["x"].argument is returned
 
 
+@pytest.mark.promise("flowing.labels")
 def test_none_is_no_label() -> None:
     flow = Driven(start("a"), route("r", "a"), listen("x", "None"))
     flow.done("a")
@@ -232,6 +242,7 @@ def test_a_start_that_is_a_router_emits_its_label() -> None:
     assert flow.open["by_label"].argument == "go"
 
 
+@pytest.mark.promise("flow.start")
 def test_a_start_is_started_again_by_its_condition() -> None:
     flow = Driven(start("a", "again"), route("r", "a"))
 
@@ -240,6 +251,7 @@ def test_a_start_is_started_again_by_its_condition() -> None:
     assert flow.open["a"].number == 2
 
 
+@pytest.mark.promise("flowing.or_armed_again")
 def test_a_label_arms_an_or_that_had_fired_before() -> None:
     flow = Driven(start("a"), start("b"), listen("x", any_of("a", "go")), route("r", "b"))
 
@@ -258,6 +270,7 @@ def cycle(limit: int) -> Driven:
     return flow
 
 
+@pytest.mark.promise("flow.max_method_calls")
 def test_a_cycle_ends_at_max_method_calls() -> None:
     flow = cycle(3)
     for _ in range(2):
@@ -281,6 +294,7 @@ def test_a_long_cycle_is_no_deep_recursion() -> None:
     assert flow.open["x"].number == 3001
 
 
+@pytest.mark.promise("flow.max_method_calls")
 def test_starts_are_not_counted() -> None:
     flow = Driven(start("a"), start("b", "a"), start("c", any_of("b")), start("d", "c"), start("e", "d"), limit=1)
     for name in "abcde":

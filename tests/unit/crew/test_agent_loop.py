@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from jackstay import BaseLLM, Runtime
+from jackstay import LLM, BaseLLM, Runtime
 from jackstay.core.records import RunFilter
 from jackstay.errors import NoFinalAnswer, OutputError
-from jackstay.testing import Reply, ScriptedModel, tool_call
+from jackstay.testing import Reply, ScriptedModel, Stub, tool_call
 from jackstay.tools import BaseTool, tool
 from tests.unit.crew.building import agent, crew, one_task, task
 
@@ -148,7 +148,33 @@ def test_steps_are_told_to_the_step_callback() -> None:
 
     with_tools(model, add, step_callback=steps.append).kickoff()
 
-    assert len(steps) == 1
+    calls, answer = steps
+    assert [call.name for call in calls] == ["add"]
+    assert (answer.output, answer.text) == ("final", "final")
+
+
+@pytest.mark.promise("agent.step_callback")
+def test_an_answer_without_tools_and_a_forced_one_are_told_as_well() -> None:
+    steps: list[Any] = []
+
+    one_task(ScriptedModel(["at once"]), agent_fields={"step_callback": steps.append}).kickoff()
+    with_tools(
+        ScriptedModel([tool_call("add", a=1, b=1), "forced"]), add, max_iter=1, step_callback=steps.append
+    ).kickoff()
+
+    assert [step.output for step in steps if not isinstance(step, tuple | list)] == ["at once", "forced"]
+
+
+@pytest.mark.promise("agent.response_template")
+def test_a_model_stops_at_what_stands_behind_the_answer() -> None:
+    with Stub() as stub:
+        stub.script(["done", "done"])
+        model = LLM("gpt-4o-mini", base_url=stub.openai_url, api_key="any", stop=["END"])
+
+        one_task(model, agent_fields={"response_template": "<a>{{ .Response }}</a>"}).kickoff()
+        one_task(model, agent_fields={"response_template": "{{ .Response }}"}).kickoff()
+
+        assert [request.body["stop"] for request in stub.requests] == [["END", "</a>"], ["END"]]
 
 
 @pytest.mark.promise("crew.step_callback")
@@ -158,7 +184,7 @@ def test_the_crews_step_callback_serves_agents_without_one() -> None:
 
     crew(task(agent(model, tools=[add])), step_callback=steps.append).kickoff()
 
-    assert len(steps) == 1
+    assert len(steps) == 2
 
 
 # --- the end ------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def test_a_coworker_has_its_own_tools_date_and_turns() -> None:
     assert observed(boss.calls[1]) == "at last"
     assert "Current Date: date 20" in writer.calls[0].last_user
     assert set(schemas(writer.calls[0])) == {"look_up"}
-    assert stepped == ["own", "own", "crew's"]
+    assert stepped == ["own", "own", "own", "crew's", "crew's"]
 
 
 def test_a_coworker_that_runs_out_of_time_is_told_to_the_manager() -> None:

@@ -28,6 +28,7 @@ class Base(Flow):
         return value + 1
 
 
+@pytest.mark.promise("flow.or_", "flow.and_")
 def test_conditions_take_methods_names_labels_enums_and_nest() -> None:
     def method(self: Any) -> None: ...
 
@@ -35,6 +36,7 @@ def test_conditions_take_methods_names_labels_enums_and_nest() -> None:
     assert and_("a", or_("b", "c")) == AllOf((Trigger("a"), AnyOf((Trigger("b"), Trigger("c")))))
 
 
+@pytest.mark.promise("flow.router")
 def test_labels_come_from_emit_a_literal_or_an_enum() -> None:
     @router("x", emit=["a", "b"])
     def by_emit(self: Any) -> str:
@@ -56,6 +58,7 @@ def test_labels_come_from_emit_a_literal_or_an_enum() -> None:
     assert labels == [("a", "b"), ("a", "b"), ("good", "bad"), None]
 
 
+@pytest.mark.promise("flowing.inherits")
 def test_a_subclass_inherits_methods() -> None:
     class Child(Base):
         @listen("second")
@@ -74,6 +77,7 @@ def test_a_subclass_overrides_with_a_decorator() -> None:
     assert Child().kickoff() == 101
 
 
+@pytest.mark.promise("flowing.inherits")
 def test_a_subclass_overrides_without_a_decorator_and_the_method_is_none_of_the_flow() -> None:
     class Child(Base):
         def second(self, value: int) -> int:  # type: ignore[override]
@@ -127,6 +131,7 @@ def wrong_label() -> type[Flow]:
     return Wrong
 
 
+@pytest.mark.promise("flowing.definition_errors")
 @pytest.mark.parametrize(
     ("make", "told"),
     [

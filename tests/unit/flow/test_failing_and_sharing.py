@@ -42,6 +42,7 @@ class Siblings(Flow):
         raise AssertionError("ran after a failure")
 
 
+@pytest.mark.promise("flowing.failure")
 def test_an_exception_reaches_the_caller_as_raised_and_siblings_are_cancelled(runtime: Runtime) -> None:
     flow = Siblings()
     flow.cancelled, flow.waiting = threading.Event(), threading.Event()
@@ -89,6 +90,7 @@ class TwoSteps(Flow):
         return f"{given} {self.state['field']}"
 
 
+@pytest.mark.promise("flowing.resume")
 def test_a_failed_flow_goes_on_with_the_method_that_failed_and_the_state_before_it() -> None:
     flow = TwoSteps()
     flow.ran = []
@@ -117,6 +119,7 @@ class Meeting(Flow):
         return (self.state["n"], self.state["mine"], self.state["id"])
 
 
+@pytest.mark.promise("flow.kickoff")
 def test_one_flow_object_runs_many_times_at_once() -> None:
     flow = Meeting()
     flow.barrier = threading.Barrier(5)
@@ -244,6 +247,7 @@ class WithCrew(Flow):
         return Crew(agents=[worker], tasks=[Task(description="D", expected_output="E", agent=worker)]).kickoff()
 
 
+@pytest.mark.promise("flow.usage_metrics")
 def test_usage_covers_everything_inside() -> None:
     flow = WithCrew()
     flow.model = ScriptedModel(["said", "said more"])

@@ -52,6 +52,7 @@ class Untyped(Flow):
 # --- state and inputs ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flow.state", "flowing.state.typed", "flowing.state.inputs")
 def test_typed_state_takes_inputs_and_its_id_is_the_runs() -> None:
     flow = Typed()
 
@@ -69,6 +70,7 @@ def test_an_id_that_is_given_is_kept() -> None:
     assert flow.flow_id == "mine" != flow.run_id
 
 
+@pytest.mark.promise("flowing.state.untyped")
 def test_dict_state() -> None:
     flow = Untyped()
 
@@ -76,6 +78,7 @@ def test_dict_state() -> None:
     assert flow.state["id"] == flow.run_id
 
 
+@pytest.mark.promise("flowing.again")
 def test_a_flow_that_is_kicked_off_again_keeps_its_state() -> None:
     flow = Typed()
 
@@ -92,6 +95,7 @@ def test_state_set_before_the_kickoff_is_its_input() -> None:
     assert flow.kickoff()[0] == "set before"
 
 
+@pytest.mark.promise("flow.initial_state")
 def test_an_initial_state_instance_is_not_shared() -> None:
     class WithInstance(Typed):
         initial_state = State(count=10)
@@ -100,10 +104,12 @@ def test_an_initial_state_instance_is_not_shared() -> None:
     assert WithInstance.initial_state.count == 10
 
 
+@pytest.mark.promise("flowing.state.inputs")
 def test_unknown_inputs_are_ignored_by_a_typed_state() -> None:
     assert Typed().kickoff(inputs={"topic": "x", "nonsense": 1})[0] == "x"
 
 
+@pytest.mark.promise("flowing.state.bad_inputs")
 def test_an_input_of_the_wrong_type_is_named(runtime: Runtime) -> None:
     with pytest.raises(
         InputsError, match="Invalid inputs for structured state: count: Input should be a valid integer"
@@ -202,6 +208,7 @@ def test_a_cycle_of_labels() -> None:
     assert Loop().kickoff() == 3
 
 
+@pytest.mark.promise("flow.max_method_calls")
 def test_a_cycle_without_an_end_is_stopped() -> None:
     flow = Loop(max_method_calls=5)
 
@@ -232,6 +239,7 @@ class Joined(Flow):
         return None
 
 
+@pytest.mark.promise("flowing.result", "flowing.argument")
 def test_arguments_are_what_completed_last_and_the_result_is_the_last_methods() -> None:
     assert Joined().kickoff() is None
 
@@ -241,6 +249,7 @@ def test_arguments_are_what_completed_last_and_the_result_is_the_last_methods() 
     assert Shorter().kickoff() == "both after AB"
 
 
+@pytest.mark.promise("flow.akickoff")
 def test_the_same_flow_awaited() -> None:
     class Shorter(Joined):
         def without_parameter(self) -> None: ...

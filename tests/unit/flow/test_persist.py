@@ -79,6 +79,7 @@ def runs(runtime: Runtime) -> list[str]:
 # --- the state of an id -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flow.persist", "flowing.persist.by_id")
 def test_a_state_goes_on_by_its_id_in_another_object() -> None:
     first = Shopping()
     assert first.kickoff() == "1 for 9.50"
@@ -91,6 +92,7 @@ def test_a_state_goes_on_by_its_id_in_another_object() -> None:
     assert isinstance(second.state.total, Decimal)
 
 
+@pytest.mark.promise("flowing.persist.by_id")
 def test_other_inputs_are_merged_into_the_state_that_was_saved() -> None:
     first = Shopping()
     first.kickoff()
@@ -101,6 +103,7 @@ def test_other_inputs_are_merged_into_the_state_that_was_saved() -> None:
     assert (second.state.items, second.state.total) == (["anchor", "rope"], Decimal("19.00"))
 
 
+@pytest.mark.promise("flowing.persist.by_id")
 def test_an_id_that_nothing_was_saved_under_is_kept() -> None:
     flow = Shopping()
 
@@ -146,6 +149,7 @@ def test_the_last_state_counts_whichever_run_it_came_from() -> None:
     assert fourth.kickoff(inputs={"id": "x"}) == "4 for 38.00"
 
 
+@pytest.mark.promise("flowing.persist.methods")
 def test_after_a_method_that_is_persisted_the_state_is_saved_and_after_others_not() -> None:
     class Half(Flow):
         @persist()
@@ -206,6 +210,7 @@ def test_without_persist_an_id_is_only_an_id(runtime: Runtime) -> None:
 # --- a copy of a state --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flowing.persist.restore")
 def test_a_copy_of_a_state_has_an_id_of_its_own() -> None:
     Shopping().kickoff(inputs={"id": "x"})
 
@@ -244,6 +249,7 @@ def test_a_copy_where_nothing_is_saved_is_refused() -> None:
         Plain().kickoff(restore_from_state_id="x")
 
 
+@pytest.mark.promise("flowing.persist.restore")
 def test_a_checkpoint_and_a_copy_are_two_beginnings(runtime: Runtime) -> None:
     from jackstay import CheckpointConfig
 
@@ -256,6 +262,7 @@ def test_a_checkpoint_and_a_copy_are_two_beginnings(runtime: Runtime) -> None:
 # --- a run that has not finished ----------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flowing.persist.goes_on")
 def test_an_unfinished_run_of_the_state_goes_on_with_the_method_that_failed(runtime: Runtime) -> None:
     Shopping.broken = True
     first = Shopping()
@@ -377,6 +384,7 @@ def test_a_state_that_does_not_fit_the_program_any_more_is_said_before_anything_
 # --- backends of one's own ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flow.FlowPersistence", "flowing.persist.before_listeners")
 def test_a_backend_of_ones_own_has_the_state_after_each_method_before_its_listeners() -> None:
     backend = Memory()
 
@@ -421,6 +429,7 @@ def test_a_dict_state_is_a_dict_of_the_backends_own() -> None:
     assert (method, type(state), state) == ("one", dict, {"id": "x", "list": [1]})
 
 
+@pytest.mark.promise("flowing.persist.nearest", "flow.set_flow_persistence_factory")
 def test_the_nearest_backend_counts() -> None:
     of_object, of_method, of_class, of_factory = Memory(), Memory(), Memory(), Memory()
 
@@ -447,6 +456,7 @@ def test_the_nearest_backend_counts() -> None:
     assert saved == [["one", "two"], ["one"], ["two"], ["three"]]
 
 
+@pytest.mark.promise("flow.persistence")
 def test_a_backend_that_is_given_to_an_object_is_used_without_the_decorator() -> None:
     class Plain(Flow):
         @start()
@@ -469,6 +479,7 @@ class Full(Memory):
         super().save_state(flow_uuid, method_name, state_data)
 
 
+@pytest.mark.promise("flowing.persist.fails")
 def test_a_save_that_fails_fails_its_method_and_a_resume_saves_again(runtime: Runtime) -> None:
     backend, ran = Full(), []
 
@@ -568,6 +579,7 @@ def test_said_of_a_verbose_one(caplog: pytest.LogCaptureFixture) -> None:
 # --- SQLite -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("flow.SQLiteFlowPersistence")
 def test_a_file_of_its_own_has_crewais_form(tmp_path: Path) -> None:
     path = tmp_path / "flow_states.db"
 

@@ -35,6 +35,7 @@ def page_of(flow: Flow, folder: Path) -> str:
     return Path(flow.plot(folder / "flow", show=False)).read_text(encoding="utf-8")
 
 
+@pytest.mark.promise("flow.plot")
 def test_the_page_needs_no_network_and_has_the_sources(tmp_path: Path) -> None:
     text = page_of(Writing(), tmp_path)
 

@@ -47,6 +47,7 @@ class Race(Flow):
         return winner
 
 
+@pytest.mark.promise("flowing.race")
 def test_the_first_of_racing_listeners_wins_and_the_others_are_cancelled(runtime: Runtime) -> None:
     flow = Race()
 
@@ -123,6 +124,7 @@ def test_one_of_the_racers_may_fail() -> None:
     assert Failing().kickoff() == "fast"
 
 
+@pytest.mark.promise("flowing.race_all_fail")
 def test_when_all_racers_fail_the_flow_fails() -> None:
     flow = Failing()
     flow.both = True

@@ -40,6 +40,7 @@ def counting(failures: int) -> Counting:
     return made
 
 
+@pytest.mark.promise("flowing.retry")
 def test_a_method_that_failed_is_called_again_with_the_state_that_it_found(runtime: Runtime) -> None:
     flow = counting(2)
 

@@ -138,6 +138,7 @@ class Named(FlowState):
     items: list[Any] = Field(default_factory=list)
 
 
+@pytest.mark.promise("flow.initial_state")
 @pytest.mark.parametrize(
     "initial",
     [{"items": []}, WithList(), WithList, Named, Named(id="mine"), WithList(items=[])],

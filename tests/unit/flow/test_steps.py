@@ -50,6 +50,7 @@ def shop(asked: list[Any], *, broken: bool) -> Shop:
     return made
 
 
+@pytest.mark.promise("flowing.steps")
 def test_a_resumed_flow_has_the_results_of_its_steps_and_calls_nothing_again(runtime: Runtime) -> None:
     asked: list[Any] = []
     with pytest.raises(OSError, match="disk full"):

@@ -119,6 +119,7 @@ def test_channels_that_are_interleaved_keep_their_order() -> None:
     assert {channel for _, channel in seqs} == {"tools", "custom"}
 
 
+@pytest.mark.promise("flow.astream")
 def test_astream_has_channels_too() -> None:
     async def texts() -> list[str]:
         async with report().astream() as session:
@@ -164,7 +165,7 @@ def test_closing_it_stops_the_flow_and_the_object_can_be_kicked_off_again(runtim
             await asyncio.Event().wait()
 
         @listen(wait)
-        def ask(self) -> None:
+        def inquire(self) -> None:
             asked.append(LLM("sim/demo").call("Tides?"))
 
     flow = Long()

@@ -122,6 +122,7 @@ def test_a_text_that_does_not_fit_the_tasks_output_is_an_error() -> None:
         one_task(ScriptedModel(['{"city": "Oslo"}']), output_pydantic=Answer).kickoff()
 
 
+@pytest.mark.promise("flowing.hooks")
 def test_a_method_that_is_forbidden_is_not_called() -> None:
     @on(InterceptionPoint.PRE_STEP)
     def never(context: StepContext) -> None:

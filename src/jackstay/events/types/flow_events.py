@@ -71,7 +71,7 @@ class MethodExecutionFailedEvent(FlowEvent):
 
 
 class MethodExecutionPausedEvent(FlowEvent):
-    """Nobody emits it yet."""
+    """The method waits for a person; what is beside it goes on."""
 
     type: str = "method_execution_paused"
     method_name: str
@@ -82,7 +82,8 @@ class MethodExecutionPausedEvent(FlowEvent):
 
 
 class HumanFeedbackRequestedEvent(FlowEvent):
-    """Nobody emits it yet."""
+    """A person is asked about what a method has returned. `output`: as the person is shown it; `request_id`: the path of
+    the question."""
 
     type: str = "human_feedback_requested"
     method_name: str
@@ -93,10 +94,29 @@ class HumanFeedbackRequestedEvent(FlowEvent):
 
 
 class HumanFeedbackReceivedEvent(FlowEvent):
-    """Nobody emits it yet."""
+    """The person's word. `outcome`: where the person chose a label instead of writing."""
 
     type: str = "human_feedback_received"
     method_name: str
     feedback: str
     outcome: str | None = None
     request_id: str | None = None
+
+
+class FlowInputRequestedEvent(FlowEvent):
+    """A method asks a person (`Flow.ask`)."""
+
+    type: str = "flow_input_requested"
+    method_name: str
+    message: str
+    metadata: dict[str, Any] | None = None
+
+
+class FlowInputReceivedEvent(FlowEvent):
+    """The person's text; None: there was none in time."""
+
+    type: str = "flow_input_received"
+    method_name: str
+    message: str
+    response: str | None = None
+    metadata: dict[str, Any] | None = None

@@ -15,7 +15,7 @@ crew = Crew(agents=[analyst], tasks=[task])
 class Pipeline(Flow):
     @start()
     def research(self) -> str:
-        return self.ask("research")
+        return self.researched("research")
 
     @listen(research)
     def write(self, facts: str) -> str:
@@ -28,7 +28,7 @@ class Pipeline(Flow):
         logger.info("%s tokens", first.token_usage.total_tokens + second.token_usage.total_tokens)
         return second.raw
 
-    def ask(self, topic: str) -> str:
+    def researched(self, topic: str) -> str:
         try:
             return crew.kickoff(inputs={"topic": topic}).raw
         except Exception:

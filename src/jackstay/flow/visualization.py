@@ -1,0 +1,17 @@
+"""CrewAI's names for a flow's structure and its picture; the picture is `Flow.plot`'s."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackstay.flow.definition import FlowDefinition, structure_of
+from jackstay.flow.flow import Flow
+
+__all__ = ["build_flow_structure"]
+
+
+def build_flow_structure(flow_or_definition: Flow[Any] | type[Flow[Any]] | FlowDefinition) -> dict[str, Any]:
+    """Nodes and edges of a flow as JSON data: `nodes`, `edges`, `start_methods`, `router_methods`."""
+    if isinstance(flow_or_definition, FlowDefinition):
+        return structure_of(flow_or_definition)
+    return structure_of(flow_or_definition.flow_definition())

@@ -1,0 +1,177 @@
+"""Promises about flows that no other test is named after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import warnings
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from jackstay import Flow, Runtime, and_, listen, or_, router, start
+from jackstay.core.records import RunFilter
+from jackstay.flow.definition import FlowDefinition
+from jackstay.flow.visualization import build_flow_structure
+
+
+class State(BaseModel):
+    topic: str = ""
+
+
+class Review(Flow[State]):
+    """Writes, and looks at it."""
+
+    max_method_calls = 7
+
+    @start()
+    def write(self) -> str:
+        """Writes a draft."""
+        return "draft"
+
+    @router(or_(write, "again"), emit=["good", "again"])
+    def judge(self, text: str) -> str:
+        return "good"
+
+    @listen(and_("good", write))
+    def publish(self) -> str:
+        return f"{self.state.topic} is out"
+
+
+@pytest.mark.promise("flow.name")
+def test_a_name_stands_for_the_classs(runtime: Runtime) -> None:
+    Review(name="Gazette").kickoff()
+
+    (row,) = runtime.journal.runs(RunFilter())
+    assert row.name == "Gazette"
+
+
+@pytest.mark.promise("flow.method_outputs", "flowing.result")
+def test_what_the_methods_returned_is_there_in_the_order_of_their_completion() -> None:
+    flow = Review()
+    assert flow.method_outputs == []
+
+    result = flow.kickoff(inputs={"topic": "tides"})
+
+    assert flow.method_outputs == ["draft", "good", "tides is out"]
+    assert result == flow.method_outputs[-1]
+
+
+@pytest.mark.promise("flow.tracing", "flow.suppress_flow_events")
+def test_what_says_nothing_is_no_part_of_the_state() -> None:
+    class Untyped(Flow):
+        @start()
+        def begin(self) -> list[str]:
+            return sorted(self.state)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Untyped(tracing=True, suppress_flow_events=True).kickoff() == ["id"]
+
+
+@pytest.mark.promise("flow.kickoff")
+def test_kickoff_works_where_an_event_loop_is_running() -> None:
+    async def calling() -> Any:
+        return Review().kickoff(inputs={"topic": "tides"})
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert asyncio.run(calling()) == "tides is out"
+
+
+@pytest.mark.promise("flowing.sync_methods")
+def test_as_many_synchronous_methods_as_there_are_threads_run_side_by_side() -> None:
+    """They wait for one another: one after the other none would return."""
+    together = threading.Barrier(40)
+
+    def meeting(name: str) -> Any:
+        def method(self: Any) -> int:
+            return together.wait(30) * 0 + 1
+
+        method.__name__ = name
+        return start()(method)
+
+    def joined(self: Any) -> int:
+        return together.n_waiting
+
+    members = {f"m{at}": meeting(f"m{at}") for at in range(40)}
+    crowd = type("Crowd", (Flow,), {**members, "joined": listen(and_(*members))(joined), "__module__": __name__})
+
+    assert crowd().kickoff() == 0
+
+
+@pytest.mark.promise("flow.flow_definition")
+def test_a_definition_can_be_written_and_read_again() -> None:
+    made = Review.flow_definition()
+
+    assert made.to_dict() == {
+        "schema": "crewai.flow/v1",
+        "name": "Review",
+        "description": "Writes, and looks at it.",
+        "state": {
+            "type": "pydantic",
+            "ref": f"{__name__}:State",
+            "json_schema": State.model_json_schema(),
+        },
+        "config": {"stream": False, "max_method_calls": 7},
+        "methods": {
+            "write": {
+                "description": "Writes a draft.",
+                "do": {"call": "code", "ref": f"{__name__}:Review.write"},
+                "start": True,
+                "router": False,
+            },
+            "judge": {
+                "do": {"call": "code", "ref": f"{__name__}:Review.judge"},
+                "listen": {"or": ["write", "again"]},
+                "router": True,
+                "emit": ["good", "again"],
+            },
+            "publish": {
+                "do": {"call": "code", "ref": f"{__name__}:Review.publish"},
+                "listen": {"and": ["good", "write"]},
+                "router": False,
+            },
+        },
+    }
+    assert FlowDefinition.model_validate_json(made.model_dump_json(by_alias=True)) == made
+    assert Review().flow_definition() == made
+
+
+def test_a_start_with_a_condition_and_a_dict_state_are_in_the_definition() -> None:
+    class Loop(Flow):
+        @start("more")
+        def begin(self) -> None: ...
+
+        @router(begin, emit=["more"])
+        def again(self) -> None: ...
+
+    made = Loop.flow_definition()
+
+    assert made.methods["begin"].start == "more"
+    assert made.methods["begin"].listen is None
+    assert made.state is not None
+    assert made.state.type == "dict"
+
+
+@pytest.mark.promise("flow.build_flow_structure")
+def test_a_structure_has_nodes_and_edges() -> None:
+    made = build_flow_structure(Review)
+
+    assert made == build_flow_structure(Review()) == build_flow_structure(Review.flow_definition())
+    assert json.loads(json.dumps(made)) == made
+    assert {name: node["type"] for name, node in made["nodes"].items()} == {
+        "write": "start",
+        "judge": "router",
+        "publish": "listen",
+    }
+    assert made["nodes"]["judge"]["router_events"] == ["good", "again"]
+    assert [(e["source"], e["target"], e["condition_type"], e["is_router_event"]) for e in made["edges"]] == [
+        ("write", "judge", "OR", False),
+        ("judge", "judge", "OR", True),
+        ("judge", "publish", "AND", True),
+        ("write", "publish", "AND", False),
+    ]
+    assert (made["start_methods"], made["router_methods"]) == (["write"], ["judge"])
