@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ _STAND_INS = frozenset({"not-needed", "no-key-required", "sk-no-key-required", "
 """What programs give for a key that a local server does not look at."""
 
 
+@lru_cache(maxsize=4096)  # the environment's names are asked for at every kickoff
 def names_secret(name: str) -> bool:
     """Whether a variable, header or option with this name holds a secret."""
     return name not in _NO_SECRETS and bool(_SECRET_NAME.search(name))

@@ -30,6 +30,7 @@ class Masked:
         self._named = frozenset(_words(section, "secrets", given.get("secrets", [])))
         self._forms = (*_entities(section, given), *_patterns(section, given))
         self._learned: dict[str, str] = {}
+        self._found: list[tuple[str, str]] = []
         self.now = Masking(Secrets(), self._forms)
         self.refresh()
 
@@ -39,9 +40,9 @@ class Masked:
 
     def refresh(self) -> None:
         """The environment as it is now: a program may have put a key into it since."""
-        found = Secrets([*self._learned.items(), *_in_environment(self._environ, self._named)])
-        if found != self.now.secrets:
-            self.now = Masking(found, self._forms)
+        found = [*self._learned.items(), *_in_environment(self._environ, self._named)]
+        if found != self._found:  # at every kickoff: hardly ever has anything changed
+            self._found, self.now = found, Masking(Secrets(found), self._forms)
 
     def revealed(self, row: R) -> R:
         """A row as it was before it was stored."""

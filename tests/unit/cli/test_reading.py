@@ -102,7 +102,7 @@ def test_markdown_keeps_what_was_said_inside_its_fences(runtime, jackstay):
 
     document = jackstay("show", "--markdown")
 
-    assert "\n`````text\n```\n# not a heading [masked]\n````\n`````" in document
+    assert "\n`````text\n```\n# not a heading <API_KEY>\n````\n`````" in document
     assert re.findall(r"^#+ .*", document, re.MULTILINE)[0] == "# crew crew: succeeded"
 
 
@@ -203,8 +203,8 @@ def test_tail_prints_what_is_recorded_and_stops_with_the_run(runtime, jackstay, 
 def test_masking_knows_secrets_by_value_and_by_form():
     mask = mask_of({"MY_API_KEY": "abc12345xyz", "PATH": "/usr/bin:/bin", "SHORT_KEY": "abc"})
 
-    assert mask("a abc12345xyz b") == "a [masked] b"
+    assert mask("a abc12345xyz b") == "a [secret MY_API_KEY] b"
     assert mask("/usr/bin:/bin abc") == "/usr/bin:/bin abc"
     assert mask("Authorization: Bearer s3cr3t-t0ken, mail jo@example.org") == (
-        "Authorization: Bearer [masked] mail [masked]"
+        "Authorization: Bearer <SECRET>, mail <EMAIL_ADDRESS>"
     )
