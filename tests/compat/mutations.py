@@ -247,5 +247,5 @@ MUTATIONS = {
     "flowing.failure": Mutation("engine/flow.py", "        for task in self.live:\n            task.cancel()\n", ""),
     "flowing.hooks": Mutation("engine/step_hooks.py", "    if at.is_wanted:\n", "    if False:\n"),
     "flowing.retry": Mutation("engine/flow.py", "retried(scope, method.retry,", "retried(scope, None,"),
-    "flowing.state.bad_inputs": Mutation("flow/state.py", "Invalid inputs for structured state", "Wrong"),
+    "flowing.state.bad_inputs": Mutation("flow/state.py", "{**kept, **inputs}", "kept"),
 }
