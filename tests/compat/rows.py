@@ -263,9 +263,6 @@ name | P0 | same | stands for the class's name in runs, events and definitions
 max_method_calls | P0 | same | 100 calls of one listener or router; starts are not counted; then a `RecursionError`
 persistence | P0 | same | a backend of one object, before those of decorators
 checkpoint | P0 | better | accepted; the journal has every method in any case
-input_provider | P0 | absent | for `ask()`
-human_feedback_history | P0 | absent | every `HumanFeedbackResult`
-last_human_feedback | P0 | absent | the latest one
 stream | P1 | better | a kickoff is a `StreamSession` of `StreamFrame`s, an awaited one an `AsyncStreamSession`; models stream without being told
 tracing | P1 | better | says nothing: nothing is sent anywhere, and every run can be looked at
 suppress_flow_events | P1 | better | says nothing: nothing is printed
@@ -276,11 +273,8 @@ router | P0 | same | alone or on top of `@start()`; labels by `emit=`, a `Litera
 or_ | P0 | same | any of them; they nest
 and_ | P0 | same | all of them, in any order; they nest
 persist | P0 | better | on a class or a method: the state by its id, after each method; an unfinished run goes on where it was
-human_feedback | P0 | absent | a person's answer after a method
 kickoff | P0 | better | one object may be kicked off many times at once
 akickoff | P0 | same | the same, awaited; `kickoff_async` as well
-resume | P0 | absent | of a flow that waits for feedback, in another process: also `from_pending`, `pending_feedback`
-ask | P0 | absent | a question to a person inside a method
 state | P0 | same | in a run that run's, outside the last finished one's; `flow_id`
 method_outputs | P0 | same | what the methods returned, in the order in which they completed
 usage_metrics | P0 | better | tokens of the whole run, crews and calls inside included; `cost_usd` beside it
@@ -338,11 +332,6 @@ persist.goes_on | P0 | better | an unfinished run of that state goes on with the
 persist.restore | P0 | better | `restore_from_state_id`: a copy under an id of its own; not both with `from_checkpoint`
 persist.nearest | P0 | same | the object's backend, the method's, the class's, the factory's, the journal
 persist.fails | P0 | same | a save that fails fails its method: `RuntimeError: State persistence failed`
-feedback.provider | P0 | absent | the decorator's, the process's, the console
-feedback.labels | P0 | absent | the answer becomes one of the labels
-feedback.refused | P0 | absent | labels without a model, a default outside the labels: refused where it stands
-feedback.pending | P0 | absent | a flow that waits in another process: `HumanFeedbackPending`
-feedback.joins | P0 | absent | siblings and half-filled joins are as they were after the wait
 """,
 )
 
