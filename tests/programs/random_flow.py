@@ -39,7 +39,7 @@ def flow_of(seed: int, graph: FlowGraph) -> type[RandomFlow]:
     methods = {name: _method(seed, spec, name not in racing) for name, spec in graph.methods.items()}
     for name, spec in graph.methods.items():
         condition = None if spec.condition is None else parse(spec.condition, name)
-        methods[name].__jackstay_flow__ = Mark(spec.start, condition, spec.router)
+        methods[name].__jackstay_flow__ = Mark(spec.start, condition, spec.router, takes=True)
     named = {"max_method_calls": graph.max_method_calls, "__module__": __name__}
     return type(f"Random{seed}", (RandomFlow,), {**methods, **named})
 

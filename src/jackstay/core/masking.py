@@ -41,7 +41,7 @@ def is_secret(value: str) -> bool:
 class Secrets:
     """Known secrets, each with a name to show in its place. Immutable; an empty one costs nothing."""
 
-    __slots__ = ("_forms", "_values")
+    __slots__ = ("_forms", "_in_json", "_values")
 
     def __init__(self, values: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         known: dict[str, str] = {}  # by value: of two names the first counts
@@ -52,6 +52,7 @@ class Secrets:
         # Longest first: one secret may be the beginning of another.
         forms = {form: name for value, name in known.items() for form in _forms_of(value)}
         self._forms = tuple(sorted(forms.items(), key=lambda each: -len(each[0])))
+        self._in_json = {text: name for form, name in self._forms for text in (_escaped(form), json.dumps(form)[1:-1])}
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -71,10 +72,16 @@ class Secrets:
 
     def stored(self, text: str) -> str:
         """JSON text with a reference in place of each secret, which `restored` follows."""
-        for form, name in self._forms:
-            if form in text:
-                text = text.replace(form, f"⟦secret {name}⟧")
-        return text
+        found = [form for form in self._in_json if form in text]
+        if not found:
+            return text
+        # An escape is one character: what looks like a secret may begin in its middle (`\u0010`, and then zeros).
+        pattern = "|".join([*map(re.escape, sorted(found, key=len, reverse=True)), r"\\u[0-9a-f]{4}", r"\\."])
+        return re.sub(pattern, self._referred, text)
+
+    def _referred(self, found: re.Match[str]) -> str:
+        name = self._in_json.get(found[0])
+        return found[0] if name is None else f"⟦secret {name}⟧"
 
     def restored(self, text: str) -> str:
         """JSON text of `stored`, with the secrets of now. One that is not known any more stays a reference."""

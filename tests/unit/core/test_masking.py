@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jackstay.core.masking import FORMS, Masking, Secrets, names_secret
@@ -34,6 +34,7 @@ def test_short_values_and_stand_ins_are_no_secrets():
 
 
 @given(st.text(min_size=8, max_size=30), st.text(), st.text())
+@example("00000000", "\x10", "")
 def test_what_is_stored_has_no_secret_and_is_the_same_again_when_it_is_read(secret, before, after):
     secrets = Secrets({"X": secret})
     text = json.dumps({"a": before + secret + after}, ensure_ascii=False)

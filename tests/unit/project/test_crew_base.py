@@ -220,7 +220,7 @@ def test_names_in_its_sections_are_its_members() -> None:
     output = small.crew().kickoff(inputs={"topic": "the moon"})
 
     assert output.pydantic == small.AsModel(year=1969)
-    assert small.heard == ['{"year": 1969}', '{"YEAR": 1969}', "awaited"]
+    assert small.heard == ["a step", '{"year": 1969}', '{"YEAR": 1969}', "awaited"]
     assert small.analyst().llm is model
     assert [each.name for each in small.analyst().tools] == ["look_up"] * 3
     assert small.analyst().step_callback == small.note
