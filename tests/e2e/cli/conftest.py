@@ -70,18 +70,12 @@ class Folder:
         python: bool = False,
         environ: Mapping[str, str] | None = None,
         interactive: bool = False,
-    ) -> subprocess.Popen[str]:
-        command = [sys.executable, *([] if python else ["-m", "jackstay"]), *arguments]
-        return subprocess.Popen(
-            command,
-            cwd=self.path,
-            env=self.environ | dict(environ or {}),
-            stdin=subprocess.PIPE if interactive else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
+    ) -> warm_python.Process:
+        command = [*([] if python else ["-m", "jackstay"]), *arguments]
+        process = warm_python.Process(command, cwd=self.path, env=self.environ | dict(environ or {}))
+        if not interactive:
+            process.stdin.close()
+        return process
 
     def here(self, *arguments: str) -> Result:
         """The same in this process: for commands that run no program, which need not pay for a process."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from jackstay.testing import Stub
+from tests import warm_python
 from tests.e2e.cli.conftest import KICKOFF, PROGRAM, Folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -50,7 +50,7 @@ def crews(folder, stub) -> Folder:
     return folder
 
 
-def _hanging(crews: Folder, stub: Stub, *arguments: str, python: bool = False) -> subprocess.Popen[str]:
+def _hanging(crews: Folder, stub: Stub, *arguments: str, python: bool = False) -> warm_python.Process:
     """A program whose second call is in flight."""
     stub.latency_s = lambda request: 0.0 if request.index == 0 else 600.0
     process = crews.start(*arguments, python=python)
