@@ -10,7 +10,7 @@ from sqlalchemy import delete, or_, select, update
 from jackstay.core.forgetting import tagged
 from jackstay.core.records import TERMINAL
 from jackstay.journal import schema
-from jackstay.journal.statements import now
+from jackstay.journal.leases import held_runs
 from jackstay.journal.write_connection import WriteConnection
 
 _OF_A_STEP = ("request", "request_ref", "result", "error", "tried")
@@ -21,20 +21,12 @@ _OF_A_WAIT = ("prompt", "payload", "answer")
 def forget_runs(connection: WriteConnection, run_ids: Sequence[str], at: datetime) -> frozenset[str]:
     """Erase the content of those of the runs that have ended and that nobody holds, and of the items of batches among
     them. Returns them; long contents stay until a `sweep`."""
-    core, lease, run = connection.core, schema.lease, schema.run
+    core, run = connection.core, schema.run
     if connection.dialect.name == "sqlite":
         # Else what was erased stays in the file's free pages. For this connection, so for the sweep after it as well.
         connection.execute("pragma secure_delete = on")
     family = sorted(core.scalars(select(run.c.id).where(or_(run.c.id.in_(run_ids), run.c.parent_run.in_(run_ids)))))
-    clock = now(connection.dialect.name)
-    # Locked first, in run order, as writes, renewals and those who take a run up do it.
-    leases = core.execute(
-        select(lease.c.run_id, lease.c.owner, (lease.c.expires_at >= clock).label("live"))
-        .where(lease.c.run_id.in_(family))
-        .order_by(lease.c.run_id)
-        .with_for_update()
-    ).all()
-    held = {row.run_id for row in leases if row.owner is not None and row.live}
+    held = held_runs(connection, family)
     ended = core.execute(
         select(run.c.id, run.c.tags).where(run.c.id.in_(family), run.c.status.in_(TERMINAL)).with_for_update()
     ).all()

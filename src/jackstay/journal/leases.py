@@ -101,6 +101,19 @@ class Leases:
         return owner is not None and owner.is_gone(self._owner)
 
 
+def held_runs(connection: WriteConnection, run_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the runs that somebody drives; nobody can take up one of them before this transaction has ended."""
+    live = (lease.c.expires_at >= now(connection.dialect.name)).label("live")
+    # Locked first, in run order, as writes, renewals and those who take a run up do it.
+    rows = connection.core.execute(
+        select(lease.c.run_id, lease.c.owner, live)
+        .where(lease.c.run_id.in_(run_ids))
+        .order_by(lease.c.run_id)
+        .with_for_update()
+    )
+    return frozenset(row.run_id for row in rows if row.owner is not None and row.live)
+
+
 def request_cancel(connection: WriteConnection, run_id: str) -> bool:
     """Note that the run is to stop. False if it has ended, or does not exist."""
     changed = connection.core.execute(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, or_, select
 from jackstay.core.records import TERMINAL
 from jackstay.journal import schema
 from jackstay.journal.blobs import address_of, is_marker, unpack_text
+from jackstay.journal.leases import held_runs
 from jackstay.journal.rows import RUNS, STEPS, WAITS
 from jackstay.journal.statements import now
 from jackstay.journal.write_connection import WriteConnection
@@ -31,16 +32,9 @@ _OF_A_RUN = (schema.step, schema.reservation, schema.wait, schema.intent, schema
 
 def delete_runs(connection: WriteConnection, run_ids: Sequence[str]) -> frozenset[str]:
     """Delete those of the runs that ended `MIN_AGE_S` ago and that nobody holds, with all their rows. Returns them."""
-    core, lease, run = connection.core, schema.lease, schema.run
+    core, run = connection.core, schema.run
     clock = now(connection.dialect.name)
-    # Locked first, in run order, as writes, renewals and those who take a run up do it.
-    leases = core.execute(
-        select(lease.c.run_id, lease.c.owner, (lease.c.expires_at >= clock).label("live"))
-        .where(lease.c.run_id.in_(run_ids))
-        .order_by(lease.c.run_id)
-        .with_for_update()
-    ).all()
-    held = {row.run_id for row in leases if row.owner is not None and row.live}
+    held = held_runs(connection, run_ids)
     old = run.c.finished_at < clock - int(MIN_AGE_S * 1e6)
     ended = core.scalars(
         select(run.c.id).where(run.c.id.in_(run_ids), run.c.status.in_(TERMINAL), old).with_for_update()
