@@ -66,16 +66,23 @@ def reviewing(provider: Any = None, llm: Any = None, **more: Any) -> Any:
         @listen("approved")
         def publish(self, result: HumanFeedbackResult) -> str:
             calls.append("publish")
-            return f"{result.output}: {result.outcome}, {result.feedback!r}"
+            self.state["said"] = f"{result.output}: {result.outcome}, {result.feedback!r}"
+            return self.state["said"]
 
         @listen("rejected")
         def discard(self, result: HumanFeedbackResult) -> str:
             calls.append("discard")
-            return f"no: {result.feedback}"
+            self.state["said"] = f"no: {result.feedback}"
+            return self.state["said"]
 
         @listen(and_(draft, facts))
         def joined(self) -> None:
             calls.append("joined")
+
+        @listen(and_(joined, or_(publish, discard)))
+        def end(self) -> str:
+            """Whichever of the two completes last: the flow's result is what was said."""
+            return self.state["said"]
 
     Review.calls = calls  # type: ignore[attr-defined]
     return Review
