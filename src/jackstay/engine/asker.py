@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -67,10 +66,6 @@ class Asker(Protocol):
         """Loads what the first request needs; later ones find it there."""
         ...
 
-    def coming(self) -> AbstractContextManager[None]:
-        """Around the reservation and `ask`: see `Wire.coming`."""
-        ...
-
     async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
         """One request, no retry."""
         ...
@@ -98,9 +93,6 @@ class WireAsker:
 
     async def prepare(self) -> None:
         await self._wire.prepare(self._endpoint)
-
-    def coming(self) -> AbstractContextManager[None]:
-        return self._wire.coming(self._endpoint)
 
     async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
         return await self._wire.ask(self._endpoint, ask.question, timeout_s=timeout_s, on_delta=ask.on_delta)
@@ -130,9 +122,6 @@ class CustomAsker:
 
     async def prepare(self) -> None:
         return None
-
-    def coming(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     async def ask(self, scope: Scope, ask: Ask, *, timeout_s: float) -> Answer:
         question = ask.question

@@ -166,12 +166,12 @@ class Settled:
             waiter.cancel()
 
 
-def refuse_unpriced(asker: Asker, worst: WorstCase, budgets: Sequence[BudgetScope]) -> None:
+def refuse_unpriced(asker: Asker, question: Question, budgets: Sequence[BudgetScope]) -> None:
     """Raises `BudgetExceeded` for a call whose price is unknown, under a budget in money that does not allow it."""
-    if worst.pico is not None:
-        return
     for scope in budgets:
-        if scope.ceiling.pico is not None and asker.requested not in scope.budget.unpriced:
+        if scope.ceiling.pico is None or asker.requested in scope.budget.unpriced:
+            continue
+        if asker.worst(question).pico is None:
             raise BudgetExceeded(
                 f"{scope.shown}: the price of {asker.requested} is unknown, so a call to it cannot be kept within a budget "
                 f"in money; give its price in [prices] of jackstay.toml, or allow it: "

@@ -266,10 +266,11 @@ async def take_up(runtime: Runtime, run_id: str, kickoff: Kickoff | None = None)
     fingerprint = kickoff.fingerprint if kickoff is not None else None
     takeover = await runtime.journal.take_up(run_id, force=force, fingerprint=fingerprint)
     runtime.left_behind.discard(run_id)
-    run = Run(runtime, runtime.masked.revealed(takeover.run), lease=takeover.lease, is_new=False)
+    row = runtime.masked.revealed(takeover.run)
+    if runtime.settings.model:
+        row = replace(row, model_override=runtime.settings.model)
+    run = Run(runtime, row, lease=takeover.lease, is_new=False)
     run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
-    if runtime.settings.model and runtime.settings.model != run.row.model_override:
-        run.row = replace(run.row, model_override=runtime.settings.model)
     if kickoff is not None:
         store_outline(run, kickoff)
     return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ class Masked:
         self._named = frozenset(_words(section, "secrets", given.get("secrets", [])))
         self._forms = (*_entities(section, given), *_patterns(section, given))
         self._learned: dict[str, str] = {}
-        self._found: list[tuple[str, str]] = []
+        self._seen: dict[str, str] | None = None
         self.now = Masking(Secrets(), self._forms)
         self.refresh()
 
@@ -40,9 +41,11 @@ class Masked:
 
     def refresh(self) -> None:
         """The environment as it is now: a program may have put a key into it since."""
-        found = [*self._learned.items(), *_in_environment(self._environ, self._named)]
-        if found != self._found:  # at every kickoff: hardly ever has anything changed
-            self._found, self.now = found, Masking(Secrets(found), self._forms)
+        environ = _copied(self._environ)
+        if environ != self._seen:  # at every kickoff: hardly ever has anything changed
+            self._seen = environ
+            self._found = tuple(_in_environment(environ, self._named))
+            self._know()
 
     def revealed(self, row: R) -> R:
         """A row as it was before it was stored."""
@@ -62,7 +65,10 @@ class Masked:
         if new:
             for name, value in new:
                 self._learned[self._free(name, value)] = value
-            self.refresh()
+            self._know()
+
+    def _know(self) -> None:
+        self.now = Masking(Secrets([*self._learned.items(), *self._found]), self._forms)
 
     def _free(self, name: str, value: str) -> str:
         """The same name may stand for two secrets: of two models, both given as api_key=."""
@@ -90,9 +96,17 @@ def secrets_in(named: Mapping[str, Any] | None, prefix: str) -> Iterable[tuple[s
             yield f"{prefix}{name}", str(value)
 
 
+def _copied(environ: Mapping[str, str]) -> dict[str, str]:
+    """Map by map: a chain of them looks each name up in every one."""
+    copied: dict[str, str] = {}
+    for each in reversed(environ.maps if isinstance(environ, ChainMap) else [environ]):
+        copied.update(each)
+    return copied
+
+
 def _in_environment(environ: Mapping[str, str], named: frozenset[str]) -> Iterable[tuple[str, str]]:
     for name in sorted(environ):
-        value = environ.get(name) or ""
+        value = environ[name]
         if name in named or names_secret(name):
             yield name, value
         elif "://" in value and "@" in value:

@@ -167,13 +167,12 @@ class _Call:
             self._check_deadline()
             async with self._turn(member, asked) as turn:
                 self._tell_wait(turn, member)
-                with member.asker.coming():
-                    refused = await self.record.reserve(member, budgets, sizing)
-                    if refused is None:
-                        answer = await self._request(member)
-                        turn.used(answer.usage.total_tokens)
-                        self.run.runtime.limiter.answered(member.asker, member.question, answer.usage)
-                        return answer
+                refused = await self.record.reserve(member, budgets, sizing)
+                if refused is None:
+                    answer = await self._request(member)
+                    turn.used(answer.usage.total_tokens)
+                    self.run.runtime.limiter.answered(member.asker, member.question, answer.usage)
+                    return answer
                 turn.unused()
             await self._make_room(member, budgets, sizing, refused)
 
@@ -229,7 +228,7 @@ class _Call:
     def _pass_over_unpriced(self, member: Member, budgets: tuple[BudgetScope, ...]) -> None:
         """A model whose price is unknown cannot be asked under a budget in money; another one may be."""
         try:
-            refuse_unpriced(member.asker, member.asker.worst(member.question), budgets)
+            refuse_unpriced(member.asker, member.question, budgets)
         except BudgetExceeded as error:
             if member.replaceable and self.chain.pass_over(member, "unpriced", str(error)):
                 raise _AskAnother from error

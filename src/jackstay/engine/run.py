@@ -69,25 +69,18 @@ class Run:
     def __init__(self, runtime: Runtime, row: RunRow, *, lease: Lease, is_new: bool) -> None:
         self.runtime, self.row, self.lease = runtime, row, lease
         self.pid = os.getpid()
-        self.stop: BaseException | None = None
-        """Once set, every later step raises it again (engine rule 21)."""
+        self._stop: BaseException | None = None
         self.abandoned: list[str] = []
         """Users' functions that go on though nobody waits for them: name and stack, for the run's record."""
         self.lost: tuple[Reservation, ...] = ()
         self._waited = 0
         self.ended: RunEnd | None = None
-        self.writer = RunWriter(
-            lambda: runtime.journal,
-            lease,
-            self._storage_failed,
-            new=row if is_new else None,
-            secrets=lambda: self.secrets,
-        )
+        self.writer = RunWriter(runtime, lease, new=row if is_new else None)
         self.recorded = Recorded()
         self._attempts: dict[tuple[str, int], int] = {}
         self._reserved: dict[tuple[str, int], int] = {}
         self.bills = RunBills()
-        self.models = RunModels(runtime, lambda: self.row.model_override)
+        self.models = RunModels(runtime, row.model_override)
         self.raised: dict[str, Any] = {}
         """What a person has allowed since a budget was reached, by the scope's path."""
         self.acts = Acts()
@@ -105,6 +98,15 @@ class Run:
     @property
     def id(self) -> str:
         return self.row.id
+
+    @property
+    def stop(self) -> BaseException | None:
+        """Once it is there, every later step raises it again (engine rule 21)."""
+        return self._stop or self.writer.broken
+
+    @stop.setter
+    def stop(self, why: BaseException | None) -> None:
+        self._stop = why
 
     @property
     def secrets(self) -> Secrets:
@@ -266,9 +268,6 @@ class Run:
             self.runtime.left_behind.add(self.id)
             raise
         self.ended = end
-
-    def _storage_failed(self, error: BaseException) -> None:
-        self.stop = self.stop or error
 
     def note(self, row: StepRow) -> None:
         """A row of the run's, its own or an earlier process's, counts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jackstay.core.specs import ModelConfig, chain_of
@@ -16,14 +15,14 @@ if TYPE_CHECKING:
 class RunModels:
     """Of one run; lives on the engine loop. `override`: the model that is asked instead of all others, if there is one."""
 
-    def __init__(self, runtime: Runtime, override: Callable[[], str | None]) -> None:
+    def __init__(self, runtime: Runtime, override: str | None) -> None:
         self._runtime, self._override = runtime, override
         self._overridden: dict[int, tuple[ModelConfig, ModelConfig]] = {}
         self._askers: dict[int, tuple[ModelConfig, Asker]] = {}
 
     def model_for(self, config: ModelConfig) -> ModelConfig:
         """The model that this run asks: its override, if it has one, instead of the whole chain."""
-        override = self._override()
+        override = self._override
         if override is None or config.model == override:
             return config
         known = self._overridden.get(id(config))

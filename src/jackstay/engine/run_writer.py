@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.budget import DoesNotFit, Hold
 from jackstay.core.canonical import canonical_json
-from jackstay.core.masking import Secrets
 from jackstay.core.messages import EMPTY_CHAIN, Conversation
 from jackstay.core.records import (
     Blob,
@@ -28,7 +27,8 @@ from jackstay.engine.concealing import concealed, concealed_write
 from jackstay.errors import LeaseLost, StorageUnavailable
 
 if TYPE_CHECKING:
-    from jackstay.journal import Journal, Pending
+    from jackstay.engine.runtime import Runtime
+    from jackstay.journal import Pending
 
 NOT_HELD = "nothing was held"
 """A note on what interrupts a reservation: its budgets have not been touched, and nothing has to be given back."""
@@ -36,19 +36,11 @@ Blobs = tuple[Blob | MessagesBlob, ...]
 
 
 class RunWriter:
-    """Lives on the engine loop. `failed` is told of a write that could not be stored: it stops the run."""
+    """Lives on the engine loop. It does not know its run: the two would be a cycle, and every run's records would wait for
+    the garbage collector, which costs a busy process a tenth of its time."""
 
-    def __init__(
-        self,
-        journal: Callable[[], Journal],
-        lease: Lease,
-        failed: Callable[[BaseException], None],
-        *,
-        new: RunRow | None,
-        secrets: Callable[[], Secrets],
-    ) -> None:
-        self._journal, self.lease, self._failed = journal, lease, failed
-        self._secrets = secrets
+    def __init__(self, runtime: Runtime, lease: Lease, *, new: RunRow | None) -> None:
+        self._runtime, self.lease = runtime, lease
         self.visible = new is None
         """The run's row is in the database."""
         self._unsaved = new
@@ -56,8 +48,8 @@ class RunWriter:
         self._settlements: list[Settlement] = []
         self._blobs: list[Blob | MessagesBlob] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._broken: StorageUnavailable | LeaseLost | None = None
-        """Why a write of the run's was not stored. Nothing but its end is written after it, though the storage may be
+        self.broken: StorageUnavailable | LeaseLost | None = None
+        """Why a write of the run's was not stored: it stops the run. Nothing but its end is written after it, though the storage may be
         all right again: later rows would stand on rows and messages that are missing, and a failure that only came of
         this one would be raised again by a resume. Of a run whose first write was not stored there is not even an end:
         it would be a run without the rows that it inherits."""
@@ -172,19 +164,19 @@ class RunWriter:
     ) -> None:
         steps, settlements, blobs = tuple(self._steps), tuple(self._settlements), tuple(self._blobs)
         self._steps, self._settlements, self._blobs = [], [], []
-        if self._broken is not None:
+        if self.broken is not None:
             if end is None or self._unsaved is not None:
-                raise self._broken
+                raise self.broken
             steps, settlements, blobs = (), (), ()
         write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits, intents)
         new, self._unsaved = self._unsaved, None
-        secrets = self._secrets()
+        journal, secrets = self._runtime.journal, self._runtime.masked.secrets
         write = concealed_write(write, secrets)
         try:
             if new is None:
-                await _to_the_end(self._journal().write(write))
+                await _to_the_end(journal.write(write))
             else:
-                await _to_the_end(self._journal().create_run(concealed(new, secrets), write=write))
+                await _to_the_end(journal.create_run(concealed(new, secrets), write=write))
                 self.visible = True
         except asyncio.CancelledError as cancel:
             match cancel.__cause__:
@@ -207,8 +199,7 @@ class RunWriter:
     def _break(self, error: StorageUnavailable | LeaseLost, new: RunRow | None) -> None:
         if isinstance(error, StorageUnavailable):
             self._unsaved = new
-        self._broken = self._broken or error
-        self._failed(error)
+        self.broken = self.broken or error
 
 
 async def _to_the_end(pending: Pending[Any]) -> None:

@@ -33,7 +33,6 @@ class Pools(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         ticket = TICKET.get()
         if ticket is not None:
-            await ticket.send()
             assert isinstance(request.stream, httpx2.AsyncByteStream)
             request.stream = _Watched(request.stream, ticket)
         index = self._take()

@@ -2,10 +2,7 @@
 
 Building a request takes the wire library about a millisecond without a pause, reading its answer another one. Two
 hundred that begin together would hold the loop, and with it lease renewal, for a quarter of a second, and their
-answers once more. So only a few are built, or read, per turn of the loop.
-
-Those that began together are still sent together, when the last of them is built, just as they would be without a
-turnstile: else the answers to the first would come in while the others are being built, and delay them.
+answers once more. So only a few are built, or read, per turn of the loop, each sent as soon as it is built.
 """
 
 from __future__ import annotations
@@ -20,16 +17,8 @@ from jackstay.errors import NOT_SENT
 
 BUILT_PER_TURN = 4
 READ_PER_TURN = 4
-MOST_HELD = 512
-"""Built requests that wait for others to be built: under a steady stream of new ones, nobody waits longer."""
-MOST_HOLD_S = 2.0
-"""An SDK may do more before it sends than build (fetch a cloud's token): the others do not wait for that."""
-
 TICKET: ContextVar[Ticket | None] = ContextVar("jackstay_wire_ticket", default=None)
 """The request that the current task is making: the HTTP transport is called by an SDK, which passes nothing on."""
-
-
-COMING: ContextVar[Coming | None] = ContextVar("jackstay_wire_coming", default=None)
 
 
 def _release(waiting: asyncio.Future[None]) -> bool:
@@ -75,55 +64,9 @@ class Turnstile:
 
     def __init__(self) -> None:
         self.building, self.reading = Lane(BUILT_PER_TURN), Lane(READ_PER_TURN)
-        self.unbuilt = 0
         self.under_way = 0
         self.heard: Callable[[object, int, Mapping[str, str]], None] | None = None
         """Told of answers that say something about rate limits: of whose ticket, the status, the headers."""
-        self._held: list[asyncio.Future[None]] = []
-
-    def built(self) -> None:
-        """One request fewer to wait for."""
-        self.unbuilt -= 1
-        if self.unbuilt == 0 or len(self._held) >= MOST_HELD:
-            held, self._held = self._held, []
-            for future in held:
-                _release(future)
-
-    async def hold(self) -> None:
-        """Until those that began together are built."""
-        if not self.unbuilt:
-            return
-        loop = asyncio.get_running_loop()
-        held: asyncio.Future[None] = loop.create_future()
-        self._held.append(held)
-        timer = loop.call_later(MOST_HOLD_S, _release, held)
-        try:
-            await held
-        finally:
-            timer.cancel()
-
-
-class Coming:
-    """A request that is about to be made: those that are built already wait for it, too. Ends when its ticket is
-    taken, or when nothing comes of it."""
-
-    def __init__(self, turnstile: Turnstile) -> None:
-        self._turnstile = turnstile
-        self._counted = False
-
-    def __enter__(self) -> None:
-        self._counted = True
-        self._turnstile.unbuilt += 1
-        self._token = COMING.set(self)
-
-    def __exit__(self, *exc: object) -> None:
-        COMING.reset(self._token)
-        self.end()
-
-    def end(self) -> None:
-        if self._counted:
-            self._counted = False
-            self._turnstile.built()
 
 
 class Ticket:
@@ -131,22 +74,13 @@ class Ticket:
 
     def __init__(self, turnstile: Turnstile, of: object = None) -> None:
         self._turnstile, self._of = turnstile, of
-        self._built = False
         self._sent = False
 
     async def __aenter__(self) -> Ticket:
-        self._turnstile.unbuilt += 1
-        coming = COMING.get()
-        if coming is not None:
-            coming.end()
         self._turnstile.under_way += 1
         try:
-            if coming is None:
-                await asyncio.sleep(0)  # so that all that begin in this turn of the loop are counted
-            if self._turnstile.unbuilt > 1:  # alone, it need not take turns with anybody
-                await self._turnstile.building.pass_through()
+            await self._turnstile.building.pass_through()
         except BaseException as exc:
-            self._turnstile.built()
             self._turnstile.under_way -= 1
             self._note_on(exc)
             raise
@@ -156,19 +90,11 @@ class Ticket:
     async def __aexit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         TICKET.reset(self._token)
         self._turnstile.under_way -= 1
-        self._mark()
         self._note_on(exc)
 
     def _note_on(self, exc: BaseException | None) -> None:
         if isinstance(exc, asyncio.CancelledError) and not self._sent:
             exc.add_note(NOT_SENT)
-
-    async def send(self) -> None:
-        """Called by the transport, with the request in its hands."""
-        if self._built:
-            return  # a redirect, or another request of the same call
-        self._mark()
-        await self._turnstile.hold()
 
     def sent(self) -> None:
         """Called by the transport when the headers have gone out: before that the request has cost nothing."""
@@ -191,8 +117,3 @@ class Ticket:
         """Called by the transport when the answer has begun."""
         if self._turnstile.under_way > READ_PER_TURN:
             await self._turnstile.reading.pass_through()
-
-    def _mark(self) -> None:
-        if not self._built:
-            self._built = True
-            self._turnstile.built()

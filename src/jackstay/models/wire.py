@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from jackstay.core.messages import Answer, Question
@@ -20,7 +19,6 @@ from jackstay.models.provider import Connection, Cost, Endpoint, Listener, Provi
 from jackstay.models.routing import Routes
 from jackstay.models.table import COMPATIBLE
 from jackstay.models.table import providers as table
-from jackstay.models.turnstile import Coming
 
 UNKNOWN = replace(COMPATIBLE, local=True)
 """A server that nothing is known of, its address included: no list may be asked for its price."""
@@ -57,15 +55,6 @@ class Wire:
     async def prepare(self, endpoint: Endpoint) -> None:
         """Loads the provider's SDK and the price list, beside the loop: about a second the first time."""
         await self._connection(endpoint)
-
-    def coming(self, endpoint: Endpoint) -> AbstractContextManager[None]:
-        """Around what is done between the decision to ask and `ask` itself (a reservation): requests that begin
-        together are sent together, and this is where they begin."""
-        task = self._connections.get(endpoint.address)
-        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
-            return nullcontext()  # the first requests wait for their connection together anyway
-        turnstile = task.result().turnstile
-        return nullcontext() if turnstile is None else Coming(turnstile)
 
     async def ask(
         self,

@@ -57,6 +57,7 @@ class BaseTool(BaseModel):
     """What follows from a `ToolFailure`; None: what the task, agent or crew says, else a warning."""
 
     _usage_lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _known_arguments: tuple[tuple[Any, ...], Arguments] | None = PrivateAttr(default=None)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -128,7 +129,12 @@ class BaseTool(BaseModel):
         return prepared(self._function(), self.name, self.result_schema, self.env_vars)
 
     def _arguments(self) -> Arguments:
-        return arguments_of(self._function(), self.args_schema, self.name)
+        function = self._function()
+        made_of = (getattr(function, "__func__", function), self.args_schema, self.name)
+        if self._known_arguments is None or self._known_arguments[0] != made_of:
+            # Kept: a pydantic class is made of the signature, which takes as long as the rest of a kickoff.
+            self._known_arguments = (made_of, arguments_of(function, self.args_schema, self.name))
+        return self._known_arguments[1]
 
     def _called(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         if not args:
