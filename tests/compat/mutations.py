@@ -18,6 +18,7 @@ LOOP, TASK, TOOL = "engine/agent_loop.py", "engine/task.py", "engine/tool_call.p
 FEEDBACK = "engine/feedback.py"
 FLOW, GRAPH = "flow/flow.py", "core/flow_graph.py"
 PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
+ALONE, COPYING = "crew/alone.py", "crew/copying.py"
 
 MUTATIONS = {
     # --- agents ---
@@ -57,6 +58,21 @@ MUTATIONS = {
     "agent.inject_date": Mutation("engine/dates.py", "if not agent.inject_date:", "if True:"),
     "agent.date_format": Mutation("engine/dates.py", "began.at.strftime(form)", 'began.at.strftime("%Y-%m-%d")'),
     # --- tasks ---
+    "task.copy": Mutation(COPYING, 'changed["agent"] = agent_for(task.agent)', "pass"),
+    "task.prompt": Mutation(ALONE, "spec.given_context if context is None else context)", '"")'),
+    "task.execute_sync": Mutation(ALONE, "replace(spec, context=(), given_context=context)", "spec"),
+    "task.interpolate": Mutation(
+        ALONE,
+        "for field, text in self._unfilled.items()",
+        "for field, text in [(f, getattr(task, f)) for f in _FILLED]",
+    ),
+    "task.execution_duration": Mutation(
+        "crew/afterwards.py", "result.began_at + timedelta(seconds=result.duration_s)", "result.began_at"
+    ),
+    "crew.token_usage": Mutation(CREW, "        return self.usage_metrics\n", "        return None\n"),
+    "crew.calculate_usage_metrics": Mutation(
+        CREW, "self.usage_metrics.model_copy() if self.usage_metrics is not None else", ""
+    ),
     "task.description": Mutation(PROMPTS, "Current Task: {task.description}", "Current Task: do it"),
     "task.expected_output": Mutation(PROMPTS, "criteria for your final answer: {task.expected_output}", "criteria."),
     "task.name": Mutation("crew/output.py", "name=result.name or result.description,", "name=result.description,"),
@@ -81,7 +97,7 @@ MUTATIONS = {
     "task.guardrail_max_retries": Mutation(
         "engine/guardrails.py", "asked_again >= task.guardrail_max_retries", "asked_again >= 1"
     ),
-    "task.output": Mutation(CREW, "task.output = TaskOutput.of(result)", "pass"),
+    "task.output": Mutation(CREW, "leave_on_task(task, result)", "pass"),
     "task.conditional": Mutation(TASK, "return bool(decided)", "return True"),
     "task.markdown": Mutation(PROMPTS, "if task.markdown:", "if False:"),
     "task.task_output": Mutation(
@@ -111,7 +127,7 @@ MUTATIONS = {
     ),
     "crew.max_rpm": Mutation(CREW, 'max_rpm_limit("crew", self.name, self.outline, self.max_rpm)', "None"),
     "crew.usage_metrics": Mutation(CREW, "self.usage_metrics = output.token_usage", "pass"),
-    "crew.copy": Mutation("crew/copying.py", "tasks.get(id(other), other) for other", "other for other"),
+    "crew.copy": Mutation(COPYING, "tasks.get(id(other), other)", "other"),
     "crew.fetch_inputs": Mutation(
         CREW, "return {name for text in texts for name in placeholders(text)}", "return set()"
     ),

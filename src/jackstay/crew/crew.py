@@ -19,12 +19,13 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
+from jackstay.crew.afterwards import leave_on_task
 from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
 from jackstay.crew.copying import copy_of
 from jackstay.crew.limit import max_rpm_limit
-from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
+from jackstay.crew.output import CrewOutput, UsageMetrics
 from jackstay.crew.planning import planner_of, planning_outline
 from jackstay.crew.running import callbacks_outline, kickoff_of
 from jackstay.crew.streaming import CrewStreamingOutput
@@ -264,6 +265,15 @@ class Crew(BaseModel):
         """The same definition with agents, tasks and ids of its own, without outputs."""
         return copy_of(self)
 
+    @property
+    def token_usage(self) -> UsageMetrics | None:
+        """The same as `usage_metrics`."""
+        return self.usage_metrics
+
+    def calculate_usage_metrics(self) -> UsageMetrics:
+        """The last run's own usage, whatever its agents share with others; zero before there is one."""
+        return self.usage_metrics.model_copy() if self.usage_metrics is not None else UsageMetrics()
+
     def fetch_inputs(self) -> set[str]:
         """The names of all `{variables}` in its tasks and agents: what a kickoff has to be given."""
         texts = [*(text for agent in self.agents for text in agent.texts), *texts_of(self)]
@@ -384,7 +394,7 @@ class Crew(BaseModel):
         # For the convenience of code that reads them afterwards; the engine never does.
         self.usage_metrics = output.token_usage
         for task, result in zip(self.tasks, outcome.result.tasks, strict=True):
-            task.output = TaskOutput.of(result)
+            leave_on_task(task, result)
         return output
 
     def _presented_each(self, ended: list[Ended], on_error: OnError) -> CrewOutputs:

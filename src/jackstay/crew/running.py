@@ -67,8 +67,8 @@ def kickoff_of(
         fingerprint=digest(outline),
         outline=outline,
         body=_body(crew, given, forms),
-        encode=_encode,
-        decode=lambda text: _decode(text, forms),
+        encode=encode,
+        decode=lambda text: decode(text, forms),
         models=tuple(each for agent in crew.workers for each in agent.model_asked)
         + tuple(each for task in crew.tasks for each in task.judging_models)
         + (((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
@@ -159,14 +159,16 @@ def _rebuilt(body: Mapping[str, Any], forms: Sequence[OutputSpec | None]) -> Rep
     return Replacement(**body, value=None if form is None else form.load(body["data"]))
 
 
-def _encode(result: CrewResult) -> str:
+def encode(result: CrewResult) -> str:
+    """A crew's result as the journal has it."""
     body: dict[str, Any] = {"tasks": [task_to_json(task) for task in result.tasks], "final": result.final}
     if result.replaced is not None:
         body["replaced"] = result.replaced.to_json()
     return canonical_json(body)
 
 
-def _decode(text: str, forms: Sequence[OutputSpec | None]) -> CrewResult:
+def decode(text: str, forms: Sequence[OutputSpec | None]) -> CrewResult:
+    """The same result; `forms`: those of its tasks' outputs."""
     body = json.loads(text)
     results = []
     for form, item in zip(forms, body["tasks"], strict=True):

@@ -16,6 +16,8 @@ from jackstay.core.paths import slug
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
+from jackstay.crew.afterwards import Done
+from jackstay.crew.alone import Alone
 from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.configured import task_arguments
 from jackstay.crew.failing import OnErrorWord, Retries, check_on_error, on_error_of, on_error_outline
@@ -46,7 +48,7 @@ NOT_SPECIFIED = _NotSpecified()
 """Context was not given: the outputs of all earlier tasks. (None or []: no context.)"""
 
 
-class Task(BaseModel):
+class Task(Alone, Done):
     """One piece of work. `description`, `expected_output` and `output_file` may have `{variables}`.
 
     `context`: the tasks whose outputs are given with it; not specified: all earlier ones. `output_pydantic` or
@@ -87,7 +89,6 @@ class Task(BaseModel):
     on_error: OnErrorWord = "abort"
     retries: Retries = None
     fallback: BaseAgent | str | None = None
-    output: TaskOutput | None = None
 
     conditional: ClassVar[bool] = False
 
@@ -151,7 +152,8 @@ class Task(BaseModel):
     @property
     def key(self) -> str:
         """The task's name in paths, from the definition before any inputs were filled in."""
-        return slug(self.name or self.description)
+        written = self._unfilled["description"] if self._unfilled else None
+        return slug(self.name or written or self.description)
 
     def to_spec(
         self,

@@ -98,6 +98,7 @@ class _TaskStep:
         except Exception as error:
             await self._failed(error)
             raise
+        result = replace(result, began_at=self.began.at)
         done = canonical_json(task_to_json(result))
         self.run.defer(self._row("succeeded", result=done, flags=how, error=self.missing))
         self._tell_end(result, how)
