@@ -18,7 +18,7 @@ LOOP, TASK, TOOL = "engine/agent_loop.py", "engine/task.py", "engine/tool_call.p
 FEEDBACK = "engine/feedback.py"
 FLOW, GRAPH = "flow/flow.py", "core/flow_graph.py"
 PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
-ALONE, COPYING = "crew/alone.py", "crew/copying.py"
+AFTER, ALONE, COPYING = "crew/afterwards.py", "crew/alone.py", "crew/copying.py"
 
 MUTATIONS = {
     # --- agents ---
@@ -58,6 +58,10 @@ MUTATIONS = {
     "agent.inject_date": Mutation("engine/dates.py", "if not agent.inject_date:", "if True:"),
     "agent.date_format": Mutation("engine/dates.py", "began.at.strftime(form)", 'began.at.strftime("%Y-%m-%d")'),
     # --- tasks ---
+    "agent.tools_results": Mutation(AFTER, 'may_become(self.role, row.agent or "")', "self.role == row.agent"),
+    "agent.crew": Mutation(AFTER, "record, crew or agent._crew", "record, agent._crew"),
+    "task.counters": Mutation(AFTER, 'row.path == self.path or row.path.startswith(f"{self.path}/")', "True"),
+    "task.prompt_context": Mutation(TASK, "began_at=self.began.at, context=self.context)", "began_at=self.began.at)"),
     "task.copy": Mutation(COPYING, 'changed["agent"] = agent_for(task.agent)', "pass"),
     "task.prompt": Mutation(ALONE, "spec.given_context if context is None else context)", '"")'),
     "task.execute_sync": Mutation(ALONE, "replace(spec, context=(), given_context=context)", "spec"),
@@ -67,7 +71,7 @@ MUTATIONS = {
         "for field, text in [(f, getattr(task, f)) for f in _FILLED]",
     ),
     "task.execution_duration": Mutation(
-        "crew/afterwards.py", "result.began_at + timedelta(seconds=result.duration_s)", "result.began_at"
+        AFTER, "result.began_at + timedelta(seconds=result.duration_s)", "result.began_at"
     ),
     "crew.token_usage": Mutation(CREW, "        return self.usage_metrics\n", "        return None\n"),
     "crew.calculate_usage_metrics": Mutation(
@@ -97,7 +101,11 @@ MUTATIONS = {
     "task.guardrail_max_retries": Mutation(
         "engine/guardrails.py", "asked_again >= task.guardrail_max_retries", "asked_again >= 1"
     ),
-    "task.output": Mutation(CREW, "leave_on_task(task, result)", "pass"),
+    "task.output": Mutation(
+        AFTER,
+        "task.output, task.start_time = TaskOutput.of(result), result.began_at",
+        "task.start_time = result.began_at",
+    ),
     "task.conditional": Mutation(TASK, "return bool(decided)", "return True"),
     "task.markdown": Mutation(PROMPTS, "if task.markdown:", "if False:"),
     "task.task_output": Mutation(
@@ -126,7 +134,7 @@ MUTATIONS = {
         "engine/kickoff_callbacks.py", "result = replace(result, replaced=port.rebuild(left))", "pass"
     ),
     "crew.max_rpm": Mutation(CREW, 'max_rpm_limit("crew", self.name, self.outline, self.max_rpm)', "None"),
-    "crew.usage_metrics": Mutation(CREW, "self.usage_metrics = output.token_usage", "pass"),
+    "crew.usage_metrics": Mutation("crew/running.py", "crew.usage_metrics = output.token_usage", "pass"),
     "crew.copy": Mutation(COPYING, "tasks.get(id(other), other)", "other"),
     "crew.fetch_inputs": Mutation(
         CREW, "return {name for text in texts for name in placeholders(text)}", "return set()"

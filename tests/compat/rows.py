@@ -104,8 +104,8 @@ embedder | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills
 security_config | P1 | warned | a holder of fingerprints
 cache_handler | P1 | warned | a store for results of tools
-tools_results | P1 | absent | results of tools on the object: they are in the journal
-crew | P1 | absent | the crew on the object: definitions know of no run
+tools_results | P1 | better | `tool_name`, `tool_args` and `result` of its calls in the last run, read from the journal when asked for
+crew | P1 | better | the crew that it has worked in last; set at the end of a kickoff, and read-only
 """,
 )
 
@@ -147,8 +147,8 @@ input_files | P1 | warned | files for the model
 converter_cls | P1 | warned | a converter of one's own
 security_config | P1 | warned | a holder of fingerprints
 allow_crewai_trigger_context | P1 | warned | the payload of a trigger in the prompt
-counters | P1 | absent | `used_tools`, `tools_errors`, `delegations`, `retry_count` on the object: the journal has them per run
-prompt_context | P1 | absent | on the object; also `processed_by_agents`
+counters | P1 | better | `used_tools`, `tools_errors`, `delegations`, `retry_count`: of the last run, read from the journal when asked for
+prompt_context | P1 | better | what it was told of other tasks in the last run of this process; also `processed_by_agents`
 """,
 )
 

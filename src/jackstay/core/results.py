@@ -37,6 +37,8 @@ class TaskResult:
     """There is no result: the task failed, and the crew went on without it."""
     began_at: datetime | None = None
     """By the wall clock; None: of a record that does not say."""
+    context: str | None = None
+    """What it was told of other tasks; not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def task_to_json(result: TaskResult) -> dict[str, Any]:
     body = {
         name: getattr(result, name)
         for name in TaskResult.__slots__
-        if name not in ("value", "bill", "tool_failures", "began_at")
+        if name not in ("value", "bill", "tool_failures", "began_at", "context")
     }
     if result.began_at is not None:
         body["began_at"] = result.began_at.isoformat()

@@ -13,7 +13,7 @@ from jackstay.core import prompts
 from jackstay.core.canonical import digest
 from jackstay.core.interpolation import check_inputs, interpolate
 from jackstay.core.specs import AgentSpec, CrewSpec, ModelConfig
-from jackstay.crew.afterwards import leave_on_task
+from jackstay.crew.afterwards import Record, leave_on_agent, leave_on_task
 from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.copying import copied_task
 from jackstay.crew.output import TaskOutput
@@ -43,7 +43,8 @@ class Alone(BaseModel):
     ) -> TaskOutput:
         """Does the task and blocks until it is done."""
         runtime, kickoff = _asked(self, agent, context, tools)
-        return _presented(self, run_sync(runtime, lambda home: start(runtime, home, kickoff), name="execute_sync"))
+        outcome = run_sync(runtime, lambda home: start(runtime, home, kickoff), name="execute_sync")
+        return _presented(self, agent, runtime, outcome)
 
     def execute_async(
         self, agent: BaseAgent | None = None, context: str | None = None, tools: list[Any] | None = None
@@ -52,7 +53,9 @@ class Alone(BaseModel):
         result there."""
         runtime, kickoff = _asked(self, agent, context, tools)
         return run_beside(
-            runtime, lambda home: start(runtime, home, kickoff), lambda outcome: _presented(self, outcome)
+            runtime,
+            lambda home: start(runtime, home, kickoff),
+            lambda outcome: _presented(self, agent, runtime, outcome),
         )
 
     async def aexecute_sync(
@@ -60,7 +63,8 @@ class Alone(BaseModel):
     ) -> TaskOutput:
         """As `execute_sync`, to be awaited."""
         runtime, kickoff = _asked(self, agent, context, tools)
-        return _presented(self, await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+        outcome = await run_async(runtime, lambda home: start(runtime, home, kickoff))
+        return _presented(self, agent, runtime, outcome)
 
     def prompt(self, context: str | None = None) -> str:
         """The text that the task gives its agent, with the variables as they stand now."""
@@ -138,5 +142,10 @@ def _asked(
     )
 
 
-def _presented(alone: Alone, outcome: Outcome) -> TaskOutput:
-    return leave_on_task(_as_task(alone), outcome.result.tasks[0])
+def _presented(alone: Alone, agent: BaseAgent | None, runtime: Runtime, outcome: Outcome) -> TaskOutput:
+    (result,) = outcome.result.tasks
+    agent = agent or _as_task(alone).agent
+    record = Record(runtime, outcome.run_id, result.path)
+    if agent is not None:
+        leave_on_agent(agent, record)
+    return leave_on_task(_as_task(alone), result, record)

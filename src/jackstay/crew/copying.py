@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from jackstay.crew.afterwards import NOTHING_DONE
+from jackstay.crew.afterwards import forget_on_task
 from jackstay.crew.base_agent import BaseAgent
+from jackstay.crew.team import agents_of
 
 if TYPE_CHECKING:
     from jackstay.crew.crew import Crew
@@ -21,7 +22,7 @@ Defined = TypeVar("Defined", bound=BaseModel)
 def copy_of(crew: Crew) -> Crew:
     """What is changed in the copy does not show in the crew. Models and tools themselves are shared, outputs are not
     taken along."""
-    agents = {id(agent): agent.copy() for agent in _all(crew)}
+    agents = {id(agent): agent.copy() for agent in agents_of(crew)}
     tasks: dict[int, Task] = {}
     for task in crew.tasks:
         # What is in its context comes before it.
@@ -37,22 +38,19 @@ def copy_of(crew: Crew) -> Crew:
     )
 
 
-def _all(crew: Crew) -> list[BaseAgent]:
-    manager = [crew.manager_agent] if crew.manager_agent is not None else []
-    return [*crew.agents, *(agent for task in crew.tasks for agent in task.workers), *manager]
-
-
 def copied_task(task: Task, agent_for: Callable[[BaseAgent], BaseAgent], task_for: Callable[[Task], Task]) -> Task:
     """The task with other agents and context tasks, as if it had done nothing. Tasks for which there is no other one stay who
     they are: their outputs are what it is given."""
-    changed: dict[str, Any] = {"tools": list(task.tools), **NOTHING_DONE}
+    changed: dict[str, Any] = {"tools": list(task.tools)}
     if task.agent is not None:
         changed["agent"] = agent_for(task.agent)
     if isinstance(task.fallback, BaseAgent):
         changed["fallback"] = agent_for(task.fallback)
     if isinstance(task.context, list | tuple):
         changed["context"] = [task_for(other) for other in task.context]
-    return _copied(task, **changed)
+    made = _copied(task, **changed)
+    forget_on_task(made)
+    return made
 
 
 def _copied(definition: Defined, **changed: Any) -> Defined:

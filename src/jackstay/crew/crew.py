@@ -19,7 +19,6 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
-from jackstay.crew.afterwards import leave_on_task
 from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
@@ -27,7 +26,7 @@ from jackstay.crew.copying import copy_of
 from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, UsageMetrics
 from jackstay.crew.planning import planner_of, planning_outline
-from jackstay.crew.running import callbacks_outline, kickoff_of
+from jackstay.crew.running import callbacks_outline, kickoff_of, leave_on_crew
 from jackstay.crew.streaming import CrewStreamingOutput
 from jackstay.crew.task import Task, check_order
 from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_of_idle_manager, workers_of
@@ -130,7 +129,7 @@ class Crew(BaseModel):
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             if self.stream:
                 return self._streamed(runtime, kickoff)
-            return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+            return leave_on_crew(self, runtime, run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
         self,
@@ -146,7 +145,7 @@ class Crew(BaseModel):
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             if self.stream:
                 return self._streamed(runtime, kickoff)
-            return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+            return leave_on_crew(self, runtime, await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
         self,
@@ -227,7 +226,7 @@ class Crew(BaseModel):
         kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
         if self.stream:
             return self._streamed(runtime, kickoff)
-        return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+        return leave_on_crew(self, runtime, run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def areplay(
         self,
@@ -243,7 +242,7 @@ class Crew(BaseModel):
         kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
         if self.stream:
             return self._streamed(runtime, kickoff)
-        return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+        return leave_on_crew(self, runtime, await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     @of_an_object
     def fork(self, config: CheckpointConfig, branch: str | None = None) -> Crew:
@@ -370,7 +369,9 @@ class Crew(BaseModel):
         def work(kickoffs: Sequence[Kickoff]) -> Work[Outcome]:
             return lambda home: start(runtime, home, kickoffs[0])
 
-        made = CrewStreamingOutput(runtime, self.tasks, [kickoff], work, lambda outcome: [self._presented(outcome)])
+        made = CrewStreamingOutput(
+            runtime, self.tasks, [kickoff], work, lambda outcome: [leave_on_crew(self, runtime, outcome)]
+        )
         # Said to be what a kickoff returns: a type that depended on `stream` would be a union at every other kickoff.
         return cast("CrewOutput", made)
 
@@ -388,14 +389,6 @@ class Crew(BaseModel):
 
     def _batch(self, runtime: Runtime, concurrency: int) -> Callable[[Sequence[Kickoff]], Work[list[Ended]]]:
         return lambda kickoffs: start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-
-    def _presented(self, outcome: Outcome) -> CrewOutput:
-        output = CrewOutput.of(outcome)
-        # For the convenience of code that reads them afterwards; the engine never does.
-        self.usage_metrics = output.token_usage
-        for task, result in zip(self.tasks, outcome.result.tasks, strict=True):
-            leave_on_task(task, result)
-        return output
 
     def _presented_each(self, ended: list[Ended], on_error: OnError) -> CrewOutputs:
         outputs = outputs_of(ended, on_error)

@@ -16,10 +16,11 @@ from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import placeholders
 from jackstay.core.results import CrewResult, Replacement, task_from_json, task_to_json
 from jackstay.core.specs import CrewSpec, OutputSpec
+from jackstay.crew.afterwards import Record, leave_on_agent, leave_on_task
 from jackstay.crew.guardrails import guardrail_name
 from jackstay.crew.output import CrewOutput
 from jackstay.crew.planning import planning_model
-from jackstay.crew.team import texts_of
+from jackstay.crew.team import agents_of, texts_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point
@@ -80,6 +81,17 @@ def kickoff_of(
         entry=entry_point(),
         verbose=crew.verbose,
     )
+
+
+def leave_on_crew(crew: Crew, runtime: Runtime, outcome: Outcome) -> CrewOutput:
+    """The crew's output; what it, its tasks and its agents have of the run from now on."""
+    output = CrewOutput.of(outcome)
+    crew.usage_metrics = output.token_usage
+    for task, result in zip(crew.tasks, outcome.result.tasks, strict=True):
+        leave_on_task(task, result, Record(runtime, outcome.run_id, result.path))
+    for agent in agents_of(crew):
+        leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path), crew)
+    return output
 
 
 def callbacks_outline(crew: Crew) -> dict[str, Any]:
