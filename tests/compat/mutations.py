@@ -58,6 +58,7 @@ MUTATIONS = {
     "agent.inject_date": Mutation("engine/dates.py", "if not agent.inject_date:", "if True:"),
     "agent.date_format": Mutation("engine/dates.py", "began.at.strftime(form)", 'began.at.strftime("%Y-%m-%d")'),
     # --- tasks ---
+    "around.depends": Mutation("events/order.py", "_place(each, known, placed, (*waiting, one))", "pass"),
     "agent.tools_results": Mutation(AFTER, 'may_become(self.role, row.agent or "")', "self.role == row.agent"),
     "agent.crew": Mutation(AFTER, "record, crew or agent._crew", "record, agent._crew"),
     "task.counters": Mutation(AFTER, 'row.path == self.path or row.path.startswith(f"{self.path}/")', "True"),

@@ -408,6 +408,7 @@ AROUND = table(
     "around",
     """
 event_bus | P0 | same | `on`, `emit`, `scoped_handlers`, `off`, `flush`; `BaseEventListener`
+depends | P1 | same | `on(Event, Depends(other))`: called after it; circles are refused when they are registered
 event_order | P0 | better | handlers hear their own run's events in order; one that fails is told and recorded, not dropped
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
