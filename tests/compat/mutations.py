@@ -25,6 +25,7 @@ FILLED_IN_PLACE = Mutation(
     "            return getattr(self, field)",
 )
 IDS_ARE_OURS = '    _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)\n'
+OWN_SECURITY, SHARED_SECURITY = "Field(default_factory=SecurityConfig)", "Field(default=SecurityConfig())"
 KICKOFF = "crew/running.py"
 AFTER, ALONE, COPYING = "crew/afterwards.py", "crew/alone.py", "crew/copying.py"
 
@@ -66,6 +67,10 @@ MUTATIONS = {
     "agent.inject_date": Mutation("engine/dates.py", "if not agent.inject_date:", "if True:"),
     "agent.date_format": Mutation("engine/dates.py", "began.at.strftime(form)", 'began.at.strftime("%Y-%m-%d")'),
     # --- tasks ---
+    "around.security": Mutation("crew/security.py", "uuid.uuid5(uuid.NAMESPACE_OID, seed)", "uuid.uuid4()"),
+    "agent.security_config": Mutation("crew/base_agent.py", OWN_SECURITY, SHARED_SECURITY),
+    "task.security_config": Mutation("crew/task.py", OWN_SECURITY, SHARED_SECURITY),
+    "crew.security_config": Mutation(CREW, OWN_SECURITY, SHARED_SECURITY),
     "around.depends": Mutation("events/order.py", "_place(each, known, placed, (*waiting, one))", "pass"),
     "agent.tools_results": Mutation(AFTER, 'may_become(self.role, row.agent or "")', "self.role == row.agent"),
     "agent.crew": Mutation(AFTER, "record, crew or agent._crew", "record, agent._crew"),

@@ -102,7 +102,7 @@ knowledge_sources | P1 | absent | refused, as `memory`
 knowledge_config | P1 | absent | refused, as `memory`
 embedder | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills
-security_config | P1 | warned | a holder of fingerprints
+security_config | P1 | same | a `SecurityConfig` with a `Fingerprint` of its own; no part of any question
 cache_handler | P1 | warned | a store for results of tools
 tools_results | P1 | better | `tool_name`, `tool_args` and `result` of its calls in the last run, read from the journal when asked for
 crew | P1 | better | the crew that it has worked in last; set at the end of a kickoff, and read-only
@@ -145,7 +145,7 @@ markdown | P1 | same | the prompt asks for Markdown
 tool_failure_policy | P1 | same | before the agent's
 input_files | P1 | warned | files for the model
 converter_cls | P1 | warned | a converter of one's own
-security_config | P1 | warned | a holder of fingerprints
+security_config | P1 | same | a `SecurityConfig` with a `Fingerprint` of its own; no part of any question
 allow_crewai_trigger_context | P1 | warned | the payload of a trigger in the prompt
 counters | P1 | better | `used_tools`, `tools_errors`, `delegations`, `retry_count`: of the last run, read from the journal when asked for
 prompt_context | P1 | better | what it was told of other tasks in the last run of this process; also `processed_by_agents`
@@ -205,7 +205,7 @@ knowledge | P1 | absent | refused, as `memory`
 knowledge_sources | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills for all agents
 prompt_file | P1 | warned | other prompts
-security_config | P1 | warned | a holder of fingerprints
+security_config | P1 | same | a `SecurityConfig` with a `Fingerprint` of its own; no part of any question
 tracing | P1 | better | says nothing: nothing is sent anywhere, and every run can be looked at
 reset_memories | P1 | absent | memory
 query_knowledge | P1 | absent | knowledge
@@ -426,7 +426,7 @@ knowledge | P1 | absent | `Knowledge` and its sources
 skills | P1 | absent | skills
 json_projects | P1 | absent | `crew.jsonc`
 flow_declaration | P1 | absent | flows in YAML
-security | P1 | absent | `SecurityConfig`, `Fingerprint`
+security | P1 | better | `SecurityConfig`, `Fingerprint`: uuid, `metadata`, `generate(seed)`; reached by `security_config.fingerprint` (`Crew.fingerprint` is the definition's hash)
 """,
 )
 

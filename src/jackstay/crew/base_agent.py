@@ -19,6 +19,7 @@ from jackstay.crew import accepted
 from jackstay.crew.afterwards import Worked, forget_on_agent
 from jackstay.crew.configured import agent_arguments
 from jackstay.crew.limit import max_rpm_limit
+from jackstay.crew.security import SecurityConfig
 from jackstay.errors import DefinitionError
 from jackstay.llm.llm import as_config
 from jackstay.tools.base_tool import as_tool_def, tool_defs
@@ -60,6 +61,7 @@ class BaseAgent(Worked):
     allow_delegation: bool = False
     verbose: bool = False
     """What it does is printed, as it happens."""
+    security_config: SecurityConfig = Field(default_factory=SecurityConfig)
 
     _config: ModelConfig
 

@@ -27,6 +27,7 @@ from jackstay.crew.limit import max_rpm_limit
 from jackstay.crew.output import CrewOutput, UsageMetrics
 from jackstay.crew.planning import planner_of, planning_outline
 from jackstay.crew.running import callbacks_outline, kickoff_of, leave_on_crew
+from jackstay.crew.security import SecurityConfig
 from jackstay.crew.streaming import CrewStreamingOutput
 from jackstay.crew.task import Task, check_order
 from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_of_idle_manager, workers_of
@@ -87,6 +88,7 @@ class Crew(BaseModel):
     deadline_s: accepted.Deadline = None
     max_rpm: int | None = Field(default=None, ge=1)
     tool_failure_policy: ToolFailurePolicy | None = None
+    security_config: SecurityConfig = Field(default_factory=SecurityConfig)
     usage_metrics: UsageMetrics | None = None
     _begins_at: Origin | None = PrivateAttr(default=None)
     """Of a copy that `fork` or `from_checkpoint` has made."""

@@ -30,6 +30,7 @@ from jackstay.crew.guardrails import (
 )
 from jackstay.crew.llm_guardrail import LLMGuardrail
 from jackstay.crew.output import TaskOutput
+from jackstay.crew.security import SecurityConfig
 from jackstay.errors import DefinitionError
 from jackstay.tools.base_tool import as_tool_def, tool_defs
 
@@ -89,6 +90,7 @@ class Task(Alone, Done):
     on_error: OnErrorWord = "abort"
     retries: Retries = None
     fallback: BaseAgent | str | None = None
+    security_config: SecurityConfig = Field(default_factory=SecurityConfig)
 
     conditional: ClassVar[bool] = False
 
