@@ -4,7 +4,7 @@ reads it. What the journal has is read there, when somebody asks for it."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from jackstay.crew.task import Task
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """Where the journal has what was done: `path` of the run, and below it."""
+    """Where the journal has what was done: `path` of the run, and below it. Equal to itself alone: definitions that are compared
+    are not to compare their crews, which are made of them."""
 
     runtime: Runtime
     run_id: str
     path: str
+    crew: Crew | None = None
+
+    def __deepcopy__(self, memo: Any) -> Record:
+        return self  # it is of the runtime, of which there is one
 
     def rows(self) -> list[StepRow]:
         rows = self.runtime.journal.steps(self.run_id)
@@ -92,14 +97,12 @@ class Worked(BaseModel):
     """What an agent has from the last run that it was asked in."""
 
     role: str
-    _crew: Any = PrivateAttr(default=None)
     _record: Record | None = PrivateAttr(default=None)
 
     @property
     def crew(self) -> Crew | None:
         """The crew that it worked in last; None before."""
-        crew: Crew | None = self._crew
-        return crew
+        return self._record.crew if self._record is not None else None
 
     @property
     def tools_results(self) -> list[dict[str, Any]]:
@@ -115,8 +118,8 @@ def _tool_result(row: StepRow) -> dict[str, Any]:
         arguments = json.loads(asked)
     except (TypeError, ValueError):  # what the model wrote was no JSON
         arguments = asked
-    if row.status == "failed":
-        failure = Failure.from_json(row.error or "{}")
+    if row.error is not None:
+        failure = Failure.from_json(row.error)
         result = f"{failure.type.rpartition(':')[2]}: {failure.message}"
     else:
         result = json.loads(row.result or "{}").get("text", "")
@@ -131,9 +134,9 @@ def leave_on_task(task: Task, result: TaskResult, record: Record) -> TaskOutput:
     return task.output
 
 
-def leave_on_agent(agent: Worked, record: Record, crew: Crew | None = None) -> None:
-    """`crew`: if it has worked in one."""
-    agent._record, agent._crew = record, crew or agent._crew
+def leave_on_agent(agent: Worked, record: Record) -> None:
+    """Without a crew in the record the one before stays."""
+    agent._record = replace(record, crew=record.crew or agent.crew)
 
 
 def forget_on_task(task: Task) -> None:
@@ -143,4 +146,4 @@ def forget_on_task(task: Task) -> None:
 
 def forget_on_agent(agent: Worked) -> None:
     """The same of an agent's copy."""
-    agent._crew = agent._record = None
+    agent._record = None

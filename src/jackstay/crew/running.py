@@ -90,7 +90,7 @@ def leave_on_crew(crew: Crew, runtime: Runtime, outcome: Outcome) -> CrewOutput:
     for task, result in zip(crew.tasks, outcome.result.tasks, strict=True):
         leave_on_task(task, result, Record(runtime, outcome.run_id, result.path))
     for agent in agents_of(crew):
-        leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path), crew)
+        leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path, crew))
     return output
 
 

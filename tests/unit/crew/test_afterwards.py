@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -117,6 +118,18 @@ def test_an_agent_knows_the_crew_that_it_worked_in_last() -> None:
     assert worker.copy().crew is None
     with pytest.raises(AttributeError, match="crew"):
         worker.crew = first  # type: ignore[misc]
+
+
+def test_definitions_that_have_worked_can_be_deeply_copied_and_compared() -> None:
+    worker, other = agent("sim/demo"), agent("sim/demo", "Other")
+    made = crew(task(worker), task(other))
+    made.kickoff()
+
+    copied = deepcopy(made)
+
+    assert copied.agents[0] == worker
+    assert copied.agents[0] != other
+    assert copied.tasks[0].processed_by_agents == {"Analyst"}
 
 
 @pytest.mark.promise("task.counters")
