@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from jackstay.crew.llm_guardrail import HallucinationGuardrail as HallucinationGuardrail
     from jackstay.crew.llm_guardrail import LLMGuardrail as LLMGuardrail
     from jackstay.crew.planning import PlanningConfig as PlanningConfig
+    from jackstay.crew.security import Fingerprint as Fingerprint
+    from jackstay.crew.security import SecurityConfig as SecurityConfig
     from jackstay.engine.answers import answer as answer
     from jackstay.engine.deciding import decide as decide
     from jackstay.engine.runtime import Runtime as Runtime
@@ -65,6 +67,7 @@ _HOMES = {
     "jackstay.crew.llm_guardrail": ("HallucinationGuardrail", "LLMGuardrail"),
     "jackstay.crew.planning": ("PlanningConfig",),
     "jackstay.crew.checkpoint": ("CheckpointConfig",),
+    "jackstay.crew.security": ("Fingerprint", "SecurityConfig"),
     "jackstay.flow": ("Flow", "and_", "listen", "or_", "persist", "router", "start"),
     "jackstay.flow.human_feedback": ("human_feedback",),
     "jackstay.llm": ("LLM", "BaseLLM", "estimate_cost"),

@@ -18,6 +18,16 @@ LOOP, TASK, TOOL = "engine/agent_loop.py", "engine/task.py", "engine/tool_call.p
 FEEDBACK = "engine/feedback.py"
 FLOW, GRAPH = "flow/flow.py", "core/flow_graph.py"
 PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
+FILLED_IN_PLACE = Mutation(
+    "crew/task.py",
+    "return interpolate(getattr(self, field), inputs, field=field, owner=owner)",
+    "setattr(self, field, interpolate(getattr(self, field), inputs, field=field, owner=owner))\n"
+    "            return getattr(self, field)",
+)
+IDS_ARE_OURS = '    _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)\n'
+OWN_SECURITY, SHARED_SECURITY = "Field(default_factory=SecurityConfig)", "Field(default=SecurityConfig())"
+KICKOFF = "crew/running.py"
+AFTER, ALONE, COPYING = "crew/afterwards.py", "crew/alone.py", "crew/copying.py"
 
 MUTATIONS = {
     # --- agents ---
@@ -57,6 +67,30 @@ MUTATIONS = {
     "agent.inject_date": Mutation("engine/dates.py", "if not agent.inject_date:", "if True:"),
     "agent.date_format": Mutation("engine/dates.py", "began.at.strftime(form)", 'began.at.strftime("%Y-%m-%d")'),
     # --- tasks ---
+    "around.security": Mutation("crew/security.py", "uuid.uuid5(uuid.NAMESPACE_OID, seed)", "uuid.uuid4()"),
+    "agent.security_config": Mutation("crew/base_agent.py", OWN_SECURITY, SHARED_SECURITY),
+    "task.security_config": Mutation("crew/task.py", OWN_SECURITY, SHARED_SECURITY),
+    "crew.security_config": Mutation(CREW, OWN_SECURITY, SHARED_SECURITY),
+    "around.depends": Mutation("events/order.py", "_place(each, known, placed, (*waiting, one))", "pass"),
+    "agent.tools_results": Mutation(AFTER, 'may_become(self.role, row.agent or "")', "self.role == row.agent"),
+    "agent.crew": Mutation(AFTER, "crew=record.crew or agent.crew", "crew=agent.crew"),
+    "task.counters": Mutation(AFTER, 'row.path == self.path or row.path.startswith(f"{self.path}/")', "True"),
+    "task.prompt_context": Mutation(TASK, "began_at=self.began.at, context=self.context)", "began_at=self.began.at)"),
+    "task.copy": Mutation(COPYING, 'changed["agent"] = agent_for(task.agent)', "pass"),
+    "task.prompt": Mutation(ALONE, "spec.given_context if context is None else context)", '"")'),
+    "task.execute_sync": Mutation(ALONE, "replace(spec, context=(), given_context=context)", "spec"),
+    "task.interpolate": Mutation(
+        ALONE,
+        "for field, text in self._unfilled.items()",
+        "for field, text in [(f, getattr(task, f)) for f in _FILLED]",
+    ),
+    "task.execution_duration": Mutation(
+        AFTER, "result.began_at + timedelta(seconds=result.duration_s)", "result.began_at"
+    ),
+    "crew.token_usage": Mutation(CREW, "        return self.usage_metrics\n", "        return None\n"),
+    "crew.calculate_usage_metrics": Mutation(
+        CREW, "self.usage_metrics.model_copy() if self.usage_metrics is not None else", ""
+    ),
     "task.description": Mutation(PROMPTS, "Current Task: {task.description}", "Current Task: do it"),
     "task.expected_output": Mutation(PROMPTS, "criteria for your final answer: {task.expected_output}", "criteria."),
     "task.name": Mutation("crew/output.py", "name=result.name or result.description,", "name=result.description,"),
@@ -81,7 +115,11 @@ MUTATIONS = {
     "task.guardrail_max_retries": Mutation(
         "engine/guardrails.py", "asked_again >= task.guardrail_max_retries", "asked_again >= 1"
     ),
-    "task.output": Mutation(CREW, "task.output = TaskOutput.of(result)", "pass"),
+    "task.output": Mutation(
+        AFTER,
+        "task.output, task.start_time = TaskOutput.of(result), result.began_at",
+        "task.start_time = result.began_at",
+    ),
     "task.conditional": Mutation(TASK, "return bool(decided)", "return True"),
     "task.markdown": Mutation(PROMPTS, "if task.markdown:", "if False:"),
     "task.task_output": Mutation(
@@ -110,8 +148,8 @@ MUTATIONS = {
         "engine/kickoff_callbacks.py", "result = replace(result, replaced=port.rebuild(left))", "pass"
     ),
     "crew.max_rpm": Mutation(CREW, 'max_rpm_limit("crew", self.name, self.outline, self.max_rpm)', "None"),
-    "crew.usage_metrics": Mutation(CREW, "self.usage_metrics = output.token_usage", "pass"),
-    "crew.copy": Mutation("crew/copying.py", "tasks.get(id(other), other) for other", "other for other"),
+    "crew.usage_metrics": Mutation("crew/running.py", "crew.usage_metrics = output.token_usage", "pass"),
+    "crew.copy": Mutation(COPYING, "tasks.get(id(other), other)", "other"),
     "crew.fetch_inputs": Mutation(
         CREW, "return {name for text in texts for name in placeholders(text)}", "return set()"
     ),
@@ -282,4 +320,110 @@ MUTATIONS = {
     "flowing.hooks": Mutation("engine/step_hooks.py", "    if at.is_wanted:\n", "    if False:\n"),
     "flowing.retry": Mutation("engine/flow.py", "retried(scope, method.retry,", "retried(scope, None,"),
     "flowing.state.bad_inputs": Mutation("flow/state.py", "{**kept, **inputs}", "kept"),
+    # --- the rest of agents, tasks and crews ---
+    "agent.mcps": Mutation("crew/agent.py", "servers=tool_servers(self.mcps or (), self._owner),", "servers=(),"),
+    "agent.checkpoint": Mutation("crew/accepted.py", '    "checkpoint": None,  # the journal', "    # the journal"),
+    "agent.akickoff": Mutation(
+        "crew/agent.py", "return await self.kickoff_async(messages,", 'return await self.kickoff_async("",'
+    ),
+    "agent.reasoning": Mutation("crew/agent.py", "reasoning=self.reasoning,", "reasoning=False,"),
+    "agent.guardrail_max_retries": Mutation(
+        "crew/agent_kickoff.py", "guardrail_max_retries=agent.guardrail_max_retries", "guardrail_max_retries=1"
+    ),
+    "task.id": Mutation("crew/task.py", IDS_ARE_OURS, ""),
+    "task.agent": Mutation(TEAM, "            if task.agent is None:", "            if False:"),
+    "task.key": Mutation("crew/task.py", "slug(self.name or written or self.description)", "str(self.id)"),
+    "task.response_model": Mutation(
+        "crew/task.py",
+        "self.output_pydantic or self.output_json or self.response_model",
+        "self.output_pydantic or self.output_json",
+    ),
+    "crew.agents": Mutation(TEAM, "list(_once(*crew.agents, *(", "list(_once(*("),
+    "crew.tasks": Mutation("core/tasks.py", "planned.append((index,))", "planned.insert(0, (index,))"),
+    "crew.id": Mutation(CREW, IDS_ARE_OURS, ""),
+    "crew.stream": Mutation("engine/streamed.py", "_call_soon(self._runtime.engine_loop.loop, work.cancel)", "pass"),
+    "crew.checkpoint": Mutation("crew/accepted.py", '    "checkpoint": None,  # the journal', "    # the journal"),
+    "crew.kickoff": Mutation(KICKOFF, "output = CrewOutput.of(outcome)", "output = CrewOutput()"),
+    "crew.kickoff_async": Mutation(
+        CREW, "return await self.akickoff(inputs, budget", "return await self.akickoff(None, budget"
+    ),
+    "crew.akickoff": Mutation(
+        "engine/bridge.py", "return await asyncio.shield(waiting)", "return job.future.result(20)"
+    ),
+    "crew.kickoff_for_each": Mutation("engine/batch.py", "ended = _failed(error, entered)", "raise"),
+    "crew.akickoff_for_each": Mutation(
+        CREW, "return await self.akickoff_for_each(inputs,", "return await self.akickoff_for_each(inputs[:1],"
+    ),
+    "crew.replay": Mutation(
+        CREW,
+        "return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)",
+        "return self._prepared(given, None, None, budget, deadline_s)",
+    ),
+    "crew.from_checkpoint": Mutation(CREW, "made._begins_at = origin", "pass"),
+    "crew.fingerprint": Mutation(CREW, "return digest(self.outline())", "return digest([self.name])"),
+    "crew.tool_failure_policy": Mutation(TEAM, "if agent.tool_failure_policy is None and", "if False and"),
+    "crew.planning_llm": Mutation("crew/planning.py", "if crew.planning_llm is None else", "if True else"),
+    "crew.validation.missing_keys": Mutation(CREW, "if not self.tasks:", "if False:"),
+    # --- the rest of runs ---
+    "run.interpolation.none": Mutation(KICKOFF, "    if not inputs:\n", "    if False:\n"),
+    "run.interpolation.again": FILLED_IN_PLACE,
+    "run.concurrent_kickoffs": FILLED_IN_PLACE,
+    "run.async.join": Mutation(
+        "core/tasks.py",
+        "        if waiting:\n            planned.append(tuple(waiting))\n            waiting = []\n",
+        "",
+    ),
+    "run.async.failure": Mutation(
+        "engine/together.py", "raise several.exceptions[0] from several.exceptions[0].__cause__", "raise"
+    ),
+    "run.conditional.sees_last": Mutation("engine/crew.py", "results[max(results)]", "results[min(results)]"),
+    "run.guardrail.raises": Mutation(
+        "engine/guardrails.py",
+        "said = await decision.ask(guardrail.call, task.presented(result))",
+        "try:\n                said = await decision.ask(guardrail.call, task.presented(result))\n"
+        "            except Exception as error:\n                said = (False, str(error))",
+    ),
+    "run.guardrail.context": Mutation(
+        "engine/answering.py", "tools, task.output, after=answer.conversation)", "tools, task.output)"
+    ),
+    "run.hierarchical": Mutation(TEAM, "spec = replace(spec, meant_for=own.role)", "pass"),
+    "run.replay.before": Mutation("engine/kickoff.py", "run.inherit(planned.copied)", "run.inherit([])"),
+    "run.replay.inputs": Mutation(
+        CREW,
+        "given = {**runtime.masked.revealed_data(recorded), **check_inputs(inputs)}",
+        "given = check_inputs(inputs)",
+    ),
+    "run.replay.unknown": Mutation(
+        "errors.py", "class UnknownTask(NotFoundError, ValueError)", "class UnknownTask(NotFoundError)"
+    ),
+    "run.replay.pydantic": Mutation(
+        TASK, 'task_from_json(body, load(body["data"]) if load else None)', "task_from_json(body, None)"
+    ),
+    "run.stream.chunks": Mutation("crew/streaming.py", 'if piece.kind == "tool_call":', "if False:"),
+    "run.stream.result": Mutation("engine/streamed.py", "if not self._has_result or not self._ended:", "if False:"),
+    # --- the rest of tools, models and events ---
+    "tool.base_tool": Mutation(
+        "tools/base_tool.py",
+        "if overrides_arun and type(self)._run is BaseTool._run else self._run",
+        "if False else self._run",
+    ),
+    "tool.decorator": Mutation("tools/base_tool.py", "        if not description:", "        if False:"),
+    "tool.arguments": Mutation("tools/base_tool.py", "            arguments.validate,\n", "            dict,\n"),
+    "tool.run": Mutation("tools/base_tool.py", "kwargs = arguments.validate(kwargs)", "pass"),
+    "tool.structured_output": Mutation("crew/agent_kickoff.py", "        output=form,\n", ""),
+    "tool.guardrails": Mutation(
+        "engine/guardrails.py", "for place, guardrail in enumerate(task.guardrails):", "for place, guardrail in ():"
+    ),
+    "tool.kickoff_callbacks": Mutation(
+        KICKOFF, "inputs = await call_before(scope, before, given) if before else given", "inputs = given"
+    ),
+    "llm.openai": Mutation("llm/llm.py", "                temperature=temperature,\n", ""),
+    "llm.anthropic": Mutation("models/table.py", 'lazily(f"{_CLIENTS}.anthropic:connect")', "_openai"),
+    "llm.compatible": Mutation("llm/llm.py", "base_url=base_url or api_base,", "base_url=None,"),
+    "llm.call": Mutation("llm/llm.py", "if response_model is not None:", "if False:"),
+    "around.event_names.crews": Mutation("events/translate.py", '    "task_failed": of_kickoffs.task_failed,\n', ""),
+    "around.event_names.calls": Mutation("events/translate.py", '    "tool_failed": of_calls.tool_failed,\n', ""),
+    "around.event_names.flows": Mutation(
+        "events/translate.py", '    "method_failed": of_kickoffs.method_failed,\n', ""
+    ),
 }

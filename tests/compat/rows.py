@@ -102,10 +102,10 @@ knowledge_sources | P1 | absent | refused, as `memory`
 knowledge_config | P1 | absent | refused, as `memory`
 embedder | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills
-security_config | P1 | warned | a holder of fingerprints
+security_config | P1 | same | a `SecurityConfig` with a `Fingerprint` of its own; no part of any question
 cache_handler | P1 | warned | a store for results of tools
-tools_results | P1 | absent | results of tools on the object: they are in the journal
-crew | P1 | absent | the crew on the object: definitions know of no run
+tools_results | P1 | better | `tool_name`, `tool_args` and `result` of its calls in the last run, read from the journal when asked for
+crew | P1 | better | the crew that it has worked in last; set at the end of a kickoff, and read-only
 """,
 )
 
@@ -134,20 +134,21 @@ human_input | P0 | better | a person sees each answer until there is nothing to 
 output | P0 | same | the last run's `TaskOutput`
 conditional | P0 | same | `ConditionalTask`: skipped, with an empty output, where its condition does not hold
 task_output | P0 | same | `TaskOutput`: `raw`, `pydantic`, `json_dict`, `agent`, `name`, `summary`, `output_format`, `json`, `to_dict()`, `str()`
-copy | P0 | absent | a copy of one task: `Crew.copy` copies a crew with its tasks
+copy | P0 | same | `copy(agents, task_mapping)`: the agent with its role, context tasks by their `key`; where there is none, those that it had
 key | P0 | better | the task's word in the journal, readable; no md5
-prompt | P0 | absent | the prompt's text, outside of a run
-execute_sync | P0 | absent | one task outside of a crew, also `execute_async` and `aexecute_sync`: a crew of one task does it
-execution_duration | P0 | absent | on the task: it is `duration_s` of its output
+prompt | P0 | same | the text that its agent is asked, schema included; our words
+execute_sync | P0 | better | one task outside of a crew, with another agent, context or tools if given; also `execute_async` (a `Future`) and `aexecute_sync`: a recorded run of one task
+interpolate | P0 | same | `interpolate_inputs_and_add_conversation_history(inputs)`: fills them into the task's own texts, again from the original ones
+execution_duration | P0 | better | seconds, of the last run that succeeded; `start_time` and `end_time` with it, in UTC
 response_model | P1 | same | the form of the answer; beside `output_json` that decides
 markdown | P1 | same | the prompt asks for Markdown
 tool_failure_policy | P1 | same | before the agent's
 input_files | P1 | warned | files for the model
 converter_cls | P1 | warned | a converter of one's own
-security_config | P1 | warned | a holder of fingerprints
+security_config | P1 | same | a `SecurityConfig` with a `Fingerprint` of its own; no part of any question
 allow_crewai_trigger_context | P1 | warned | the payload of a trigger in the prompt
-counters | P1 | absent | `used_tools`, `tools_errors`, `delegations`, `retry_count`, `start_time`, `end_time` on the object: the journal has them per run
-prompt_context | P1 | absent | on the object; also `processed_by_agents`
+counters | P1 | better | `used_tools`, `tools_errors`, `delegations`, `retry_count`: of the last run, read from the journal when asked for
+prompt_context | P1 | better | what it was told of other tasks in the last run of this process; also `processed_by_agents`
 """,
 )
 
@@ -170,7 +171,7 @@ stream | P0 | better | a kickoff is a `CrewStreamingOutput`; closing it stops th
 max_rpm | P0 | better | requests per minute of the whole crew, shared by copies and by other processes
 checkpoint | P0 | better | accepted; every step is on disk in any case
 usage_metrics | P0 | better | the last run's own usage, whatever is shared
-token_usage | P0 | absent | on the crew: it is `usage_metrics`, and `token_usage` of the output
+token_usage | P0 | better | the same as `usage_metrics`: the last run's own
 kickoff | P0 | same | runs and blocks; a `CrewOutput`
 kickoff_async | P0 | better | the same, awaited; no thread is held
 akickoff | P0 | better | the same, awaited; models, tools and callbacks are asynchronous throughout
@@ -179,7 +180,7 @@ akickoff_for_each | P0 | better | the same, awaited; `kickoff_for_each_async` as
 replay | P0 | better | from any task of any run that is in the journal, in any process
 copy | P0 | same | agents, tasks and ids of its own; contexts point into the copy
 from_checkpoint | P0 | better | begins at a point of an earlier run; also `fork`
-calculate_usage_metrics | P0 | absent | every output has its usage
+calculate_usage_metrics | P0 | better | the last run's own usage; what agents share is counted once
 crew_output | P0 | same | `CrewOutput`: `raw`, `pydantic`, `json_dict`, `tasks_output`, `token_usage`, `json`, `to_dict()`, `[key]`, `str()`, `tool_failures`
 usage_metrics_object | P0 | same | `UsageMetrics`: total, prompt, cached, completion, reasoning and cache-creation tokens, successful requests, `add_usage_metrics`
 validation.missing_keys | P0 | same | a crew without tasks is refused
@@ -204,7 +205,7 @@ knowledge | P1 | absent | refused, as `memory`
 knowledge_sources | P1 | absent | refused, as `memory`
 skills | P1 | warned | skills for all agents
 prompt_file | P1 | warned | other prompts
-security_config | P1 | warned | a holder of fingerprints
+security_config | P1 | same | a `SecurityConfig` with a `Fingerprint` of its own; no part of any question
 tracing | P1 | better | says nothing: nothing is sent anywhere, and every run can be looked at
 reset_memories | P1 | absent | memory
 query_knowledge | P1 | absent | knowledge
@@ -407,6 +408,7 @@ AROUND = table(
     "around",
     """
 event_bus | P0 | same | `on`, `emit`, `scoped_handlers`, `off`, `flush`; `BaseEventListener`
+depends | P1 | same | `on(Event, Depends(other))`: called after it; circles are refused when they are registered
 event_order | P0 | better | handlers hear their own run's events in order; one that fails is told and recorded, not dropped
 event_names.crews | P0 | same | kickoff, task, agent execution: started, completed, failed
 event_names.calls | P0 | same | model calls, stream chunks, tool usage, tool failures, guardrails
@@ -424,7 +426,7 @@ knowledge | P1 | absent | `Knowledge` and its sources
 skills | P1 | absent | skills
 json_projects | P1 | absent | `crew.jsonc`
 flow_declaration | P1 | absent | flows in YAML
-security | P1 | absent | `SecurityConfig`, `Fingerprint`
+security | P1 | better | `SecurityConfig`, `Fingerprint`: uuid, `metadata`, `generate(seed)`; reached by `security_config.fingerprint` (`Crew.fingerprint` is the definition's hash)
 """,
 )
 

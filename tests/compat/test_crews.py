@@ -148,7 +148,7 @@ def test_a_tasks_key_is_the_same_whatever_is_filled_in() -> None:
 
     output = crew(made).kickoff({"place": "Rome"})
 
-    assert made.key == before
+    assert made.key == before == "look_at_place"
     assert output.tasks_output[0].description == "Look at Rome"
 
 
@@ -299,7 +299,11 @@ def test_a_failed_asynchronous_task_ends_the_run_before_the_next_one() -> None:
     model = ScriptedModel(default=lambda call: ValueError("broke") if "side" in call.last_user else "fine")
 
     with pytest.raises(ValueError, match="broke"):
-        crew(task(agent(model), "side", async_execution=True), task(agent(model), "last")).kickoff()
+        crew(
+            task(agent(model), "side", async_execution=True),
+            task(agent(model), "other", async_execution=True),
+            task(agent(model), "last"),
+        ).kickoff()
     assert not any("last" in prompt for prompt in prompts(model))
 
 

@@ -277,6 +277,9 @@ def test_a_call_takes_messages_tools_and_a_response_model(stub: Stub) -> None:
     assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == ("add", {"a": 1})
     assert llm.call("hi", response_model=Brief) == Brief(topic="bees", words=1)
     assert stub.requests[0].system == "Be brief."
+    assert [tool.name for tool in stub.requests[1].tools] == ["add"]
+    assert stub.requests[2].output is not None
+    assert "topic" in stub.requests[2].output.schema["properties"]
 
 
 @pytest.mark.promise("llm.call")

@@ -37,6 +37,12 @@ def interpolate(template: str, inputs: Mapping[str, Any], *, field: str, owner: 
     return _PLACEHOLDER.sub(value, template)
 
 
+def may_become(template: str, text: str) -> bool:
+    """The text may be what the template was once its variables were filled in."""
+    parts = (re.escape(part) for part in _PLACEHOLDER.split(template)[::2])
+    return re.fullmatch(".*".join(parts), text, re.DOTALL) is not None
+
+
 def check_inputs(inputs: object) -> dict[str, Any]:
     """Inputs as a dict of plain values. `TypeError` for what is no mapping, `InputsError` for values that a template
     cannot take: only str, int, float, bool, None, and lists and dicts of these."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -34,6 +35,10 @@ class TaskResult:
     """Calls of tools that failed on the way, in their order."""
     error: str | None = None
     """There is no result: the task failed, and the crew went on without it."""
+    began_at: datetime | None = None
+    """By the wall clock; None: of a record that does not say."""
+    context: str | None = None
+    """What it was told of other tasks; not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,12 @@ def bill_from_json(data: Mapping[str, Any]) -> Bill:
 def task_to_json(result: TaskResult) -> dict[str, Any]:
     """For the journal. The object itself is rebuilt from `data` by the definition."""
     body = {
-        name: getattr(result, name) for name in TaskResult.__slots__ if name not in ("value", "bill", "tool_failures")
+        name: getattr(result, name)
+        for name in TaskResult.__slots__
+        if name not in ("value", "bill", "tool_failures", "began_at", "context")
     }
+    if result.began_at is not None:
+        body["began_at"] = result.began_at.isoformat()
     if result.tool_failures:
         # Not the traceback: the call's own row has it.
         body["tool_failures"] = [
@@ -127,4 +136,6 @@ def task_from_json(body: Mapping[str, Any], value: Any = None) -> TaskResult:
     known = {name: item for name, item in body.items() if name in TaskResult.__slots__}
     known["bill"] = bill_from_json(body["bill"])
     known["tool_failures"] = tuple(ToolFailureRecord(**each) for each in body.get("tool_failures", ()))
+    if "began_at" in body:
+        known["began_at"] = datetime.fromisoformat(body["began_at"])
     return TaskResult(**known | {"value": value})

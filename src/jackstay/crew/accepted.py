@@ -22,7 +22,6 @@ AGENT = frozenset(
         "i18n",
         "cache_handler",
         "max_tokens",
-        "security_config",
         "checkpoint",
         "callbacks",
         "apps",
@@ -41,7 +40,6 @@ TASK = frozenset(
         "checkpoint",
         "converter_cls",
         "input_files",
-        "security_config",
         "allow_crewai_trigger_context",
     }
 )
@@ -55,7 +53,6 @@ CREW = frozenset(
         "trained_agents_file",
         "chat_llm",
         "skills",
-        "security_config",
         "checkpoint",
         "tracing",
     }

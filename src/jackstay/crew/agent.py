@@ -78,14 +78,14 @@ class Agent(BaseAgent):
         if loop_is_running():
             return self.kickoff_async(messages, response_format, **run)
         runtime, kickoff = self._asked(messages, response_format, run)
-        return presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+        return presented(self, runtime, run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
         self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
     ) -> LiteAgentOutput:
         """As `kickoff`, to be awaited."""
         runtime, kickoff = self._asked(messages, response_format, run)
-        return presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+        return presented(self, runtime, await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
         self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
@@ -105,13 +105,13 @@ class Agent(BaseAgent):
         """The agent's answer to a task outside of a crew, as text: a run of its own, or a step of the run around it. What a
         subclass with an `execute_task` of its own calls (`super()`) to have its model do it."""
         runtime, kickoff = self._executing(task, context, tools)
-        return presented(run_sync(runtime, lambda home: start(runtime, home, kickoff))).raw
+        return presented(self, runtime, run_sync(runtime, lambda home: start(runtime, home, kickoff))).raw
 
     @by_the_engine
     async def aexecute_task(self, task: Task, context: str | None = None, tools: list[Any] | None = None) -> str:
         """As `execute_task`, to be awaited."""
         runtime, kickoff = self._executing(task, context, tools)
-        return presented(await run_async(runtime, lambda home: start(runtime, home, kickoff))).raw
+        return presented(self, runtime, await run_async(runtime, lambda home: start(runtime, home, kickoff))).raw
 
     def _executing(self, task: Task, context: str | None, tools: list[Any] | None) -> tuple[Runtime, Kickoff]:
         guard_loading()

@@ -18,6 +18,7 @@ from jackstay.core.paths import slug
 from jackstay.core.results import task_from_json, task_to_json
 from jackstay.core.specs import ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailureRecord
+from jackstay.crew.afterwards import Record, leave_on_agent
 from jackstay.crew.forms import output_form
 from jackstay.crew.guardrails import guardrail_def, guardrail_list
 from jackstay.crew.llm_guardrail import LLMGuardrail
@@ -153,7 +154,8 @@ def _kickoff(
     )
 
 
-def presented(outcome: Outcome) -> LiteAgentOutput:
+def presented(agent: Agent, runtime: Runtime, outcome: Outcome) -> LiteAgentOutput:
+    leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path))
     answer: AgentAnswer = outcome.result
     return LiteAgentOutput(
         raw=answer.result.raw,

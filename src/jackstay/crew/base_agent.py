@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from jackstay.core.interpolation import interpolate
 from jackstay.core.prompts import planned_text
 from jackstay.core.retry import Retry
 from jackstay.core.specs import AgentSpec, ModelConfig, OwnExecution, TaskSpec
 from jackstay.crew import accepted
+from jackstay.crew.afterwards import Worked, forget_on_agent
 from jackstay.crew.configured import agent_arguments
 from jackstay.crew.limit import max_rpm_limit
+from jackstay.crew.security import SecurityConfig
 from jackstay.errors import DefinitionError
 from jackstay.llm.llm import as_config
 from jackstay.tools.base_tool import as_tool_def, tool_defs
@@ -34,7 +36,7 @@ def by_the_engine(method: Method) -> Method:
     return method
 
 
-class BaseAgent(BaseModel):
+class BaseAgent(Worked):
     """Subclass it and write `execute_task` or `aexecute_task`: then that is how its tasks are done. (An `Agent` has a model
     that does them.)
 
@@ -48,7 +50,6 @@ class BaseAgent(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     id: uuid.UUID = Field(default_factory=uuid.uuid4, frozen=True)
-    role: str
     goal: str
     backstory: str
     llm: Any = None
@@ -60,6 +61,7 @@ class BaseAgent(BaseModel):
     allow_delegation: bool = False
     verbose: bool = False
     """What it does is printed, as it happens."""
+    security_config: SecurityConfig = Field(default_factory=SecurityConfig)
 
     _config: ModelConfig
 
@@ -118,7 +120,9 @@ class BaseAgent(BaseModel):
 
     def copy(self) -> Self:  # type: ignore[override]
         """An agent of its own, with a list of its own of the same tools, and the same model."""
-        return self.model_copy(update={"id": uuid.uuid4(), "tools": list(self.tools)})
+        made = self.model_copy(update={"id": uuid.uuid4(), "tools": list(self.tools)})
+        forget_on_agent(made)
+        return made
 
     @property
     def texts(self) -> tuple[str, ...]:

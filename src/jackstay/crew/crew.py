@@ -24,9 +24,10 @@ from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
 from jackstay.crew.copying import copy_of
 from jackstay.crew.limit import max_rpm_limit
-from jackstay.crew.output import CrewOutput, TaskOutput, UsageMetrics
+from jackstay.crew.output import CrewOutput, UsageMetrics
 from jackstay.crew.planning import planner_of, planning_outline
-from jackstay.crew.running import callbacks_outline, kickoff_of
+from jackstay.crew.running import callbacks_outline, kickoff_of, leave_on_crew
+from jackstay.crew.security import SecurityConfig
 from jackstay.crew.streaming import CrewStreamingOutput
 from jackstay.crew.task import Task, check_order
 from jackstay.crew.team import check_team, outline_of, specs_of, texts_of, warn_of_idle_manager, workers_of
@@ -87,6 +88,7 @@ class Crew(BaseModel):
     deadline_s: accepted.Deadline = None
     max_rpm: int | None = Field(default=None, ge=1)
     tool_failure_policy: ToolFailurePolicy | None = None
+    security_config: SecurityConfig = Field(default_factory=SecurityConfig)
     usage_metrics: UsageMetrics | None = None
     _begins_at: Origin | None = PrivateAttr(default=None)
     """Of a copy that `fork` or `from_checkpoint` has made."""
@@ -129,7 +131,7 @@ class Crew(BaseModel):
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             if self.stream:
                 return self._streamed(runtime, kickoff)
-            return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+            return leave_on_crew(self, runtime, run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
         self,
@@ -145,7 +147,7 @@ class Crew(BaseModel):
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             if self.stream:
                 return self._streamed(runtime, kickoff)
-            return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+            return leave_on_crew(self, runtime, await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
         self,
@@ -226,7 +228,7 @@ class Crew(BaseModel):
         kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
         if self.stream:
             return self._streamed(runtime, kickoff)
-        return self._presented(run_sync(runtime, lambda home: start(runtime, home, kickoff)))
+        return leave_on_crew(self, runtime, run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def areplay(
         self,
@@ -242,7 +244,7 @@ class Crew(BaseModel):
         kickoff = self._replayed(runtime, task_id, inputs, budget, deadline_s)
         if self.stream:
             return self._streamed(runtime, kickoff)
-        return self._presented(await run_async(runtime, lambda home: start(runtime, home, kickoff)))
+        return leave_on_crew(self, runtime, await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     @of_an_object
     def fork(self, config: CheckpointConfig, branch: str | None = None) -> Crew:
@@ -263,6 +265,15 @@ class Crew(BaseModel):
     def copy(self) -> Crew:  # type: ignore[override]  # pydantic's own, deprecated, has other arguments
         """The same definition with agents, tasks and ids of its own, without outputs."""
         return copy_of(self)
+
+    @property
+    def token_usage(self) -> UsageMetrics | None:
+        """The same as `usage_metrics`."""
+        return self.usage_metrics
+
+    def calculate_usage_metrics(self) -> UsageMetrics:
+        """The last run's own usage, whatever its agents share with others; zero before there is one."""
+        return self.usage_metrics.model_copy() if self.usage_metrics is not None else UsageMetrics()
 
     def fetch_inputs(self) -> set[str]:
         """The names of all `{variables}` in its tasks and agents: what a kickoff has to be given."""
@@ -360,7 +371,9 @@ class Crew(BaseModel):
         def work(kickoffs: Sequence[Kickoff]) -> Work[Outcome]:
             return lambda home: start(runtime, home, kickoffs[0])
 
-        made = CrewStreamingOutput(runtime, self.tasks, [kickoff], work, lambda outcome: [self._presented(outcome)])
+        made = CrewStreamingOutput(
+            runtime, self.tasks, [kickoff], work, lambda outcome: [leave_on_crew(self, runtime, outcome)]
+        )
         # Said to be what a kickoff returns: a type that depended on `stream` would be a union at every other kickoff.
         return cast("CrewOutput", made)
 
@@ -378,14 +391,6 @@ class Crew(BaseModel):
 
     def _batch(self, runtime: Runtime, concurrency: int) -> Callable[[Sequence[Kickoff]], Work[list[Ended]]]:
         return lambda kickoffs: start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
-
-    def _presented(self, outcome: Outcome) -> CrewOutput:
-        output = CrewOutput.of(outcome)
-        # For the convenience of code that reads them afterwards; the engine never does.
-        self.usage_metrics = output.token_usage
-        for task, result in zip(self.tasks, outcome.result.tasks, strict=True):
-            task.output = TaskOutput.of(result)
-        return output
 
     def _presented_each(self, ended: list[Ended], on_error: OnError) -> CrewOutputs:
         outputs = outputs_of(ended, on_error)

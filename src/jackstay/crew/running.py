@@ -16,10 +16,11 @@ from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import placeholders
 from jackstay.core.results import CrewResult, Replacement, task_from_json, task_to_json
 from jackstay.core.specs import CrewSpec, OutputSpec
+from jackstay.crew.afterwards import Record, leave_on_agent, leave_on_task
 from jackstay.crew.guardrails import guardrail_name
 from jackstay.crew.output import CrewOutput
 from jackstay.crew.planning import planning_model
-from jackstay.crew.team import texts_of
+from jackstay.crew.team import agents_of, texts_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point
@@ -67,8 +68,8 @@ def kickoff_of(
         fingerprint=digest(outline),
         outline=outline,
         body=_body(crew, given, forms),
-        encode=_encode,
-        decode=lambda text: _decode(text, forms),
+        encode=encode,
+        decode=lambda text: decode(text, forms),
         models=tuple(each for agent in crew.workers for each in agent.model_asked)
         + tuple(each for task in crew.tasks for each in task.judging_models)
         + (((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
@@ -80,6 +81,17 @@ def kickoff_of(
         entry=entry_point(),
         verbose=crew.verbose,
     )
+
+
+def leave_on_crew(crew: Crew, runtime: Runtime, outcome: Outcome) -> CrewOutput:
+    """The crew's output; what it, its tasks and its agents have of the run from now on."""
+    output = CrewOutput.of(outcome)
+    crew.usage_metrics = output.token_usage
+    for task, result in zip(crew.tasks, outcome.result.tasks, strict=True):
+        leave_on_task(task, result, Record(runtime, outcome.run_id, result.path))
+    for agent in agents_of(crew):
+        leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path, crew))
+    return output
 
 
 def callbacks_outline(crew: Crew) -> dict[str, Any]:
@@ -159,14 +171,16 @@ def _rebuilt(body: Mapping[str, Any], forms: Sequence[OutputSpec | None]) -> Rep
     return Replacement(**body, value=None if form is None else form.load(body["data"]))
 
 
-def _encode(result: CrewResult) -> str:
+def encode(result: CrewResult) -> str:
+    """A crew's result as the journal has it."""
     body: dict[str, Any] = {"tasks": [task_to_json(task) for task in result.tasks], "final": result.final}
     if result.replaced is not None:
         body["replaced"] = result.replaced.to_json()
     return canonical_json(body)
 
 
-def _decode(text: str, forms: Sequence[OutputSpec | None]) -> CrewResult:
+def decode(text: str, forms: Sequence[OutputSpec | None]) -> CrewResult:
+    """The same result; `forms`: those of its tasks' outputs."""
     body = json.loads(text)
     results = []
     for form, item in zip(forms, body["tasks"], strict=True):

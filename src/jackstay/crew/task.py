@@ -16,6 +16,8 @@ from jackstay.core.paths import slug
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
+from jackstay.crew.afterwards import Done
+from jackstay.crew.alone import Alone
 from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.configured import task_arguments
 from jackstay.crew.failing import OnErrorWord, Retries, check_on_error, on_error_of, on_error_outline
@@ -28,6 +30,7 @@ from jackstay.crew.guardrails import (
 )
 from jackstay.crew.llm_guardrail import LLMGuardrail
 from jackstay.crew.output import TaskOutput
+from jackstay.crew.security import SecurityConfig
 from jackstay.errors import DefinitionError
 from jackstay.tools.base_tool import as_tool_def, tool_defs
 
@@ -46,7 +49,7 @@ NOT_SPECIFIED = _NotSpecified()
 """Context was not given: the outputs of all earlier tasks. (None or []: no context.)"""
 
 
-class Task(BaseModel):
+class Task(Alone, Done):
     """One piece of work. `description`, `expected_output` and `output_file` may have `{variables}`.
 
     `context`: the tasks whose outputs are given with it; not specified: all earlier ones. `output_pydantic` or
@@ -87,7 +90,7 @@ class Task(BaseModel):
     on_error: OnErrorWord = "abort"
     retries: Retries = None
     fallback: BaseAgent | str | None = None
-    output: TaskOutput | None = None
+    security_config: SecurityConfig = Field(default_factory=SecurityConfig)
 
     conditional: ClassVar[bool] = False
 
@@ -151,7 +154,8 @@ class Task(BaseModel):
     @property
     def key(self) -> str:
         """The task's name in paths, from the definition before any inputs were filled in."""
-        return slug(self.name or self.description)
+        written = self._unfilled["description"] if self._unfilled else None
+        return slug(self.name or written or self.description)
 
     def to_spec(
         self,

@@ -86,6 +86,12 @@ def _with_common(crew: Crew, agent: AgentSpec) -> AgentSpec:
     return agent
 
 
+def agents_of(crew: Crew) -> list[BaseAgent]:
+    """All agents that were given to it, by whatever argument; some more than once."""
+    manager = [crew.manager_agent] if crew.manager_agent is not None else []
+    return [*crew.agents, *(agent for task in crew.tasks for agent in task.workers), *manager]
+
+
 def workers_of(crew: Crew) -> list[BaseAgent]:
     """The agents that may be asked in a run, each once."""
     manager = manager_of(crew)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jackstay.engine.runtime import Runtime
 
 T = TypeVar("T")
+R = TypeVar("R")
 Work = Callable[[Home], Coroutine[Any, Any, T]]
 STOP_WAIT_S = 5.0
 """How long a cancelled caller waits for its run to have stopped."""
@@ -63,6 +64,40 @@ def run_sync(runtime: Runtime, work: Work[T], *, name: str = "kickoff") -> T:
     finally:
         if not blocks_a_loop:
             home.close(close_wait_s)
+
+
+def run_beside(runtime: Runtime, work: Work[T], presented: Callable[[T], R]) -> Future[R]:
+    """Runs engine work for a caller who goes on meanwhile: a thread of its own is the home. What comes of it is `presented`
+    there."""
+    outcome, context = _Outcome[R](runtime), contextvars.copy_context()
+    outcome.set_running_or_notify_cancel()  # it cannot be taken back any more
+
+    def drive() -> None:
+        try:
+            result = presented(context.run(run_sync, runtime, work))
+        except BaseException as error:  # noqa: BLE001 - raised where somebody waits for it
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)
+
+    threading.Thread(target=drive, name="jackstay-beside", daemon=True).start()
+    return outcome
+
+
+class _Outcome(Future[T]):
+    """Who waits for it on a thread of the pool gives the place back meanwhile (engine rule 2)."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__()
+        self._pool = runtime.pool
+
+    def result(self, timeout: float | None = None) -> T:
+        with self._pool.slot_given_back():
+            return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        with self._pool.slot_given_back():
+            return super().exception(timeout)
 
 
 async def run_async(runtime: Runtime, work: Work[T]) -> T:

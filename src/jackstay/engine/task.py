@@ -98,6 +98,7 @@ class _TaskStep:
         except Exception as error:
             await self._failed(error)
             raise
+        result = replace(result, began_at=self.began.at, context=self.context)
         done = canonical_json(task_to_json(result))
         self.run.defer(self._row("succeeded", result=done, flags=how, error=self.missing))
         self._tell_end(result, how)
@@ -234,7 +235,7 @@ class _TaskStep:
         paid_here = row.origin_run_id in (None, self.run.id)
         failures = tuple(with_traceback(failure, self.run) for failure in result.tool_failures)
         bill = result.bill if paid_here else NO_BILL
-        return replace(result, path=self.path, bill=bill, tool_failures=failures)
+        return replace(result, path=self.path, bill=bill, tool_failures=failures, context=self.context)
 
     def _row(self, status: StepStatus, *, error: Failure | None = None, **fields: Any) -> StepRow:
         return self.run.step_row(

@@ -4,6 +4,7 @@ from jackstay.events.base_events import BaseEvent
 from jackstay.events.bus import EventBus
 from jackstay.events.default import event_bus
 from jackstay.events.listener import BaseEventListener
+from jackstay.events.order import Depends
 from jackstay.events.translate import Source
 from jackstay.events.types.agent_events import (
     AgentExecutionCompletedEvent,
@@ -58,6 +59,7 @@ __all__ = [
     "CrewKickoffCompletedEvent",
     "CrewKickoffFailedEvent",
     "CrewKickoffStartedEvent",
+    "Depends",
     "EventBus",
     "FlowCreatedEvent",
     "FlowFailedEvent",

@@ -25,8 +25,8 @@ from jackstay.engine.telling import listeners, listeners_home
 from jackstay.engine.user_code import UserExit, tell_user
 from jackstay.events.base_events import BaseEvent
 from jackstay.events.line import Line, Told
+from jackstay.events.order import After, Handler, Registered, in_order, registered
 
-Handler = Callable[..., Any]
 F = TypeVar("F", bound=Handler)
 Translate = Callable[[Run, Event, Any, Callable[[type[BaseEvent]], bool]], Sequence[tuple[Any, BaseEvent]]]
 """The public events of what the engine tells, each with its source; only those that somebody listens to."""
@@ -40,7 +40,7 @@ class EventBus:
 
     def __init__(self, translate: Translate) -> None:
         self._translate = translate
-        self._handlers: dict[type[BaseEvent], tuple[Handler, ...]] = {}
+        self._handlers: dict[type[BaseEvent], tuple[Registered, ...]] = {}
         self._lock = threading.Lock()
         self.taps: list[Callable[[Run, BaseEvent], None]] = []
         """Who hears everything that is emitted inside runs, on the engine loop: streams."""
@@ -51,24 +51,33 @@ class EventBus:
 
     # --- who listens -------------------------------------------------------------------------------------------------
 
-    def on(self, event_type: type[BaseEvent]) -> Callable[[F], F]:
-        """Decorator: the function, `def` or `async def`, is called with `(source, event)` for each such event."""
+    def on(self, event_type: type[BaseEvent], depends_on: After = None) -> Callable[[F], F]:
+        """Decorator: the function, `def` or `async def`, is called with `(source, event)` for each such event; after the
+        handlers that it depends on."""
 
-        def registered(handler: F) -> F:
-            self.register_handler(event_type, handler)
+        def decorated(handler: F) -> F:
+            self.register_handler(event_type, handler, depends_on)
             return handler
 
-        return registered
+        return decorated
 
-    def register_handler(self, event_type: type[BaseEvent], handler: Handler) -> None:
-        """From now on, for this class and its subclasses."""
+    def register_handler(self, event_type: type[BaseEvent], handler: Handler, depends_on: After = None) -> None:
+        """From now on, for this class and its subclasses. Raises `DefinitionError` if two wait for one another."""
         with self._lock:
-            self._set({**self._handlers, event_type: (*self._handlers.get(event_type, ()), handler)})
+            new = registered(handler, depends_on)
+            in_order([*self._heard_with(event_type), new])
+            self._set({**self._handlers, event_type: (*self._handlers.get(event_type, ()), new)})
+
+    def _heard_with(self, event_type: type[BaseEvent]) -> Iterator[Registered]:
+        """Who may hear the same event as a handler of this class."""
+        for cls, known in self._handlers.items():
+            if issubclass(cls, event_type) or issubclass(event_type, cls):
+                yield from known
 
     def off(self, event_type: type[BaseEvent], handler: Handler) -> None:
         """Not any more; nothing happens if it was not registered."""
         with self._lock:
-            left = tuple(each for each in self._handlers.get(event_type, ()) if each is not handler)
+            left = tuple(each for each in self._handlers.get(event_type, ()) if each.handler is not handler)
             self._set({**self._handlers, event_type: left})
 
     @contextmanager
@@ -83,7 +92,7 @@ class EventBus:
             with self._lock:
                 self._set(before)
 
-    def _set(self, handlers: dict[type[BaseEvent], tuple[Handler, ...]]) -> None:
+    def _set(self, handlers: dict[type[BaseEvent], tuple[Registered, ...]]) -> None:
         self._handlers = {cls: known for cls, known in handlers.items() if known}
         if self._handlers and self not in listeners:
             listeners.append(self)
@@ -92,7 +101,7 @@ class EventBus:
 
     def handlers_of(self, event_type: type[BaseEvent]) -> tuple[Handler, ...]:
         known = self._handlers
-        return tuple(handler for cls in event_type.__mro__ for handler in known.get(cls, ()))
+        return in_order([each for cls in event_type.__mro__ for each in known.get(cls, ())])
 
     # --- from the engine ---------------------------------------------------------------------------------------------
 

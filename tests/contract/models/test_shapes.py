@@ -63,7 +63,7 @@ def test_the_key_goes_where_the_provider_wants_it() -> None:
         ask(server.url, "gpt-4o-mini", headers={"X-Team": "blue"})
         ask(server.url, "azure/dep")
     with Loopback(Reply(shapes.anthropic({"type": "text", "text": "x"}))) as anthropic:
-        ask(anthropic.url, "claude-sonnet-4-5")
+        ask(anthropic.url, "anthropic/claude-sonnet-4-5")
 
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     assert server.asked[0].headers["x-team"] == "blue"

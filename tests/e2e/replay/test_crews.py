@@ -160,8 +160,9 @@ def test_unknown_tasks_are_refused_before_anything_is_asked(stub, runtime, task,
     crew = crew_of()
     run = crew.kickoff({"topic": "x"}).run_id
 
-    with pytest.raises(UnknownTask, match=said):
+    with pytest.raises(UnknownTask, match=said) as caught:
         crew.replay(task.format(run=run))
+    assert isinstance(caught.value, ValueError)
     with pytest.raises(UnknownTask, match="belongs to crew 'crew', not to crew 'other'"):
         Crew(name="other", agents=crew.agents, tasks=crew.tasks).replay(f"{run}/draft#1")
 

@@ -84,7 +84,7 @@ def test_a_coworker_can_only_be_one_of_the_crew() -> None:
         assert found[name]["required"] == [work, "context", "coworker"]
 
 
-@pytest.mark.promise("run.hierarchical")
+@pytest.mark.promise("run.hierarchical", "crew.agents")
 def test_a_task_with_an_agent_of_its_own_names_it_and_everybody_can_be_given_work() -> None:
     boss = ScriptedModel(["done"])
     writer = agent(boss, "Writer")

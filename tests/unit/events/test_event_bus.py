@@ -11,6 +11,7 @@ import pytest
 from jackstay import LLM, Flow, Runtime, listen, start
 from jackstay.core.records import RunFilter
 from jackstay.engine.telling import listeners
+from jackstay.errors import DefinitionError
 from jackstay.events import (
     AgentExecutionCompletedEvent,
     AgentExecutionStartedEvent,
@@ -19,6 +20,7 @@ from jackstay.events import (
     CrewKickoffCompletedEvent,
     CrewKickoffFailedEvent,
     CrewKickoffStartedEvent,
+    Depends,
     EventBus,
     FlowFailedEvent,
     FlowFinishedEvent,
@@ -456,3 +458,84 @@ def test_an_event_that_a_tool_emits_comes_in_its_place_among_the_runs() -> None:
 
     assert names(events) == ["tool_usage_started", "noted", "tool_usage_finished"]
     assert events[1].run_id == events[0].run_id
+
+
+# --- handlers that come after others -----------------------------------------------------------------------------------
+
+
+def told_in_order(*registered: tuple[str, tuple[str, ...]]) -> list[str]:
+    """In which order handlers hear an event that were registered in this one, each with those that it comes after."""
+    order: list[str] = []
+
+    def handler(name: str) -> Any:
+        def hear(source: Any, event: Noted) -> None:
+            order.append(name)
+            if name == "fails":
+                raise ValueError("no")
+
+        return hear
+
+    known = {name: handler(name) for name, _ in registered}
+    with event_bus.scoped_handlers():
+        for name, after in registered:
+            event_bus.on(Noted, [Depends(known[each]) for each in after])(known[name])
+        event_bus.emit("test", Noted())
+        assert event_bus.flush()
+    return order
+
+
+@pytest.mark.promise("around.depends")
+def test_a_handler_comes_after_those_that_it_depends_on() -> None:
+    assert told_in_order(("c", ("b",)), ("x", ()), ("b", ("a",)), ("a", ())) == ["a", "b", "c", "x"]
+    assert told_in_order(("d", ("b", "c")), ("c", ("a",)), ("b", ("a",)), ("a", ())) == ["a", "c", "b", "d"]
+    assert told_in_order(("b", ("fails",)), ("fails", ())) == ["fails", "b"]
+
+
+@pytest.mark.promise("around.depends")
+def test_an_asynchronous_handler_is_waited_for() -> None:
+    order: list[str] = []
+
+    @event_bus.on(CrewKickoffStartedEvent)
+    async def prepare(source: Any, event: Any) -> None:
+        await asyncio.sleep(0)
+        order.append("prepared")
+
+    @event_bus.on(CrewKickoffStartedEvent, Depends(prepare))
+    def work(source: Any, event: Any) -> None:
+        order.append("worked")
+
+    one_task(ScriptedModel(["fine"])).kickoff()
+
+    assert order == ["prepared", "worked"]
+
+
+@pytest.mark.promise("around.depends")
+def test_a_handler_that_is_not_there_is_not_waited_for() -> None:
+    order: list[str] = []
+
+    def gone(source: Any, event: Any) -> None:
+        order.append("gone")
+
+    @event_bus.on(Noted, Depends(gone))
+    def there(source: Any, event: Any) -> None:
+        order.append("there")
+
+    event_bus.emit("test", Noted())
+
+    assert event_bus.flush()
+    assert order == ["there"]
+
+
+@pytest.mark.promise("around.depends")
+def test_handlers_that_wait_for_one_another_are_refused() -> None:
+    def first(source: Any, event: Any) -> None: ...
+
+    def second(source: Any, event: Any) -> None: ...
+
+    event_bus.register_handler(Noted, first, Depends(second))
+
+    with pytest.raises(DefinitionError, match="first comes after second, which comes after first"):
+        event_bus.register_handler(Noted, second, Depends(first))
+    with pytest.raises(DefinitionError, match="take one of these"):
+        event_bus.register_handler(BaseEvent, second, Depends(first))
+    assert event_bus.handlers_of(Noted) == (first,)
