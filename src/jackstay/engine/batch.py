@@ -70,6 +70,9 @@ async def _batch_run(
     else:
         batch = new_run(runtime, asked)
     runtime.leases.keep(batch, current_task())
+    runtime.tracing.begin(batch)
+    if batch.trace is not None:
+        batch.trace.enter("")  # its items are runs of their own, in its trace
     try:
         await batch.writer.begin(batch.row)
         outcomes = await _all(

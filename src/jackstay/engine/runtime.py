@@ -32,6 +32,7 @@ from jackstay.engine.pool import Pool
 from jackstay.engine.project_file import ProjectFile, read_project_file
 from jackstay.engine.settings import Settings
 from jackstay.engine.telling import TOLD, listeners
+from jackstay.engine.tracing import Tracing
 
 if TYPE_CHECKING:
     from jackstay.engine.asker import Asker
@@ -110,6 +111,7 @@ class Runtime:
         self._shared_budgets: SharedBudgets | None = None
         self._masked: Masked | None = None
         self._logs = self._make_logs()
+        self.tracing = Tracing(self)
         self._verbose: Verbose | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
@@ -260,6 +262,7 @@ class Runtime:
             journal, self._journal = self._journal, None
         if journal is not None:
             journal.close(timeout_s=2.0)
+        self.tracing.close()
         if self._logs is not None:
             logs, self._logs = self._logs, None
             listeners.remove(logs)
@@ -290,6 +293,7 @@ class Runtime:
             self._wire.forget_in_child()
         if self._journal is not None:
             self._journal.forget_in_child()
+        self.tracing.forget_in_child()
         if self._logs is not None:
             self._logs.forget_in_child()
         if self._verbose is not None:

@@ -55,4 +55,6 @@ async def heard(run: Run, home: Home) -> AsyncIterator[None]:
     finally:
         for listener in tuple(listeners):
             await listener.caught_up(run)
+        if run.trace is not None:
+            await run.runtime.tracing.caught_up()
         _home.reset(token)
