@@ -101,6 +101,7 @@ async def _end(batch: Run, outcomes: list[Ended]) -> None:
     _warn_of_failures(outcomes, batch=batch.id)
     status: RunStatus = "failed" if failed else "succeeded"
     await batch.end(RunEnd(status, batch.now(), reason="error" if failed else None, output=output))
+    await batch.runtime.tracing.caught_up()
 
 
 def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None) -> None:

@@ -148,6 +148,7 @@ async def _end(scope: Scope, error: BaseException | None) -> None:
     else:
         await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
     tell_end(run, error)
+    await run.runtime.tracing.caught_up()
 
 
 async def _stop_kickoffs(scope: Scope) -> None:

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.messages import Conversation, Message
 from jackstay.core.records import RunEnd, StepRow
-from jackstay.core.trace_ids import SpanIds, TraceParent, source_in, tagged
+from jackstay.core.trace_ids import TraceParent, tagged
 from jackstay.observe import trace_source
+from jackstay.observe.past_spans import around_root, past_root
 from jackstay.observe.span_attributes import Describing
 from jackstay.observe.spans import Placed, TurnSpans
 from jackstay.observe.writing import Writing
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span
+    from opentelemetry.trace import Span, TracerProvider
 
     from jackstay.engine.run import Run
     from jackstay.engine.runtime import Runtime
@@ -35,8 +36,9 @@ CAUGHT_UP_S = 1.0
 class Tracing:
     """Of one runtime. Loads nothing until a run begins for which spans are wanted."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, provider: TracerProvider | None = None) -> None:
+        """`provider`: the one that is used whatever else is set."""
+        self._runtime, self._given = runtime, provider
         self._writing = self._new_writing()
         self._own: trace_source.OwnProvider | None = None
         self._provider: Any = None
@@ -64,7 +66,7 @@ class Tracing:
 
     async def caught_up(self) -> None:
         """Returns when every span that has ended is with the provider; not where one that stands still was waited for."""
-        if self._behind is not None and not self._behind.done():
+        if self._provider is None or (self._behind is not None and not self._behind.done()):
             return
         self._behind = asyncio.wrap_future(self._writing.mark())
         await asyncio.wait([self._behind], timeout=CAUGHT_UP_S)
@@ -75,7 +77,7 @@ class Tracing:
         environ = self._runtime.environ
         if not self._runtime.settings.traces or trace_source.is_disabled(environ):
             return None
-        provider = trace_source.host_provider()
+        provider = self._given or trace_source.host_provider()
         if provider is None:
             provider = self._own_provider(environ)
         if provider is not self._provider:
@@ -165,18 +167,14 @@ class RunTrace:
         from opentelemetry import context  # with the SDK, which is there where spans are made
 
         ids = self._run.span_ids
-        described = self._describing.root(ids.epoch)
-        here = context.get_current()
-        parent, links = ids.parent, []
-        if ids.epoch > 1:
-            first = _first(ids)
-            sampled = first.is_sampled if ids.parent else self._spans.would_sample(ids.trace, described.name)
-            parent = replace(first, is_sampled=sampled)
-            links = [TraceParent(ids.trace, replace(ids, epoch=ids.epoch - 1).of(""), sampled)]
+        described, here = self._describing.root(ids.epoch), context.get_current()
+        parent, links = around_root(ids, self._run.row)
+        if ids.epoch > 1 and parent is not None:
+            if ids.parent is None:
+                # As the first turn's was decided: by the trace's id.
+                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, described.name))
             if (around := _current()) is not None:
                 links.append(around)
-        elif self._run.row.forked_from is not None:
-            links = [_first(SpanIds(self._run.row.forked_from, 1, source_in(self._run.row.tags)))]
         root = self._spans.begin(
             described,
             (ids.trace, self._turn.root_id),
@@ -210,13 +208,9 @@ class RunTrace:
 
     def _send(self, placed: Sequence[Placed], own: StepSpan | None = None) -> None:
         for each in placed:
-            described = self._describing.of(each)
-            parent = replace(self._parent, span_id=each.parent_id)
-            ids = (parent.trace_id, each.span_id)
-            span = self._spans.begin(described, ids, parent=parent, context=self._context, started_at=each.started_at)
-            if own is not None and each.row is not None:
-                own.give_to(span)
-            self._spans.end(span, each.finished_at, failed=described.failed)
+            told = self._describing.of(each)
+            mine = own if each.row is not None else None
+            self._spans.tell(told, each, trace_id=self._parent.trace_id, context=self._context, own=mine)
 
     def _end_of_dead(self, rows: Sequence[StepRow]) -> None:
         """Of a process that did not live to tell it: the scopes that it was in, and its root."""
@@ -225,15 +219,7 @@ class RunTrace:
         for row in rows:
             turn.place(row)
         self._send(turn.left_open())
-        began = min((row.started_at for row in rows), default=self._run.now())
-        if ids.epoch == 1:
-            began = self._run.row.started_at or began
-        parent = ids.parent if ids.epoch == 1 else _first(ids)
-        root = self._spans.begin(
-            self._describing.root(ids.epoch), (ids.trace, turn.root_id), parent=parent, started_at=began
-        )
-        attributes, _ = self._describing.ending("interrupted", None, None)
-        self._spans.end(root, max((row.finished_at for row in rows), default=began), attributes=attributes)
+        past_root(self._spans, self._describing, self._run.row, ids, rows)
 
     # --- where users' code finds itself --------------------------------------------------------------------------------
 
@@ -284,8 +270,3 @@ def _current() -> TraceParent | None:
     if not here.is_valid:
         return None
     return TraceParent(f"{here.trace_id:032x}", f"{here.span_id:016x}", here.trace_flags.sampled)
-
-
-def _first(ids: SpanIds) -> TraceParent:
-    """The root of the run's first turn."""
-    return TraceParent(ids.trace, replace(ids, epoch=1).of(""), ids.parent is None or ids.parent.is_sampled)

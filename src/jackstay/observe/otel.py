@@ -16,9 +16,9 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Tracer
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -34,16 +34,18 @@ from opentelemetry.trace import (
 from jackstay.core.trace_ids import TraceParent
 from jackstay.observe import span_names as names
 from jackstay.observe.span_attributes import Described, Failed
+from jackstay.observe.spans import Placed
+from jackstay.observe.trace_source import provider
 
 
 class Spans:
     """Makes spans with ids of ours in a provider of anybody's. Raises `TypeError` if the provider is not of
     opentelemetry-sdk: then ids cannot be given."""
 
-    def __init__(self, provider: trace.TracerProvider) -> None:
-        tracer = provider.get_tracer(names.SCOPE, version(names.SCOPE), schema_url=names.SCHEMA_URL)
+    def __init__(self, of: trace.TracerProvider) -> None:
+        tracer = of.get_tracer(names.SCOPE, version(names.SCOPE), schema_url=names.SCHEMA_URL)
         if not isinstance(tracer, Tracer):
-            raise TypeError(f"{type(provider).__module__}.{type(provider).__qualname__}")
+            raise TypeError(f"{type(of).__module__}.{type(of).__qualname__}")
         self._tracer = tracer
         if not isinstance(tracer.id_generator, _GivenIds):
             # Of this tracer alone, which is ours by its name; where no id is given, the provider's own go on.
@@ -77,6 +79,24 @@ class Spans:
                 start_time=_ns(started_at),
             )
 
+    def tell(
+        self,
+        described: Described,
+        placed: Placed,
+        *,
+        trace_id: str,
+        context: Context | None = None,
+        own: StepSpan | None = None,
+    ) -> None:
+        """A span that is over. `own`: what its step's code has put into it."""
+        parent = TraceParent(trace_id, placed.parent_id)
+        span = self.begin(
+            described, (trace_id, placed.span_id), parent=parent, context=context, started_at=placed.started_at
+        )
+        if own is not None:
+            own.give_to(span)
+        self.end(span, placed.finished_at, failed=described.failed)
+
     @staticmethod
     def end(
         span: Span, finished_at: datetime, *, failed: Failed | None = None, attributes: Mapping[str, Any] | None = None
@@ -90,6 +110,21 @@ class Spans:
             span.add_event("exception", told, timestamp=_ns(finished_at))
             span.set_status(Status(StatusCode.ERROR, failed.message or failed.type))
         span.end(end_time=_ns(finished_at))
+
+
+class _Collecting(SpanProcessor):
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+
+def collecting() -> tuple[TracerProvider, Sequence[ReadableSpan]]:
+    """A provider of every span, and where they are found."""
+    processor, made = _Collecting(), provider(sampler=ALWAYS_ON)
+    made.add_span_processor(processor)
+    return made, processor.spans
 
 
 class StepSpan(NonRecordingSpan):

@@ -17,6 +17,7 @@ from jackstay.observe.span_names import SERVICE
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+    from opentelemetry.sdk.trace.sampling import Sampler
 
 EXTRA = "pip install 'jackstay[otel]'"
 DISABLED, EXPORTER = "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"
@@ -80,13 +81,13 @@ class OwnProvider:
             )
 
 
-def provider() -> TracerProvider:
-    """A provider with the resource that the standard variables name."""
+def provider(*, sampler: Sampler | None = None) -> TracerProvider:
+    """A provider with the resource that the standard variables name, and the sampler, unless one is given."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # the extra `otel`, as above
     from opentelemetry.sdk.trace import TracerProvider
 
     named = Resource.create({SERVICE: "jackstay"}).merge(OTELResourceDetector().detect())
-    return TracerProvider(resource=named, shutdown_on_exit=False)
+    return TracerProvider(sampler, named, shutdown_on_exit=False)
 
 
 def exporter() -> SpanExporter:

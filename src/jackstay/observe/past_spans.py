@@ -1,0 +1,61 @@
+"""The spans of runs that are over: the same as when they happened, with the recorded times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from jackstay.core.records import RunRow, StepRow
+from jackstay.core.trace_ids import SpanIds, TraceParent, parent_in, source_in
+from jackstay.observe.span_attributes import Describing
+from jackstay.observe.spans import placed_of, turns_of
+
+if TYPE_CHECKING:
+    from jackstay.observe.otel import Spans
+
+
+def tell_past(spans: Spans, describing: Describing, run: RunRow, rows: Sequence[StepRow]) -> None:
+    """All spans of a run. `rows`: all revisions of its steps."""
+    turns = turns_of(rows)
+    if not turns:
+        turns = {1: []}
+    for epoch, made in turns.items():
+        ids = SpanIds(run.id, epoch, parent_in(run.tags))
+        for placed in placed_of(ids, made):
+            spans.tell(describing.of(placed), placed, trace_id=ids.trace)
+        past_root(spans, describing, run, ids, made, is_last=epoch == max(turns))
+
+
+def past_root(
+    spans: Spans, describing: Describing, run: RunRow, ids: SpanIds, rows: Sequence[StepRow], *, is_last: bool = False
+) -> None:
+    """The root of a turn, begun and ended. How a turn before the last one has ended is not recorded."""
+    parent, links = around_root(ids, run)
+    began = min((row.started_at for row in rows), default=run.started_at or run.created_at)
+    if ids.epoch == 1:
+        began = run.started_at or began
+    described = describing.root(ids.epoch)
+    root = spans.begin(described, (ids.trace, ids.of("")), parent=parent, started_at=began, links=links)
+    attributes, failed = describing.ending(*((run.status, run.reason, run.error) if is_last else (None, None, None)))
+    spans.end(root, _end(run, rows, began, is_last=is_last), failed=failed, attributes=attributes)
+
+
+def around_root(ids: SpanIds, run: RunRow) -> tuple[TraceParent | None, list[TraceParent]]:
+    """Under which span a turn's root stands, and which spans it is linked to: the turn before it, or the run that it
+    replays."""
+    if ids.epoch > 1:
+        return _root(ids, 1), [_root(ids, ids.epoch - 1)]
+    if run.forked_from is not None:
+        return ids.parent, [_root(SpanIds(run.forked_from, 1, source_in(run.tags)), 1)]
+    return ids.parent, []
+
+
+def _root(ids: SpanIds, epoch: int) -> TraceParent:
+    return TraceParent(ids.trace, replace(ids, epoch=epoch).of(""), ids.parent is None or ids.parent.is_sampled)
+
+
+def _end(run: RunRow, rows: Sequence[StepRow], began: datetime, *, is_last: bool) -> datetime:
+    last = max((row.finished_at for row in rows), default=began)
+    return run.finished_at if is_last and run.finished_at is not None else last
