@@ -403,7 +403,7 @@ def crew_that_waited(_: Stub) -> None:
     try:
         made.kickoff()
     except RunWaiting as waiting:
-        answer(waiting.run_id, "")
+        answer(waiting.run_id or "", "")
         made.kickoff(resume=waiting.run_id)
 
 

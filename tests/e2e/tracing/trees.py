@@ -28,12 +28,12 @@ def differences(run: RunRow, rows: Sequence[StepRow], spans: Iterable[Told]) -> 
 
 def _steps(rows: Sequence[StepRow], spans: Sequence[Told]) -> list[str]:
     """One span per recorded step, with its kind, revision, outcome and times."""
-    expected = Counter(
+    expected: Counter[tuple[object, ...]] = Counter(
         (row.path, row.kind, row.rev, row.status, _ns(row.started_at), _ns(row.finished_at))
         for row in rows
         if row.kind != "input"
     )
-    told = Counter(
+    told: Counter[tuple[object, ...]] = Counter(
         (
             span.path,
             span.kind,
@@ -52,9 +52,8 @@ def _steps(rows: Sequence[StepRow], spans: Sequence[Told]) -> list[str]:
 def _scopes(rows: Sequence[StepRow], spans: Sequence[Told]) -> list[str]:
     """The journal's tree has nodes for scopes that have not ended; so have the spans."""
     nodes = {node.path for node in flat(tree_of(rows, ())) if node.path}
-    paths = {span.path for span in spans if span.path is not None and span.kind != "agent"}
-    paths |= {span.path for span in spans if span.kind == "agent" and _is_step(span)}
-    return [] if nodes == paths else [f"nodes {sorted(nodes ^ {path for path in paths if path})}"]
+    paths = {span.path for span in spans if span.path and (span.kind != "agent" or _is_step(span))}
+    return [] if nodes == paths else [f"nodes {sorted(nodes ^ paths)}"]
 
 
 def _roots(spans: Sequence[Told]) -> list[str]:
