@@ -189,15 +189,17 @@ class Describing:
         return Failed(kind, self._text(failure.message), self._text(failure.traceback), failure.code)
 
     def _text(self, text: str) -> str:
-        masked = self._masking().text(text)
-        if len(masked) <= MOST_CHARACTERS:
-            return masked
-        return f"{masked[:MOST_CHARACTERS]}… (run {self._run.id[:SHORT]} has {len(masked) - MOST_CHARACTERS:,} more characters)"
+        return self._cut(self._masking().text(text))
+
+    def _cut(self, text: str) -> str:
+        if len(text) <= MOST_CHARACTERS:
+            return text
+        return f"{text[:MOST_CHARACTERS]}… (run {self._run.id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
 
     def _shown(self, value: Any) -> str:
         """Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
         masked = self._masking().data(value)
-        return self._text(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
+        return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 
 def _usage(row: StepRow) -> dict[str, Value]:

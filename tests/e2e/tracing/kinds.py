@@ -367,6 +367,18 @@ def method_tried_again(_: Stub) -> None:
 
 
 @kind
+def failed_crew_tried_again(_: Stub) -> None:
+    model = says(RuntimeError("not yet"), "done")
+
+    class Again(Flow):  # type: ignore[type-arg]
+        @start(retry=Retry(max_attempts=2, backoff_s=0))
+        def work(self) -> None:
+            crew(task(agent(model))).kickoff()
+
+    Again().kickoff()
+
+
+@kind
 def failed_method(_: Stub) -> None:
     class Fails(Flow):  # type: ignore[type-arg]
         @start()

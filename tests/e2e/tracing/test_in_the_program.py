@@ -23,6 +23,10 @@ from tests.e2e.tracing.receiver import Told, told
 from tests.e2e.tracing.trees import differences
 
 
+ODD = 'hunter2"of\\odd/signs'
+"""A secret that JSON writes in another way."""
+
+
 def only(spans: list[Told], **wanted: Any) -> Told:
     [found] = [span for span in spans if all(getattr(span, name) == value for name, value in wanted.items())]
     return found
@@ -266,9 +270,9 @@ def test_what_was_said_is_not_in_spans(traced, kept, stub: Stub):
 
 
 def test_what_was_said_is_in_spans_where_that_is_asked_for_and_masked(make_runtime, provider, kept, stub, tmp_path):
-    asked = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true", "MAIL_PASSWORD": "hunter2-hunter2"}
+    asked = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true", "MAIL_PASSWORD": ODD}
     make_runtime(tracer_provider=provider, environ={**stub.environ(), "HOME": str(tmp_path), **asked})
-    stub.script([tool_call("mail", topic="hunter2-hunter2"), "tides follow the moon"])
+    stub.script([tool_call("mail", topic=ODD), "tides follow the moon"])
 
     crew(task(agent("gpt-4o-mini", tools=[mail]))).kickoff()
 
