@@ -219,7 +219,7 @@ class RunTrace:
         for row in rows:
             turn.place(row)
         self._send(turn.left_open())
-        past_root(self._spans, self._describing, self._run.row, ids, rows)
+        past_root(self._spans, self._describing, self._run.row, ids, rows, ("interrupted", None, None))
 
     # --- where users' code finds itself --------------------------------------------------------------------------------
 

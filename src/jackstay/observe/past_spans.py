@@ -25,21 +25,34 @@ def tell_past(spans: Spans, describing: Describing, run: RunRow, rows: Sequence[
         ids = SpanIds(run.id, epoch, parent_in(run.tags))
         for placed in placed_of(ids, made):
             spans.tell(describing.of(placed), placed, trace_id=ids.trace)
-        past_root(spans, describing, run, ids, made, is_last=epoch == max(turns))
+        is_last = epoch == max(turns)
+        # How a turn before the last one has ended is not recorded.
+        how = (run.status, run.reason, run.error) if is_last else (None, None, None)
+        past_root(spans, describing, run, ids, made, how, finished_at=run.finished_at if is_last else None)
 
 
 def past_root(
-    spans: Spans, describing: Describing, run: RunRow, ids: SpanIds, rows: Sequence[StepRow], *, is_last: bool = False
+    spans: Spans,
+    describing: Describing,
+    run: RunRow,
+    ids: SpanIds,
+    rows: Sequence[StepRow],
+    how: tuple[str | None, str | None, str | None],
+    *,
+    finished_at: datetime | None = None,
 ) -> None:
-    """The root of a turn, begun and ended. How a turn before the last one has ended is not recorded."""
+    """The root of a turn that is over. `how`: status, reason and error; `finished_at`: None where only its last step is
+    known."""
     parent, links = around_root(ids, run)
     began = min((row.started_at for row in rows), default=run.started_at or run.created_at)
     if ids.epoch == 1:
         began = run.started_at or began
-    described = describing.root(ids.epoch)
-    root = spans.begin(described, (ids.trace, ids.of("")), parent=parent, started_at=began, links=links)
-    attributes, failed = describing.ending(*((run.status, run.reason, run.error) if is_last else (None, None, None)))
-    spans.end(root, _end(run, rows, began, is_last=is_last), failed=failed, attributes=attributes)
+    root = spans.begin(
+        describing.root(ids.epoch), (ids.trace, ids.of("")), parent=parent, started_at=began, links=links
+    )
+    attributes, failed = describing.ending(*how)
+    last = max((row.finished_at for row in rows), default=began)
+    spans.end(root, finished_at or last, failed=failed, attributes=attributes)
 
 
 def around_root(ids: SpanIds, run: RunRow) -> tuple[TraceParent | None, list[TraceParent]]:
@@ -54,8 +67,3 @@ def around_root(ids: SpanIds, run: RunRow) -> tuple[TraceParent | None, list[Tra
 
 def _root(ids: SpanIds, epoch: int) -> TraceParent:
     return TraceParent(ids.trace, replace(ids, epoch=epoch).of(""), ids.parent is None or ids.parent.is_sampled)
-
-
-def _end(run: RunRow, rows: Sequence[StepRow], began: datetime, *, is_last: bool) -> datetime:
-    last = max((row.finished_at for row in rows), default=began)
-    return run.finished_at if is_last and run.finished_at is not None else last

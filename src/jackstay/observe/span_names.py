@@ -1,7 +1,8 @@
 """The names that spans have: OpenTelemetry's semantic conventions where they have one, else `jackstay.…`.
 
 The conventions for generative AI are in development: a name changes here and nowhere else. Source: semantic conventions
-1.44.0, whose names tests/unit/observe/test_span_names.py compares with `opentelemetry-semantic-conventions`.
+1.44.0, whose names tests/unit/observe/test_span_names.py compares with `opentelemetry-semantic-conventions`. (Since then they
+are kept in a repository of their own, semantic-conventions-genai, which has no release yet.)
 """
 
 from __future__ import annotations

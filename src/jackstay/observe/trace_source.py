@@ -66,9 +66,12 @@ class OwnProvider:
         # The extra `otel`: loaded only where spans are sent.
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        self._failed = failed
+        self._failed, self._hushed = failed, Hushed()
         self.provider = provider()
-        self.provider.add_span_processor(BatchSpanProcessor(_outlet(failed)))
+        self.provider.add_span_processor(BatchSpanProcessor(outlet(self._hushed, self._down)))
+
+    def _down(self) -> None:
+        self._failed(f"the receiver of traces does not take spans{self._hushed.why}; runs go on without it")
 
     def close(self, timeout_s: float) -> None:
         """Sends what waits, for so long at most: a receiver that hangs does not keep the program."""
@@ -76,9 +79,8 @@ class OwnProvider:
         closing.start()
         closing.join(timeout_s)
         if closing.is_alive():
-            self._failed(
-                f"the receiver of traces did not take the last spans within {timeout_s:.0f} s; they are dropped"
-            )
+            why = self._hushed.why
+            self._failed(f"the receiver of traces did not take the last spans in time{why}; they are dropped")
 
 
 def provider(*, sampler: Sampler | None = None) -> TracerProvider:
@@ -97,27 +99,59 @@ def exporter() -> SpanExporter:
     return OTLPSpanExporter()
 
 
-def _outlet(failed: Callable[[str], None]) -> SpanExporter:
+def outlet(hushed: Hushed, down: Callable[[], None]) -> SpanExporter:
+    """An exporter that calls `down` once if its receiver takes nothing, until it takes something."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # the extra `otel`, as above
 
     class Outlet(SpanExporter):
-        """Says once that nothing can be sent, until something could again."""
-
         def __init__(self) -> None:
             self._to, self._is_down = exporter(), False
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-            result = self._to.export(spans)
-            down = result is not SpanExportResult.SUCCESS
-            if down and not self._is_down:
-                failed("the receiver of traces does not take spans; runs go on without it")
-            self._is_down = down
+            with hushed:
+                result = self._to.export(spans)
+            was_down, self._is_down = self._is_down, result is not SpanExportResult.SUCCESS
+            if self._is_down and not was_down:
+                down()
             return result
 
         def shutdown(self) -> None:
             self._to.shutdown()
 
     return Outlet()
+
+
+class Hushed(logging.Filter):
+    """Around an export: what OpenTelemetry would log of it, for every attempt, is kept for the one warning of ours. What
+    other threads log is let pass: exporters of the host's are not ours."""
+
+    LOGGERS = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.exporter.otlp.common.http")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread: int | None = None
+        self._said = ""
+
+    @property
+    def why(self) -> str:
+        """In brackets, as far as something was said."""
+        return f" ({self._said})" if self._said else ""
+
+    def __enter__(self) -> None:
+        self._thread, self._said = threading.get_ident(), ""
+        for name in self.LOGGERS:
+            logging.getLogger(name).addFilter(self)
+
+    def __exit__(self, *_: object) -> None:
+        for name in self.LOGGERS:
+            logging.getLogger(name).removeFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if threading.get_ident() != self._thread:
+            return True
+        # The first says what is wrong; the last only that it was given up.
+        self._said = self._said or record.getMessage()
+        return False
 
 
 def say(text: str) -> None:

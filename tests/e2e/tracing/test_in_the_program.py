@@ -16,12 +16,13 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from jackstay import LLM, Crew, Flow, Runtime, carry, start
 from jackstay.core.ids import trace_id
 from jackstay.core.records import RunFilter
-from jackstay.testing import Stub, tool_call
+from jackstay.core.usage import Usage
+from jackstay.errors import ModelAuthenticationFailed
+from jackstay.testing import Fault, Reply, Stub, tool_call
 from jackstay.tools import tool
 from tests.e2e.tracing.kinds import agent, crew, says, task
 from tests.e2e.tracing.receiver import Told, told
 from tests.e2e.tracing.trees import differences
-
 
 ODD = 'hunter2"of\\odd/signs'
 """A secret that JSON writes in another way."""
@@ -100,6 +101,58 @@ def test_replay_is_linked_to_the_run_that_it_replays(traced, kept):
     again = told(kept.get_finished_spans())
     assert only(again, turn=1).links == (first.span_id,)
     assert {span.attributes.get("jackstay.task.name") for span in again if span.kind == "task"} == {"write"}
+
+
+# --- what stands in them ---------------------------------------------------------------------------------------------
+
+
+def test_span_of_a_model_call_says_what_the_convention_wants(traced, kept, stub: Stub):
+    stub.script([Reply("tides", usage=Usage(20, 8, 0, 6, 4))])
+
+    output = crew(task(agent(LLM(model="openai/gpt-4o-mini", max_tokens=50)))).kickoff()
+
+    call = only(told(kept.get_finished_spans()), kind="llm")
+    assert (call.name, call.status) == ("chat gpt-4o-mini", "UNSET")
+    wanted = {name: value for name, value in call.attributes.items() if name.startswith("gen_ai.")}
+    assert wanted == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.agent.name": "Analyst",
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.response.model": "gpt-4o-mini",
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.usage.input_tokens": 20,
+        "gen_ai.usage.output_tokens": 6,
+        "gen_ai.usage.cache_read.input_tokens": 8,
+        "gen_ai.usage.reasoning.output_tokens": 4,
+    }
+    assert call.attributes["jackstay.cost_usd"] == float(output.cost_usd)
+    [span] = [span for span in kept.get_finished_spans() if span.name.startswith("chat")]
+    assert span.kind is trace.SpanKind.CLIENT
+
+
+def test_tokens_stand_on_model_calls_alone_so_that_their_sum_is_the_runs(traced, kept):
+    output = crew(task(), task(name="write")).kickoff()
+
+    counted = [span for span in told(kept.get_finished_spans()) if "gen_ai.usage.input_tokens" in span.attributes]
+    assert {span.kind for span in counted} == {"llm"}
+    assert sum(span.attributes["gen_ai.usage.input_tokens"] for span in counted) == output.token_usage.prompt_tokens
+
+
+def test_failed_call_says_what_was_tried_and_why_it_failed(traced, kept, stub: Stub):
+    stub.fault_at(0, Fault.http(500))
+    stub.fault_at(1, Fault.http(401))
+
+    with pytest.raises(ModelAuthenticationFailed):
+        crew(task(agent("openai/gpt-4o-mini"))).kickoff()
+
+    spans = told(kept.get_finished_spans())
+    call = only(spans, kind="llm")
+    assert (call.status, call.events) == ("ERROR", ("exception",))
+    assert call.attributes["error.type"] == "authentication"
+    assert call.attributes["jackstay.model.tried"][0] == "openai/gpt-4o-mini: server_error"
+    assert {span.status for span in spans if span.kind != "agent"} == {"ERROR"}
+    assert only(spans, turn=1).attributes["jackstay.run.reason"] == "error"
 
 
 # --- the current span ------------------------------------------------------------------------------------------------
