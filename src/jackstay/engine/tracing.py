@@ -18,7 +18,7 @@ from jackstay.core.trace_ids import TraceParent, tagged
 from jackstay.observe import trace_source
 from jackstay.observe.past_spans import around_root, past_root
 from jackstay.observe.span_attributes import Describing
-from jackstay.observe.spans import Placed, TurnSpans
+from jackstay.observe.spans import EpochSpans, Placed
 from jackstay.observe.writing import Writing
 
 if TYPE_CHECKING:
@@ -146,19 +146,19 @@ class Tracing:
 
 
 class RunTrace:
-    """The spans of one turn of a run; lives on the engine loop."""
+    """The spans of one epoch of a run; lives on the engine loop."""
 
     def __init__(self, spans: Spans, run: Run, put: Callable[[Callable[[], None]], None], *, content: bool) -> None:
         self._spans, self._put, self._run = spans, put, run
         self._asked: dict[str, Conversation] | None = {} if content else None
         masked = run.runtime.masked
         self._describing = Describing(run.row, lambda: masked.now, asked=self._asked_with if content else None)
-        self._turn = TurnSpans(run.span_ids)
+        self._epoch = EpochSpans(run.span_ids)
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
         self._root, self._context = self._begin()
         flags = self._root.get_span_context().trace_flags
-        self._parent = TraceParent(run.span_ids.trace, self._turn.root_id, flags.sampled)
+        self._parent = TraceParent(run.span_ids.trace, self._epoch.root_id, flags.sampled)
         if run.unended and flags.sampled:
             rows, run.unended = run.unended, ()
             put(lambda: self._end_of_dead(rows))
@@ -171,13 +171,13 @@ class RunTrace:
         parent, links = around_root(ids, self._run.row)
         if ids.epoch > 1 and parent is not None:
             if ids.parent is None:
-                # As the first turn's was decided: by the trace's id.
+                # As the first epoch's was decided: by the trace's id.
                 parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, described.name))
             if (around := _current()) is not None:
                 links.append(around)
         root = self._spans.begin(
             described,
-            (ids.trace, self._turn.root_id),
+            (ids.trace, self._epoch.root_id),
             parent=parent,
             context=here,
             started_at=self._run.now(),
@@ -191,13 +191,13 @@ class RunTrace:
         """A step's row was made."""
         if not self._parent.is_sampled:
             return
-        placed, own = self._turn.place(row), self._steps.pop(row.path, None)
+        placed, own = self._epoch.place(row), self._steps.pop(row.path, None)
         if placed:
             self._put(lambda: self._send(placed, own))
 
     def over(self, end: RunEnd) -> None:
-        """The turn has ended: the run is over, or waits."""
-        placed, finished_at = self._turn.left_open(), end.finished_at or self._run.now()
+        """The epoch has ended: the run is over, or waits."""
+        placed, finished_at = self._epoch.left_open(), end.finished_at or self._run.now()
         attributes, failed = self._describing.ending(end.status, end.reason, end.error)
 
         def tell() -> None:
@@ -215,10 +215,10 @@ class RunTrace:
     def _end_of_dead(self, rows: Sequence[StepRow]) -> None:
         """Of a process that did not live to tell it: the scopes that it was in, and its root."""
         ids = replace(self._run.span_ids, epoch=self._run.span_ids.epoch - 1)
-        turn = TurnSpans(ids)
+        told = EpochSpans(ids)
         for row in rows:
-            turn.place(row)
-        self._send(turn.left_open())
+            told.place(row)
+        self._send(told.left_open())
         past_root(self._spans, self._describing, self._run.row, ids, rows, ("interrupted", None, None))
 
     # --- where users' code finds itself --------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ class RunTrace:
         if found is None:
             from jackstay.observe.otel import StepSpan, context_of  # as above
 
-            here = context_of(replace(self._parent, span_id=self._turn.id_of(path)))
+            here = context_of(replace(self._parent, span_id=self._epoch.id_of(path)))
             found = self._steps[path] = StepSpan(here, self._run.id, path)
         return found
 

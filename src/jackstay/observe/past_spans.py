@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jackstay.core.records import RunRow, StepRow
 from jackstay.core.trace_ids import SpanIds, TraceParent, parent_in, source_in
 from jackstay.observe.span_attributes import Describing
-from jackstay.observe.spans import placed_of, turns_of
+from jackstay.observe.spans import epochs_of, placed_of
 
 if TYPE_CHECKING:
     from jackstay.observe.otel import Spans
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 def tell_past(spans: Spans, describing: Describing, run: RunRow, rows: Sequence[StepRow]) -> None:
     """All spans of a run. `rows`: all revisions of its steps."""
-    turns = turns_of(rows)
-    if not turns:
-        turns = {1: []}
-    for epoch, made in turns.items():
+    epochs = epochs_of(rows)
+    if not epochs:
+        epochs = {1: []}
+    for epoch, made in epochs.items():
         ids = SpanIds(run.id, epoch, parent_in(run.tags))
         for placed in placed_of(ids, made):
             spans.tell(describing.of(placed), placed, trace_id=ids.trace)
-        is_last = epoch == max(turns)
-        # How a turn before the last one has ended is not recorded.
+        is_last = epoch == max(epochs)
+        # How an epoch before the last one has ended is not recorded.
         how = (run.status, run.reason, run.error) if is_last else (None, None, None)
         past_root(spans, describing, run, ids, made, how, finished_at=run.finished_at if is_last else None)
 
@@ -41,7 +41,7 @@ def past_root(
     *,
     finished_at: datetime | None = None,
 ) -> None:
-    """The root of a turn that is over. `how`: status, reason and error; `finished_at`: None where only its last step is
+    """The root of an epoch that is over. `how`: status, reason and error; `finished_at`: None where only its last step is
     known."""
     parent, links = around_root(ids, run)
     began = min((row.started_at for row in rows), default=run.started_at or run.created_at)
@@ -56,7 +56,7 @@ def past_root(
 
 
 def around_root(ids: SpanIds, run: RunRow) -> tuple[TraceParent | None, list[TraceParent]]:
-    """Under which span a turn's root stands, and which spans it is linked to: the turn before it, or the run that it
+    """Under which span an epoch's root stands, and which spans it is linked to: the epoch before it, or the run that it
     replays."""
     if ids.epoch > 1:
         return _root(ids, 1), [_root(ids, ids.epoch - 1)]

@@ -49,19 +49,19 @@ class Describing:
     def __init__(self, run: RunRow, masking: Callable[[], Masking], *, asked: Asked | None = None) -> None:
         self._run, self._masking, self._asked = run, masking, asked
 
-    def root(self, turn: int) -> Described:
-        """Of the run, as far as it is known when the turn begins."""
+    def root(self, epoch: int) -> Described:
+        """Of the run, as far as it is known when the epoch begins."""
         run = self._run
-        attributes: dict[str, Value] = {names.RUN: run.id, names.RUN_KIND: run.kind, names.RUN_TURN: turn}
+        attributes: dict[str, Value] = {names.RUN: run.id, names.RUN_KIND: run.kind, names.RUN_EPOCH: epoch}
         if run.session_id is not None:
             attributes[names.SESSION] = run.session_id
         name, kind = self._kickoff(run.kind, run.name)
-        return Described(name if turn == 1 else f"resume {name}", attributes | kind)
+        return Described(name if epoch == 1 else f"resume {name}", attributes | kind)
 
     def ending(
         self, status: str | None, reason: str | None, error: str | None
     ) -> tuple[Mapping[str, Value], Failed | None]:
-        """Of the run, when the turn has ended. `error`: a failure as JSON."""
+        """Of the run, when the epoch has ended. `error`: a failure as JSON."""
         told = {names.RUN_STATUS: status, names.RUN_REASON: reason}
         attributes: dict[str, Value] = {name: value for name, value in told.items() if value is not None}
         failed = self._failure(error) if status == "failed" else None

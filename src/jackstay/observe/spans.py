@@ -1,8 +1,8 @@
 """From a run's rows to its spans: one function for runs that happen and for those that are long over.
 
-A run is a tree of steps, and its spans are the same tree. Every process that drives the run (its *turn*: the lease's epoch)
+A run is a tree of steps, and its spans are the same tree. Every process that drives the run (an *epoch* of its lease)
 has a subtree of its own under one root, so that a step that is interrupted here and ends there is never one span told by
-two processes. Ids are made of run, turn and path: what happens inside a step can name it as its parent before the step has
+two processes. Ids are made of run, epoch and path: what happens inside a step can name it as its parent before the step has
 ended and its row is written. Knows neither OpenTelemetry nor the journal; `span_attributes` says what stands in a span.
 """
 
@@ -57,8 +57,8 @@ class _Scope:
     """Scopes right below it that are open, in their order."""
 
 
-class TurnSpans:
-    """The spans of one turn. `place` is given the turn's rows in the order in which they were made."""
+class EpochSpans:
+    """The spans of one epoch. `place` is given the epoch's rows in the order in which they were made."""
 
     def __init__(self, ids: SpanIds) -> None:
         self.ids = ids
@@ -82,7 +82,7 @@ class TurnSpans:
         return ended
 
     def left_open(self) -> list[Placed]:
-        """At the end of the turn: the scopes that had steps and have no row."""
+        """At the end of the epoch: the scopes that had steps and have no row."""
         return list(self._closed(""))
 
     def _own(self, row: StepRow) -> Placed:
@@ -126,18 +126,18 @@ class TurnSpans:
             yield Placed(path, own, self.id_of(path), stretch.started_at, stretch.finished_at, agent=agent)
 
 
-def turns_of(rows: Iterable[StepRow]) -> dict[int, list[StepRow]]:
-    """A run's rows by the turn that made them, in order."""
-    turns: dict[int, list[StepRow]] = {}
+def epochs_of(rows: Iterable[StepRow]) -> dict[int, list[StepRow]]:
+    """A run's rows by the epoch that made them, in order."""
+    epochs: dict[int, list[StepRow]] = {}
     for row in sorted(rows, key=lambda row: row.seq):
-        turns.setdefault(row.epoch, []).append(row)
-    return dict(sorted(turns.items()))
+        epochs.setdefault(row.epoch, []).append(row)
+    return dict(sorted(epochs.items()))
 
 
 def placed_of(ids: SpanIds, rows: Sequence[StepRow]) -> list[Placed]:
-    """All spans of a turn that is over, but its root."""
-    turn = TurnSpans(ids)
-    return [*(placed for row in rows for placed in turn.place(row)), *turn.left_open()]
+    """All spans of an epoch that is over, but its root."""
+    told = EpochSpans(ids)
+    return [*(placed for row in rows for placed in told.place(row)), *told.left_open()]
 
 
 def _is_agents(row: StepRow) -> bool:

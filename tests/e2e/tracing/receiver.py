@@ -44,9 +44,9 @@ class Told:
         return None if found is None else str(found)
 
     @property
-    def turn(self) -> int | None:
+    def epoch(self) -> int | None:
         """Of a run's root: which process's share it is."""
-        return self.attributes.get("jackstay.run.turn")
+        return self.attributes.get("jackstay.run.epoch")
 
 
 def told(spans: Iterable[ReadableSpan]) -> list[Told]:

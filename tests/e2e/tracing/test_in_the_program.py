@@ -43,7 +43,7 @@ def calling(function: Any) -> Crew:
 def test_without_a_trace_around_the_run_is_one_of_its_own(traced, kept):
     output = crew(task()).kickoff()
 
-    root = only(told(kept.get_finished_spans()), turn=1)
+    root = only(told(kept.get_finished_spans()), epoch=1)
     assert (root.trace_id, root.parent_id) == (trace_id(output.run_id), None)
     assert root.schema_url == "https://opentelemetry.io/schemas/1.44.0"
 
@@ -54,7 +54,7 @@ def test_run_stands_under_the_span_of_its_caller(traced, provider, kept, how):
         crew(task()).kickoff() if how == "kickoff" else asyncio.run(crew(task()).akickoff())
 
     spans = told(kept.get_finished_spans())
-    request, root = only(spans, name="request"), only(spans, turn=1)
+    request, root = only(spans, name="request"), only(spans, epoch=1)
     assert (root.trace_id, root.parent_id) == (request.trace_id, request.span_id)
     assert {span.trace_id for span in spans} == {request.trace_id}
 
@@ -71,7 +71,7 @@ def test_resumed_run_goes_on_in_the_trace_that_it_was_started_in(make_runtime, p
         made.kickoff(resume=failed.value.run_id)  # type: ignore[attr-defined]
 
     spans = told(kept.get_finished_spans())
-    first, second = only(spans, turn=1), only(spans, turn=2)
+    first, second = only(spans, epoch=1), only(spans, epoch=2)
     request, later = only(spans, name="request"), only(spans, name="later")
     assert (first.parent_id, second.parent_id) == (request.span_id, first.span_id)
     assert second.trace_id == request.trace_id != later.trace_id
@@ -93,13 +93,13 @@ def test_items_of_a_batch_are_runs_in_its_trace(traced, kept):
 def test_replay_is_linked_to_the_run_that_it_replays(traced, kept):
     made = crew(task(), task(name="write"))
     run_id = made.kickoff().run_id
-    first = only(told(kept.get_finished_spans()), turn=1)
+    first = only(told(kept.get_finished_spans()), epoch=1)
     kept.clear()
 
     made.replay(f"{run_id}/write#1")
 
     again = told(kept.get_finished_spans())
-    assert only(again, turn=1).links == (first.span_id,)
+    assert only(again, epoch=1).links == (first.span_id,)
     assert {span.attributes.get("jackstay.task.name") for span in again if span.kind == "task"} == {"write"}
 
 
@@ -126,7 +126,7 @@ def test_span_of_a_model_call_says_what_the_convention_wants(traced, kept, stub:
         "gen_ai.usage.cache_read.input_tokens": 8,
         "gen_ai.usage.reasoning.output_tokens": 4,
     }
-    assert call.attributes["jackstay.cost_usd"] == float(output.cost_usd)
+    assert call.attributes["jackstay.cost_usd"] == float(output.cost_usd or 0)
     [span] = [span for span in kept.get_finished_spans() if span.name.startswith("chat")]
     assert span.kind is trace.SpanKind.CLIENT
 
@@ -152,7 +152,7 @@ def test_failed_call_says_what_was_tried_and_why_it_failed(traced, kept, stub: S
     assert call.attributes["error.type"] == "authentication"
     assert call.attributes["jackstay.model.tried"][0] == "openai/gpt-4o-mini: server_error"
     assert {span.status for span in spans if span.kind != "agent"} == {"ERROR"}
-    assert only(spans, turn=1).attributes["jackstay.run.reason"] == "error"
+    assert only(spans, epoch=1).attributes["jackstay.run.reason"] == "error"
 
 
 # --- the current span ------------------------------------------------------------------------------------------------
@@ -307,15 +307,15 @@ def said(spans: list[Told]) -> str:
 
 
 @tool
-def mail(topic: str) -> str:
-    """Mails."""
-    return f"{topic} mailed to bob@example.com"
+def look_up(topic: str) -> str:
+    """Looks up."""
+    return f"{topic} is of bob@example.com"
 
 
 def test_what_was_said_is_not_in_spans(traced, kept, stub: Stub):
-    stub.script([tool_call("mail", topic="the moon"), "tides follow the moon"])
+    stub.script([tool_call("look_up", topic="the moon"), "tides follow the moon"])
 
-    crew(task(agent("gpt-4o-mini", tools=[mail]))).kickoff()
+    crew(task(agent("gpt-4o-mini", tools=[look_up]))).kickoff()
 
     everything = said(told(kept.get_finished_spans()))
     for words in ("moon", "bob@example.com", "Do research"):
@@ -325,9 +325,9 @@ def test_what_was_said_is_not_in_spans(traced, kept, stub: Stub):
 def test_what_was_said_is_in_spans_where_that_is_asked_for_and_masked(make_runtime, provider, kept, stub, tmp_path):
     asked = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true", "MAIL_PASSWORD": ODD}
     make_runtime(tracer_provider=provider, environ={**stub.environ(), "HOME": str(tmp_path), **asked})
-    stub.script([tool_call("mail", topic=ODD), "tides follow the moon"])
+    stub.script([tool_call("look_up", topic=ODD), "tides follow the moon"])
 
-    crew(task(agent("gpt-4o-mini", tools=[mail]))).kickoff()
+    crew(task(agent("gpt-4o-mini", tools=[look_up]))).kickoff()
 
     spans = told(kept.get_finished_spans())
     first, second = sorted((span for span in spans if span.kind == "llm"), key=lambda span: span.started_ns)
@@ -337,9 +337,9 @@ def test_what_was_said_is_in_spans_where_that_is_asked_for_and_masked(make_runti
     assert json.loads(second.attributes["gen_ai.output.messages"]) == [
         {"role": "assistant", "parts": [{"type": "text", "content": "tides follow the moon"}], "finish_reason": "stop"}
     ]
-    mailed = only(spans, kind="tool").attributes
-    assert "[secret MAIL_PASSWORD]" in mailed["gen_ai.tool.call.arguments"]
-    assert "<EMAIL_ADDRESS>" in mailed["gen_ai.tool.call.result"]
+    looked = only(spans, kind="tool").attributes
+    assert "[secret MAIL_PASSWORD]" in looked["gen_ai.tool.call.arguments"]
+    assert "<EMAIL_ADDRESS>" in looked["gen_ai.tool.call.result"]
     assert "hunter2" not in said(spans)
     assert "bob@example.com" not in said(spans)
 

@@ -252,7 +252,7 @@ def test_run_that_was_killed_and_resumed_in_another_process_is_one_tree(tmp_path
         rows = runtime.journal.steps(run.id, latest_only=False)
     assert {row.epoch for row in rows} == {1, 2}
     assert differences(run, rows, receiver.spans) == []
-    ends = {span.turn: span.attributes["jackstay.run.status"] for span in receiver.spans if span.turn}
+    ends = {span.epoch: span.attributes["jackstay.run.status"] for span in receiver.spans if span.epoch}
     assert ends == {1: "interrupted", 2: "succeeded"}
 
 

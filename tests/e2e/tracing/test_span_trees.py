@@ -14,7 +14,7 @@ from tests.e2e.tracing.kinds import KINDS
 from tests.e2e.tracing.receiver import Told, told
 from tests.e2e.tracing.trees import differences
 
-MORE_THAN_ONE_TURN = {"waited_for_a_person", "crew_that_waited", "failed_and_resumed"}
+MORE_THAN_ONE_EPOCH = {"waited_for_a_person", "crew_that_waited", "failed_and_resumed"}
 
 
 def test_there_are_thirty_kinds():
@@ -30,7 +30,7 @@ def test_spans_of_a_run_are_the_tree_of_its_journal(name, traced, kept, stub):
     assert runs
     for run in runs:
         assert differences(run, traced.journal.steps(run.id, latest_only=False), spans) == []
-    assert max(span.turn for span in spans if span.turn) == (2 if name in MORE_THAN_ONE_TURN else 1)
+    assert max(span.epoch for span in spans if span.epoch) == (2 if name in MORE_THAN_ONE_EPOCH else 1)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -52,7 +52,7 @@ def _sent_later(runtime, run) -> list[Told]:
 
 
 def _comparable(spans: list[Told]) -> dict[str, object]:
-    """Without what is not recorded: when a turn began and, but for the last, how it ended."""
+    """Without what is not recorded: when an epoch began and, but for the last, how it ended."""
     return {
         span.span_id: (
             span.name,
@@ -63,7 +63,7 @@ def _comparable(spans: list[Told]) -> dict[str, object]:
             span.attributes,
             span.status,
         )
-        if span.turn is None
+        if span.epoch is None
         else (span.name, span.parent_id, span.links, span.attributes["jackstay.run.id"])
         for span in spans
     }

@@ -57,16 +57,16 @@ def _scopes(rows: Sequence[StepRow], spans: Sequence[Told]) -> list[str]:
 
 
 def _roots(spans: Sequence[Told]) -> list[str]:
-    turns = sorted(span.turn for span in spans if span.turn is not None)
-    return [] if turns == list(range(1, len(turns) + 1)) and turns else [f"roots {turns}"]
+    epochs = sorted(span.epoch for span in spans if span.epoch is not None)
+    return [] if epochs == list(range(1, len(epochs) + 1)) and epochs else [f"roots {epochs}"]
 
 
 def _place(span: Told, by_id: dict[str, Told]) -> list[str]:
     """Its parent is what the journal says, with an agent between them at most."""
     if span.path is None:
-        first = next(each for each in by_id.values() if each.turn == 1)
-        ok = span.turn == 1 or (span.parent_id == first.span_id and len(span.links) >= 1)
-        return [] if ok else [f"root {span.turn} stands alone"]
+        first = next(each for each in by_id.values() if each.epoch == 1)
+        ok = span.epoch == 1 or (span.parent_id == first.span_id and len(span.links) >= 1)
+        return [] if ok else [f"root {span.epoch} stands alone"]
     around = by_id.get(span.parent_id or "")
     if around is not None and around.kind == "agent" and not _is_step(around):
         around = by_id.get(around.parent_id or "")

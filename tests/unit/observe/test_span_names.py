@@ -44,7 +44,7 @@ def test_none_of_them_was_replaced_by_another_one():
     source = inspect.getsource(gen_ai_attributes)
 
     said = {
-        value: source.split(f'"{value}"', 1)[1].split("Final", 1)[0]
+        value: source.split(f'"{value}"', 1)[1].split('"""')[1]
         for value in GIVEN.values()
         if value.startswith("gen_ai.")
     }
