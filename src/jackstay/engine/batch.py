@@ -21,6 +21,7 @@ from jackstay.engine.kickoff import Outcome, current_task, new_run, start, take_
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
+from jackstay.engine.telling import caught_up
 from jackstay.engine.together import together
 from jackstay.errors import InputsError, RunCancelled, RunSignal
 
@@ -101,7 +102,7 @@ async def _end(batch: Run, outcomes: list[Ended]) -> None:
     _warn_of_failures(outcomes, batch=batch.id)
     status: RunStatus = "failed" if failed else "succeeded"
     await batch.end(RunEnd(status, batch.now(), reason="error" if failed else None, output=output))
-    await batch.runtime.tracing.caught_up()
+    await caught_up(batch)
 
 
 def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None) -> None:

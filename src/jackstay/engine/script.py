@@ -21,6 +21,7 @@ from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.engine.session import Session
+from jackstay.engine.telling import caught_up
 from jackstay.engine.user_code import STOP_WAIT_S
 from jackstay.errors import RunCancelled
 
@@ -148,7 +149,7 @@ async def _end(scope: Scope, error: BaseException | None) -> None:
     else:
         await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
     tell_end(run, error)
-    await run.runtime.tracing.caught_up()
+    await caught_up(run)
 
 
 async def _stop_kickoffs(scope: Scope) -> None:
