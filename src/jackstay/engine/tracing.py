@@ -43,6 +43,8 @@ class Tracing:
         self._own: trace_source.OwnProvider | None = None
         self._provider: Any = None
         self._spans: Spans | None = None
+        self._unusable = False
+        """No provider of our own can be made; it is not tried again."""
         self._said: set[str] = set()
         self._behind: asyncio.Future[None] | None = None
 
@@ -93,10 +95,17 @@ class Tracing:
         if protocol is not None:
             self._say(f"traces are sent as {trace_source.SPOKEN}, not as {protocol}: set OTEL_EXPORTER_OTLP_PROTOCOL")
             return None
+        if self._unusable:
+            return None
         try:
             self._own = trace_source.OwnProvider(trace_source.say)
         except ImportError:
+            self._unusable = True
             self._say(f"traces are asked for and cannot be sent: {trace_source.EXTRA}, or set JACKSTAY_TRACES=off")
+            return None
+        except Exception as error:  # noqa: BLE001 - the standard variables may say anything, and cannot fail a run
+            self._unusable = True
+            self._say(f"traces cannot be sent as the environment says: {error}")
             return None
         return self._own.provider
 
@@ -180,7 +189,8 @@ class RunTrace:
             (ids.trace, self._epoch.root_id),
             parent=parent,
             context=here,
-            started_at=self._run.now(),
+            # As it will be sent later; of an epoch that goes on with a run nothing says when it began.
+            started_at=(self._run.row.started_at if ids.epoch == 1 else None) or self._run.now(),
             links=links,
         )
         return root, here

@@ -156,8 +156,9 @@ class StepSpan(NonRecordingSpan):
         self.add_event("exception", told | dict(attributes or {}), timestamp)
 
     def give_to(self, span: Span) -> None:
-        span.set_attributes(self.attributes)
-        for name, attributes, at in self.events:
+        # Copies: a function that was abandoned may still be at it.
+        span.set_attributes(dict(self.attributes))
+        for name, attributes, at in tuple(self.events):
             span.add_event(name, attributes, at)
 
 

@@ -105,6 +105,16 @@ def test_protocol_that_is_not_spoken_is_one_warning(tmp_path):
     assert done.stderr == "traces are sent as http/protobuf, not as grpc: set OTEL_EXPORTER_OTLP_PROTOCOL\n"
 
 
+def test_setting_that_cannot_be_used_is_one_warning(tmp_path, receiver):
+    done = program(
+        tmp_path, HELLO + HELLO, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_MAX_EXPORT_BATCH_SIZE="-1"
+    )
+
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("traces cannot be sent as the environment says: ")
+
+
 # --- receivers that are down -----------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from jackstay.core.masking import Masking, Secrets
@@ -51,19 +54,11 @@ def _sent_later(runtime, run) -> list[Told]:
     return told(collected)
 
 
-def _comparable(spans: list[Told]) -> dict[str, object]:
-    """Without what is not recorded: when an epoch began and, but for the last, how it ended."""
+def _comparable(spans: list[Told]) -> dict[str, Told]:
+    """Without what is not recorded where several processes have driven a run: when each began and how it ended."""
+    several = max(span.epoch or 1 for span in spans) > 1
+    unknown: dict[str, Any] = {"started_ns": 0, "finished_ns": 0, "attributes": {}, "status": "", "events": ()}
     return {
-        span.span_id: (
-            span.name,
-            span.parent_id,
-            span.links,
-            span.started_ns,
-            span.finished_ns,
-            span.attributes,
-            span.status,
-        )
-        if span.epoch is None
-        else (span.name, span.parent_id, span.links, span.attributes["jackstay.run.id"])
+        span.span_id: replace(span, resource={}, **(unknown if several and span.epoch is not None else {}))
         for span in spans
     }
