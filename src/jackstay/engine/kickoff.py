@@ -73,6 +73,8 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     if scope is None or (runtime.session is not None and scope is runtime.session.scope):
         kickoff = await with_unfinished(runtime, kickoff, scope)
     if scope is not None and kickoff.run_key is None and kickoff.resume is None and kickoff.replay is None:
+        if scope.run.trace is None:
+            runtime.tracing.begin(scope.run)  # a script may have set its provider since it began
         with belonging_to(scope):
             async with heard(scope.run, home):
                 return await _nested(scope, home, kickoff)
@@ -271,6 +273,8 @@ async def take_up(runtime: Runtime, run_id: str, kickoff: Kickoff | None = None)
     runtime.left_behind.discard(run_id)
     run = Run(runtime, runtime.masked.revealed(takeover.run), lease=takeover.lease, is_new=False)
     run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
+    if force:
+        run.unended = ()  # it was this process, which has told its end
     if runtime.settings.model and runtime.settings.model != run.row.model_override:
         run.row = replace(run.row, model_override=runtime.settings.model)
     if kickoff is not None:

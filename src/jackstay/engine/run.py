@@ -50,9 +50,9 @@ from jackstay.errors import (
 
 if TYPE_CHECKING:
     from jackstay.engine.budgets import BudgetScope
+    from jackstay.engine.run_trace import RunTrace
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
-    from jackstay.engine.tracing import RunTrace
 
 NO_DATA: Mapping[str, Any] = MappingProxyType({})
 

@@ -52,6 +52,14 @@ class Spans:
             tracer.id_generator = _GivenIds(tracer.id_generator)
         self._ids: _GivenIds = tracer.id_generator
 
+    @staticmethod
+    def current() -> TraceParent | None:
+        """The span around the calling code."""
+        here = trace.get_current_span().get_span_context()
+        if not here.is_valid:
+            return None
+        return TraceParent(f"{here.trace_id:032x}", f"{here.span_id:016x}", here.trace_flags.sampled)
+
     def would_sample(self, trace_id: str, name: str) -> bool:
         """Whether the provider's sampler takes a trace with that id."""
         decided = self._tracer.sampler.should_sample(None, int(trace_id, 16), name).decision

@@ -192,6 +192,26 @@ def test_host_keeps_its_provider_logging_loop_and_signals(tmp_path, receiver):
     assert receiver.spans == []  # the host's provider has them: nothing is sent twice
 
 
+def test_script_that_sets_its_provider_while_it_runs_is_told_from_there_on(tmp_path, receiver):
+    source = f"""
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint="{receiver.url}/v1/traces")))
+        trace.set_tracer_provider(provider)
+    """
+    (tmp_path / "main.py").write_text(textwrap.dedent(source) + HELLO)
+
+    done = command(tmp_path, sys.executable, "-m", "jackstay", "run", "main.py")
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(span.name for span in receiver.spans) == [
+        "chat demo", "invoke_agent Analyst", "invoke_workflow crew", "script main.py", "task research",
+    ]  # fmt: skip
+
+
 FOREIGN = """
 from opentelemetry import trace
 
