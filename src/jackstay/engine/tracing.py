@@ -1,7 +1,7 @@
 """Spans of the runs that happen now: what is recorded of a run is told to OpenTelemetry, and users' code finds itself in it.
 
-A step's span ends when its row is made, on a thread of its own: processors and exporters are the host's code, and one that
-stands still holds no run up. Only a run's root is begun here at once, because what is inside has to know whether it is sampled.
+A step's span ends when its row is made; in a provider of the host's on a thread of its own: processors and exporters are the
+host's code, and one that stands still holds no run up. Only a run's root is begun here at once, because what is inside has to know whether it is sampled.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Tracing:
 
     async def caught_up(self) -> None:
         """Returns when every span that has ended is with the provider; not where one that stands still was waited for."""
-        if self._provider is None or (self._behind is not None and not self._behind.done()):
+        if self._provider is None or self._is_own or (self._behind is not None and not self._behind.done()):
             return
         self._behind = asyncio.wrap_future(self._writing.mark())
         await asyncio.wait([self._behind], timeout=CAUGHT_UP_S)
@@ -130,7 +130,18 @@ class Tracing:
     # --- life ------------------------------------------------------------------------------------------------------------
 
     def _put(self, job: Callable[[], None]) -> None:
-        self._writing.put(job)
+        """To the provider: at once if it is ours, which only puts spans into its queue; a host's may do anything."""
+        if not self._is_own:
+            self._writing.put(job)
+            return
+        try:
+            job()
+        except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
+            self._failed(error)
+
+    @property
+    def _is_own(self) -> bool:
+        return self._own is not None and self._provider is self._own.provider
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Hands on what waits, and sends it if the provider is ours."""
