@@ -10,6 +10,7 @@ import typer
 
 from jackstay.cli.checkpoint import checkpoint
 from jackstay.cli.create import create
+from jackstay.cli.export import export
 from jackstay.cli.flow import flow
 from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import leave_quietly, reporting
@@ -474,6 +475,7 @@ def doctor(
 app.add_typer(create, name="create", rich_help_panel=FIRST)
 app.add_typer(checkpoint, name="checkpoint", rich_help_panel=FIRST)
 app.add_typer(flow, name="flow", rich_help_panel=FIRST)
+app.add_typer(export, name="export", rich_help_panel=FIRST)
 app.add_typer(database, name="db", rich_help_panel=UPKEEP)
 
 

@@ -17,10 +17,14 @@ def uuid7(unix_ms: int, random: bytes) -> str:
 
 
 def trace_id(run_id: str) -> str:
-    """The 32 hex digits by which logs and traces name a run: those of its id."""
+    """The 32 hex digits by which logs and traces name a run: those of its id, unless its trace was begun by somebody else."""
     return run_id.replace("-", "")
 
 
-def span_id(run_id: str, path: str) -> str:
-    """The 16 hex digits of a step: the same in every process that tells of it."""
-    return hashlib.sha256(f"{run_id}:{path}".encode()).hexdigest()[:16]
+def span_id(run_id: str, path: str, epoch: int = 1, again: int = 0) -> str:
+    """The 16 hex digits of a step: the same in every process that tells of it. `epoch`: whose share of the run it is of;
+    `again`: how often the step had ended before in that share."""
+    which = f"{path}@{epoch}" if epoch > 1 else path
+    if again:
+        which = f"{which}+{again}"
+    return hashlib.sha256(f"{run_id}:{which}".encode()).hexdigest()[:16]

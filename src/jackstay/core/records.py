@@ -262,6 +262,8 @@ class Takeover:
     reservations: tuple[Reservation, ...]
     waits: tuple[Wait, ...] = ()
     intents: tuple[Intent, ...] = ()
+    is_unended: bool = False
+    """The process before has not written an end, nor that the run waits: it is gone."""
 
 
 @dataclass(frozen=True, slots=True)

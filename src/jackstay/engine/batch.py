@@ -21,6 +21,7 @@ from jackstay.engine.kickoff import Outcome, current_task, new_run, start, take_
 from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope, current_scope
+from jackstay.engine.telling import caught_up
 from jackstay.engine.together import together
 from jackstay.errors import InputsError, RunCancelled, RunSignal
 
@@ -70,6 +71,9 @@ async def _batch_run(
     else:
         batch = new_run(runtime, asked)
     runtime.leases.keep(batch, current_task())
+    runtime.tracing.begin(batch)
+    if batch.trace is not None:
+        batch.trace.enter("")  # its items are runs of their own, in its trace
     try:
         await batch.writer.begin(batch.row)
         outcomes = await _all(
@@ -98,6 +102,7 @@ async def _end(batch: Run, outcomes: list[Ended]) -> None:
     _warn_of_failures(outcomes, batch=batch.id)
     status: RunStatus = "failed" if failed else "succeeded"
     await batch.end(RunEnd(status, batch.now(), reason="error" if failed else None, output=output))
+    await caught_up(batch)
 
 
 def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackstay.core.ids import span_id, trace_id
 from jackstay.engine.scope import current_scope
 
 
@@ -23,8 +22,8 @@ def context_here(where: Callable[[str, str], Mapping[str, Any]] | None = None) -
         "flow": scope.about.flow or (row.name if row.kind == "flow" else None),
         "task": scope.task,
         "agent": scope.agent,
-        "trace_id": trace_id(row.id),
-        "span_id": span_id(row.id, path),
+        "trace_id": scope.run.span_ids.trace,
+        "span_id": scope.run.span_ids.of(path),
         **(where(row.id, path) if where is not None else {}),
     }
     return {key: value for key, value in found.items() if value is not None}

@@ -19,6 +19,7 @@ from jackstay.core.ids import SHORT, uuid7
 from jackstay.core.paths import slug
 from jackstay.core.records import Lease, RunEnd, RunRow, StepKind, StepRow, StepStatus
 from jackstay.core.replay import RecordedKickoff
+from jackstay.core.trace_ids import TAG, parent_in
 from jackstay.core.usage import NO_BILL, Bill
 from jackstay.engine.asked import Kickoff, earlier_run, with_environment
 from jackstay.engine.budgets import BudgetScope, scoped
@@ -72,6 +73,8 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     if scope is None or (runtime.session is not None and scope is runtime.session.scope):
         kickoff = await with_unfinished(runtime, kickoff, scope)
     if scope is not None and kickoff.run_key is None and kickoff.resume is None and kickoff.replay is None:
+        if scope.run.trace is None:
+            runtime.tracing.begin(scope.run)  # a script may have set its provider since it began
         with belonging_to(scope):
             async with heard(scope.run, home):
                 return await _nested(scope, home, kickoff)
@@ -211,7 +214,7 @@ async def begin(runtime: Runtime, kickoff: Kickoff) -> Run:
     store_outline(run, kickoff)
     if kickoff.replay is not None:
         source, planned = await plan_of(runtime, kickoff, kickoff.replay)
-        run.row = replace(run.row, forked_from=source.id, tags=_tagged(run.row.tags, kickoff.replay))
+        run.row = replace(run.row, forked_from=source.id, tags=_tagged(run.row.tags, kickoff.replay, source))
         run.inherit(planned.copied)
     await _prepare_models(run, kickoff)
     if kickoff.run_key is not None or kickoff.replay is not None:
@@ -232,8 +235,10 @@ async def _check_source(run: Run) -> None:
     raise error
 
 
-def _tagged(tags: str | None, of: Replay) -> str:
+def _tagged(tags: str | None, of: Replay, source: RunRow) -> str:
     told = {"run": of.run_id, "target": of.target} | ({"after": True} if of.after else {})
+    if (trace := parent_in(source.tags)) is not None:
+        told[TAG] = str(trace)
     return canonical_json({**json.loads(tags or "{}"), "replay": told})
 
 
@@ -254,7 +259,7 @@ def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
         parent_run=kickoff.parent_run,
         session_id=runtime.session.id if runtime.session else runtime.session_id,
         model_override=runtime.settings.model,
-        tags=canonical_json(dict(kickoff.tags)) if kickoff.tags else None,
+        tags=runtime.tracing.adopt(canonical_json(dict(kickoff.tags)) if kickoff.tags else None),
     )
     return Run(runtime, row, lease=Lease(row.id, 1), is_new=True)
 
@@ -271,6 +276,8 @@ async def take_up(runtime: Runtime, run_id: str, kickoff: Kickoff | None = None)
         row = replace(row, model_override=runtime.settings.model)
     run = Run(runtime, row, lease=takeover.lease, is_new=False)
     run.load(takeover, await runtime.off_loop(runtime.journal.steps, run_id, latest_only=False))
+    if force:
+        run.unended = ()  # it was this process, which has told its end
     if kickoff is not None:
         store_outline(run, kickoff)
     return run
@@ -283,6 +290,7 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     scope.bound(retry=kickoff.retry, budgets=budgets_of(run, kickoff, ""))
     scope.about = about_kickoff(kickoff)
     runtime.leases.keep(run, current_task())
+    runtime.tracing.begin(run)
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     named = {
         "kind": kickoff.kind,

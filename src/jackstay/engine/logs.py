@@ -55,7 +55,8 @@ class Logs:
         try:
             self._claim_root(event)
             told = Event(event.name, event.run_id, event.path, event.at, {**_named(event, about), **event.data})
-            for line in self.lines.of(told, _content(event, about) if self._runtime.settings.log_content else None):
+            content = _content(event, about) if self._runtime.settings.log_content else None
+            for line in self.lines.of(told, run.span_ids, content):
                 if line.level >= self._level:
                     self._put(record_of(OURS, line.level, line.event, line.at.timestamp(), line.fields))
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run

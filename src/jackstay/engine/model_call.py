@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AbstractContextManager, nullcontext
 
 from jackstay.core.budget import DoesNotFit
 from jackstay.core.canonical import digest
@@ -204,7 +205,7 @@ class _Call:
         left_s = self._left_s
         hurried = left_s is not None and left_s < limit_s
         try:
-            with holding(self.record.holds):
+            with holding(self.record.holds), self._traced(ask):
                 return await member.asker.ask(
                     self.scope, ask, timeout_s=limit_s if left_s is None else max(0.001, min(limit_s, left_s))
                 )
@@ -213,6 +214,10 @@ class _Call:
             if member.replaceable and not (hurried and isinstance(error, ModelTimeout)):
                 await self._blame(member, error)
             raise
+
+    def _traced(self, ask: Ask) -> AbstractContextManager[None]:
+        trace = self.run.trace
+        return nullcontext() if trace is None else trace.asking(self.record.path, ask.question.conversation)
 
     async def _blame(self, member: Member, error: ModelError) -> None:
         whose = blame(error)

@@ -30,6 +30,7 @@ from jackstay.core.records import (
     Wait,
 )
 from jackstay.core.tool_failures import ToolFailureRecord
+from jackstay.core.trace_ids import SpanIds, parent_in
 from jackstay.engine.acts import Acts
 from jackstay.engine.concealing import revealed
 from jackstay.engine.recorded import Recorded
@@ -49,6 +50,7 @@ from jackstay.errors import (
 
 if TYPE_CHECKING:
     from jackstay.engine.budgets import BudgetScope
+    from jackstay.engine.run_trace import RunTrace
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
 
@@ -94,6 +96,11 @@ class Run:
         """Refuses what the record does not answer because something has changed."""
         self.activity = ""
         """What it is doing now, for other processes to see (written with the lease)."""
+        self._span_ids: SpanIds | None = None
+        self.trace: RunTrace | None = None
+        """Set while spans are made of its steps."""
+        self.unended: Sequence[StepRow] = ()
+        """What the process before has recorded, if it has not lived to say how its turn ended."""
 
     @property
     def id(self) -> str:
@@ -112,6 +119,13 @@ class Run:
     def secrets(self) -> Secrets:
         """Those that are known now: neither used nor stored."""
         return self.runtime.masked.secrets
+
+    @property
+    def span_ids(self) -> SpanIds:
+        """By which logs and traces name its steps."""
+        if self._span_ids is None:
+            self._span_ids = SpanIds(self.id, max(1, self.lease.epoch), parent_in(self.row.tags))
+        return self._span_ids
 
     # --- what is recorded --------------------------------------------------------------------------------------------
 
@@ -133,6 +147,8 @@ class Run:
             if wait.kind == "budget" and wait.answer is not None:
                 self.raised[wait.path] = json.loads(wait.answer)
         self._waited = len(takeover.waits)
+        if takeover.is_unended:
+            self.unended = [row for row in rows if row.epoch == self.lease.epoch - 1]
         self.waits.load(takeover.waits)
         self.acts.load(takeover.intents, takeover.waits)
 
@@ -238,7 +254,7 @@ class Run:
 
     def defer(self, row: StepRow, *, settlements: tuple[Settlement, ...] = (), blobs: Blobs = ()) -> None:
         """See `RunWriter.defer`."""
-        self.note(row)
+        self._made(row)
         self.writer.defer(row, settlements=settlements, blobs=blobs)
 
     async def commit(
@@ -252,7 +268,7 @@ class Run:
     ) -> None:
         """See `RunWriter.commit`."""
         for row in steps:
-            self.note(row)
+            self._made(row)
         await self.writer.commit(
             *steps, reservations=reservations, settlements=settlements, blobs=blobs, holds=holds, intents=intents
         )
@@ -266,8 +282,18 @@ class Run:
             # process at once, since it knows that it does not drive the run any more. (Not so where the lease was lost:
             # then another process drives it.)
             self.runtime.left_behind.add(self.id)
+            if self.trace is not None:
+                self.trace.over(RunEnd("failed", None, reason="storage"))
             raise
         self.ended = end
+        if self.trace is not None:
+            self.trace.over(end)
+
+    def _made(self, row: StepRow) -> None:
+        """A row that is new."""
+        self.note(row)
+        if self.trace is not None:
+            self.trace.ended(row)
 
     def note(self, row: StepRow) -> None:
         """A row of the run's, its own or an earlier process's, counts."""

@@ -32,8 +32,11 @@ from jackstay.engine.pool import Pool
 from jackstay.engine.project_file import ProjectFile, read_project_file
 from jackstay.engine.settings import Settings
 from jackstay.engine.telling import TOLD, listeners
+from jackstay.engine.tracing import Tracing
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from jackstay.engine.asker import Asker
     from jackstay.engine.logs import Logs
     from jackstay.engine.session import Session
@@ -53,7 +56,7 @@ class Runtime:
     `database_url`, `durability`, `model` and `pool_size` (threads for synchronous user functions) override what the
     environment says; `fault_point` is called at named points (`jackstay.testing.FaultPoints`); `folder` is where the project (and so
     the SQLite file) is looked for, the working directory by default. `retry` and `budget` are for runs that have none of
-    their own.
+    their own. `tracer_provider`: which of OpenTelemetry's gets the spans, if not the process's (docs/tracing.md).
     """
 
     def __init__(  # noqa: PLR0913 - each is one thing that a host may replace
@@ -70,6 +73,7 @@ class Runtime:
         observers: tuple[Observer, ...] = (),
         pool_size: int | None = None,
         fault_point: Callable[[str], object] | None = None,
+        tracer_provider: TracerProvider | None = None,
     ) -> None:
         given = {"JACKSTAY_DATABASE_URL": database_url, "JACKSTAY_DURABILITY": durability, "JACKSTAY_MODEL": model}
         # A view, not a copy: a key that the program puts into its environment later is found.
@@ -110,6 +114,7 @@ class Runtime:
         self._shared_budgets: SharedBudgets | None = None
         self._masked: Masked | None = None
         self._logs = self._make_logs()
+        self.tracing = Tracing(self, tracer_provider)
         self._verbose: Verbose | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
@@ -260,6 +265,7 @@ class Runtime:
             journal, self._journal = self._journal, None
         if journal is not None:
             journal.close(timeout_s=2.0)
+        self.tracing.close()
         if self._logs is not None:
             logs, self._logs = self._logs, None
             listeners.remove(logs)
@@ -290,6 +296,7 @@ class Runtime:
             self._wire.forget_in_child()
         if self._journal is not None:
             self._journal.forget_in_child()
+        self.tracing.forget_in_child()
         if self._logs is not None:
             self._logs.forget_in_child()
         if self._verbose is not None:

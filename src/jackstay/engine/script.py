@@ -21,6 +21,7 @@ from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.engine.session import Session
+from jackstay.engine.telling import caught_up
 from jackstay.engine.user_code import STOP_WAIT_S
 from jackstay.errors import RunCancelled
 
@@ -120,6 +121,7 @@ async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
         run = await begin(runtime, script)
         await run.writer.begin(run.row)
     runtime.leases.keep(run, lambda: _kickoffs_of(runtime))
+    runtime.tracing.begin(run)
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
     if replay_of := run.row.forked_from if script.replay is not None else None:
         news["replay_of"] = replay_of
@@ -147,6 +149,7 @@ async def _end(scope: Scope, error: BaseException | None) -> None:
     else:
         await end_failed(run, asyncio.CancelledError() if isinstance(error, KeyboardInterrupt) else error)
     tell_end(run, error)
+    await caught_up(run)
 
 
 async def _stop_kickoffs(scope: Scope) -> None:

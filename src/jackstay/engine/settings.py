@@ -32,6 +32,9 @@ class Settings:
     log_content: bool = False
     """Prompts, answers, arguments and results are logged as well, masked."""
 
+    traces: bool = True
+    """Spans are made of runs, if OpenTelemetry is set up."""
+
     @property
     def logs(self) -> bool:
         return self.log != "off" or self.log_file is not None
@@ -63,6 +66,7 @@ class Settings:
                 environ, "JACKSTAY_LOG_CONTENT", ("off", "on"), "whether prompts and outputs are logged"
             )
             == "on",
+            traces=_choice(environ, "JACKSTAY_TRACES", ("on", "off"), "whether runs are told to OpenTelemetry") == "on",
         )
 
 

@@ -56,6 +56,8 @@ async def call_user(scope: Scope, function: Callable[..., Any], /, *args: Any, *
 async def _call(scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     context = contextvars.copy_context()
     context.run(entered, scope)
+    if scope.run.trace is not None:
+        context.run(scope.run.trace.enter, scope.path)
     name = _name_of(function)
     if inspect.iscoroutinefunction(function):
         return await _on_home(scope, name, lambda: function(*args, **kwargs), context)

@@ -52,13 +52,15 @@ class Leases:
             .where(reservation.c.run_id == run_id, reservation.c.state == "open")
             .values(state="lost", cost_pico=reservation.c.worst_pico, settled_at=clock)
         )
+        before = core.scalar(select(run.c.status).where(run.c.id == run_id))
         core.execute(_running_again(run_id, held.now, fingerprint))
         row = read_run(core, run_id)
         if row is None:  # seen above, and deleted meanwhile (`pruning`); this lease's row goes with the transaction
             raise NotFoundError(f"run {run_id} has just been deleted from this journal")
         steps, reservations = tuple(read_steps(core, run_id)), tuple(read_reservations(core, run_id))
         waits, intents = tuple(read_waits(core, run_id)), tuple(read_intents(core, run_id))
-        return Takeover(Lease(run_id, epoch), row, steps, reservations, waits, intents)
+        unended = before == "running" and epoch > 1
+        return Takeover(Lease(run_id, epoch), row, steps, reservations, waits, intents, unended)
 
     def renew(self, connection: WriteConnection, held: Sequence[Lease], activity: Mapping[str, str]) -> frozenset[str]:
         """Hold on to these leases for another lease time. Returns the runs that are still ours."""

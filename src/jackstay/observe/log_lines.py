@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from jackstay.core.events import Event
-from jackstay.core.ids import span_id, trace_id
 from jackstay.core.masking import Masking
 from jackstay.core.paths import parent_of
+from jackstay.core.trace_ids import SpanIds
 
 NAMES: Mapping[str, str] = {"run_resumed": "resumed", "run_waiting": "wait_started"}
 """Where the log's word is another one than the engine's."""
@@ -74,11 +74,11 @@ class LogLines:
         self._open: dict[str, dict[str, _Open]] = {}
         """By run and path."""
 
-    def of(self, event: Event, content: Mapping[str, Any] | None = None) -> list[Line]:
-        """What is logged of it. `content`: what was said, beside the event's own data."""
+    def of(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> list[Line]:
+        """What is logged of it. `ids`: those of its run; `content`: what was said, beside the event's own data."""
         with self._lock:
             begun = self._note(event)
-            where = self._where(event.run_id, event.path)
+            where = {**self._where(event.run_id, event.path), "trace_id": ids.trace, "span_id": ids.of(event.path)}
             self._forget(event)
         if event.name in _ONLY_LISTENERS:
             return []
@@ -104,7 +104,6 @@ class LogLines:
                 break
             place = parent_of(place)
         named = {"run_id": run_id, "path": path or None, **around}
-        named |= {"trace_id": trace_id(run_id), "span_id": span_id(run_id, path)}
         return {key: value for key, value in named.items() if value is not None}
 
     def _note(self, event: Event) -> _Open | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
 WAITING_MOST = 100_000
 """Jobs that wait to be written; what comes on top of them is counted and dropped."""
+LINGER_S = 0.02
+"""From the first job that comes until all that have come are written. To wake a thread for every line took ten times as long as
+to write it (bench/bench_observing.py)."""
 
 
 class Writing:
@@ -17,15 +20,20 @@ class Writing:
     def __init__(self, name: str, failed: Callable[[Exception], None]) -> None:
         self._name, self._failed = name, failed
         self._lock = threading.Lock()
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._some, self._at_once = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._over = threading.Event()
+        """Of the thread of now: the one before may still stand in a job."""
         self.dropped = 0
 
     def put(self, job: Callable[[], None]) -> None:
-        if self._jobs.qsize() > WAITING_MOST:
+        if len(self._jobs) > WAITING_MOST:
             self.dropped += 1
             return
-        self._jobs.put(job)
+        self._jobs.append(job)
+        if not self._some.is_set():
+            self._some.set()
         if self._thread is None:
             self._start()
 
@@ -35,7 +43,8 @@ class Writing:
         if self._thread is None:
             done.set_result(None)
         else:
-            self._jobs.put(lambda: done.set_result(None) if done.set_running_or_notify_cancel() else None)
+            self._jobs.append(lambda: done.set_result(None) if done.set_running_or_notify_cancel() else None)
+            self._hurry()
         return done
 
     def close(self, timeout_s: float) -> None:
@@ -43,18 +52,30 @@ class Writing:
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None:
-            self._jobs.put(None)
+            self._over.set()
+            self._hurry()
             thread.join(timeout_s)
+
+    def _hurry(self) -> None:
+        self._at_once.set()
+        self._some.set()
 
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, args=(self._jobs,), name=self._name, daemon=True)
+                self._over = threading.Event()
+                self._thread = threading.Thread(target=self._work, args=(self._over,), name=self._name, daemon=True)
                 self._thread.start()
 
-    def _work(self, jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-        while (job := jobs.get()) is not None:
-            try:
-                job()
-            except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
-                self._failed(error)
+    def _work(self, over: threading.Event) -> None:
+        while not over.is_set():
+            self._some.wait()
+            self._at_once.wait(LINGER_S)
+            # Cleared before the jobs are done: what comes from here on sets them again.
+            self._some.clear()
+            self._at_once.clear()
+            while self._jobs:
+                try:
+                    self._jobs.popleft()()
+                except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
+                    self._failed(error)

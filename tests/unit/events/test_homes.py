@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 from jackstay.engine.telling import heard, listeners_home
 
-NO_RUN = cast("Any", None)
+NO_RUN: Any = SimpleNamespace(trace=None)
 
 
 def test_a_kickoff_that_outlasts_the_one_beside_it_leaves_no_home_behind() -> None:

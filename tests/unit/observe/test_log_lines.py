@@ -10,9 +10,11 @@ from typing import Any
 from jackstay.core.events import Event
 from jackstay.core.ids import span_id, trace_id
 from jackstay.core.masking import Masking, Secrets
+from jackstay.core.trace_ids import SpanIds
 from jackstay.observe.log_lines import LogLines
 
 RUN = "01a215cb-f214-7e8c-b404-42c3114944b9"
+IDS = SpanIds(RUN, 1)
 BEGIN = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 
 
@@ -22,14 +24,14 @@ def lines(*, content: bool = False, **secrets: str) -> LogLines:
 
 
 def told(log: LogLines, name: Any, path: str = "", after_s: float = 0.0, /, **data: Any) -> Any:
-    [line] = log.of(Event(name, RUN, path, BEGIN + timedelta(seconds=after_s), data))
+    [line] = log.of(Event(name, RUN, path, BEGIN + timedelta(seconds=after_s), data), IDS)
     return line
 
 
 def test_line_of_a_call_says_in_which_task_crew_and_flow_it_was_made_and_what_it_took():
     log = lines()
     told(log, "run_started", kind="flow", name="Report")
-    log.of(Event("kickoff_started", RUN, "write#1/crew~1#1", BEGIN, {"kind": "crew", "name": "Team"}))
+    log.of(Event("kickoff_started", RUN, "write#1/crew~1#1", BEGIN, {"kind": "crew", "name": "Team"}), IDS)
     told(log, "task_started", "write#1/crew~1#1/research#1", task="research", agent="Analyst")
     call = "write#1/crew~1#1/research#1/llm#1"
     told(log, "model_call_started", call, model="gpt-4o", agent="Analyst")
@@ -72,7 +74,7 @@ def test_text_of_an_error_is_masked_without_being_asked_for():
 
 
 def test_replay_is_told_after_its_beginning_and_a_resumed_run_by_its_own_word():
-    begun = lines().of(Event("run_started", RUN, "", BEGIN, {"kind": "crew", "name": "c", "replay_of": "0199"}))
+    begun = lines().of(Event("run_started", RUN, "", BEGIN, {"kind": "crew", "name": "c", "replay_of": "0199"}), IDS)
 
     assert [line.event for line in begun] == ["run_started", "replayed"]
     assert begun[1].fields["replay_of"] == "0199"
@@ -86,4 +88,4 @@ def test_nothing_is_remembered_of_a_run_that_has_ended():
 
     told(log, "run_finished", kind="crew", name="c")
 
-    assert log.where(RUN, "a#1").keys() == {"run_id", "path", "trace_id", "span_id"}
+    assert log.where(RUN, "a#1").keys() == {"run_id", "path"}

@@ -1,0 +1,135 @@
+"""The spans of one run that happens now, and where users' code finds itself in them. Loaded when spans are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span
+
+from jackstay.core.messages import Conversation, Message
+from jackstay.core.records import RunEnd, StepRow
+from jackstay.core.trace_ids import TraceParent
+from jackstay.observe.otel import Spans, StepSpan, context_of
+from jackstay.observe.past_spans import around_root, past_root
+from jackstay.observe.span_attributes import Describing
+from jackstay.observe.spans import EpochSpans, Placed
+
+if TYPE_CHECKING:
+    from jackstay.engine.run import Run
+
+
+class RunTrace:
+    """The spans of one epoch of a run; lives on the engine loop."""
+
+    def __init__(self, spans: Spans, run: Run, put: Callable[[Callable[[], None]], None], *, content: bool) -> None:
+        self._spans, self._put, self._run = spans, put, run
+        self._asked: dict[str, Conversation] | None = {} if content else None
+        masked = run.runtime.masked
+        self._describing = Describing(run.row, lambda: masked.now, asked=self._asked_with if content else None)
+        self._epoch = EpochSpans(run.span_ids)
+        self._steps: dict[str, StepSpan] = {}
+        """What stands for steps whose own code has begun."""
+        self._root, self._context = self._begin()
+        flags = self._root.get_span_context().trace_flags
+        self._parent = TraceParent(run.span_ids.trace, self._epoch.root_id, flags.sampled)
+        if run.unended and flags.sampled:
+            rows, run.unended = run.unended, ()
+            put(lambda: self._end_of_dead(rows))
+
+    def _begin(self) -> tuple[Span, Context]:
+        ids = self._run.span_ids
+        described, here = self._describing.root(ids.epoch), context.get_current()
+        parent, links = around_root(ids, self._run.row)
+        if ids.epoch > 1 and parent is not None:
+            if ids.parent is None:
+                # As the first epoch's was decided: by the trace's id.
+                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, described.name))
+            if (around := self._spans.current()) is not None:
+                links.append(around)
+        root = self._spans.begin(
+            described,
+            (ids.trace, self._epoch.root_id),
+            parent=parent,
+            context=here,
+            # As it will be sent later; of an epoch that goes on with a run nothing says when it began.
+            started_at=(self._run.row.started_at if ids.epoch == 1 else None) or self._run.now(),
+            links=links,
+        )
+        return root, here
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def ended(self, row: StepRow) -> None:
+        """A step's row was made."""
+        if not self._parent.is_sampled:
+            return
+        placed, own = self._epoch.place(row), self._steps.pop(row.path, None)
+        if placed:
+            self._put(lambda: self._send(placed, own))
+
+    def over(self, end: RunEnd) -> None:
+        """The epoch has ended: the run is over, or waits."""
+        placed, finished_at = self._epoch.left_open(), end.finished_at or self._run.now()
+        attributes, failed = self._describing.ending(end.status, end.reason, end.error)
+
+        def tell() -> None:
+            self._send(placed)
+            self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
+
+        self._put(tell)
+
+    def _send(self, placed: Sequence[Placed], own: StepSpan | None = None) -> None:
+        for each in placed:
+            told = self._describing.of(each)
+            mine = own if each.row is not None else None
+            self._spans.tell(told, each, trace_id=self._parent.trace_id, context=self._context, own=mine)
+
+    def _end_of_dead(self, rows: Sequence[StepRow]) -> None:
+        """Of a process that did not live to tell it: the scopes that it was in, and its root."""
+        ids = replace(self._run.span_ids, epoch=self._run.span_ids.epoch - 1)
+        told = EpochSpans(ids)
+        for row in rows:
+            told.place(row)
+        self._send(told.left_open())
+        past_root(self._spans, self._describing, self._run.row, ids, rows, ("interrupted", None, None))
+
+    # --- where users' code finds itself --------------------------------------------------------------------------------
+
+    def enter(self, path: str) -> None:
+        """Makes the step's span the current one in this context (contexts are copied per call)."""
+        current = trace.get_current_span()
+        # A model of the user's own is asked inside of its call's span, which has no scope.
+        inside = (
+            isinstance(current, StepSpan) and current.run_id == self._run.id and current.path.startswith(f"{path}/")
+        )
+        if not (inside and path):
+            context.attach(trace.set_span_in_context(self._span_at(path)))
+
+    @contextmanager
+    def asking(self, path: str, conversation: Conversation) -> Iterator[None]:
+        """Around a model's request: what is below it (a client that the host traces) is below the call's span."""
+        if self._asked is not None:
+            self._asked[path] = conversation
+        token = context.attach(trace.set_span_in_context(self._span_at(path)))
+        try:
+            yield
+        finally:
+            context.detach(token)
+
+    def _span_at(self, path: str) -> Span:
+        if not path:
+            return self._root
+        found = self._steps.get(path)
+        if found is None:
+            here = context_of(replace(self._parent, span_id=self._epoch.id_of(path)))
+            found = self._steps[path] = StepSpan(here, self._run.id, path)
+        return found
+
+    def _asked_with(self, row: StepRow) -> Sequence[Message]:
+        asked = (self._asked or {}).pop(row.path, None)
+        return asked.messages if asked is not None else ()
