@@ -73,7 +73,7 @@ MUTATIONS = {
     "crew.security_config": Mutation(CREW, OWN_SECURITY, SHARED_SECURITY),
     "around.depends": Mutation("events/order.py", "_place(each, known, placed, (*waiting, one))", "pass"),
     "agent.tools_results": Mutation(AFTER, 'may_become(self.role, row.agent or "")', "self.role == row.agent"),
-    "agent.crew": Mutation(AFTER, "crew=record.crew or agent.crew", "crew=agent.crew"),
+    "agent.crew": Mutation(AFTER, "crew=record.crew or before", "crew=before"),
     "task.counters": Mutation(AFTER, 'row.path == self.path or row.path.startswith(f"{self.path}/")', "True"),
     "task.prompt_context": Mutation(TASK, "began_at=self.began.at, context=self.context)", "began_at=self.began.at)"),
     "task.copy": Mutation(COPYING, 'changed["agent"] = agent_for(task.agent)', "pass"),

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from pydantic import BaseModel, PrivateAttr
 
@@ -31,7 +32,8 @@ class Record:
     runtime: Runtime
     run_id: str
     path: str
-    crew: Crew | None = None
+    crew: ref[Crew] | None = None
+    """Weak: a crew that knows its agents and is known by them would wait for the garbage collector after every kickoff."""
 
     def __deepcopy__(self, memo: Any) -> Record:
         return self  # it is of the runtime, of which there is one
@@ -101,8 +103,9 @@ class Worked(BaseModel):
 
     @property
     def crew(self) -> Crew | None:
-        """The crew that it worked in last; None before."""
-        return self._record.crew if self._record is not None else None
+        """The crew that it worked in last, as long as the program has it; None before."""
+        crew = self._record.crew if self._record is not None else None
+        return crew() if crew is not None else None
 
     @property
     def tools_results(self) -> list[dict[str, Any]]:
@@ -136,7 +139,8 @@ def leave_on_task(task: Task, result: TaskResult, record: Record) -> TaskOutput:
 
 def leave_on_agent(agent: Worked, record: Record) -> None:
     """Without a crew in the record the one before stays."""
-    agent._record = replace(record, crew=record.crew or agent.crew)
+    before = agent._record.crew if agent._record is not None else None
+    agent._record = replace(record, crew=record.crew or before)
 
 
 def forget_on_task(task: Task) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from pydantic import BaseModel
 
@@ -90,7 +91,7 @@ def leave_on_crew(crew: Crew, runtime: Runtime, outcome: Outcome) -> CrewOutput:
     for task, result in zip(crew.tasks, outcome.result.tasks, strict=True):
         leave_on_task(task, result, Record(runtime, outcome.run_id, result.path))
     for agent in agents_of(crew):
-        leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path, crew))
+        leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path, ref(crew)))
     return output
 
 
