@@ -102,7 +102,8 @@ class _Layers:
     def __init__(self, graph: FlowGraph, notes: Mapping[str, str]) -> None:
         self.names = list(graph.methods)
         self.arrows = arrows(graph)
-        self.back = _going_back(self.names, self.arrows)
+        starts = [name for name, method in graph.methods.items() if method.start]
+        self.back = _going_back([*starts, *self.names], self.arrows)
         self.layer = self._layers()
         self.rows: list[list[str]] = [[] for _ in range(max(self.layer.values(), default=-1) + 1)]
         for name in self.names:
@@ -231,16 +232,15 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 
 
 def _going_back(names: Sequence[str], found: Sequence[Arrow]) -> set[Arrow]:
-    """Arrows to what is on the way to them already: without these there is no cycle."""
+    """Arrows to what is on the way to them already: without these there is no cycle. `names`: those first that a kickoff begins
+    with, in their order, so that a cycle is cut where it returns to its beginning."""
     after: dict[str, list[Arrow]] = {name: [] for name in names}
     for arrow in found:
         after[arrow.begin].append(arrow)
     back: set[Arrow] = set()
     done: set[str] = set()
     on_way: set[str] = set()
-    # Entry points first, so that a cycle is cut where it returns to its beginning.
-    entered = {arrow.end for arrow in found}
-    for root in sorted(names, key=lambda name: name in entered):
+    for root in names:
         if root in done:
             continue
         stack = [(root, iter(after[root]))]

@@ -35,6 +35,7 @@ from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError, InputsError
+from jackstay.flow.decorators import with_payload
 from jackstay.flow.pausing import pause_of
 from jackstay.flow.persistence import saving_of
 from jackstay.flow.state import StateBox, fresh_state, with_inputs
@@ -91,7 +92,8 @@ class Running:
             _renamed(flow._state)
         flow._id_given = (flow._id_given and restore is None) or "id" in given
         vouch(runtime, flow)
-        box, graph, outline = StateBox(flow._state, runtime.codec, given), flow._graph(), flow.outline()
+        box, outline = StateBox(flow._state, runtime.codec, given), flow.outline()
+        graph = with_payload(flow._graph(), given)
         saving = saving_of(flow, graph)
         if restore is not None and saving is None:
             raise InputsError(

@@ -89,3 +89,17 @@ def test_a_label_of_unknown_routers_comes_from_each_of_them() -> None:
 
 def test_nothing_is_drawn_of_an_empty_graph() -> None:
     assert layout(FlowGraph(), {}).boxes == ()
+
+
+def test_a_cycle_is_cut_where_it_returns_to_a_start_method() -> None:
+    made = graph(
+        start("plan", "again"),
+        start("budget"),
+        listen("draft", any_of("plan", "budget")),
+        route("judge", "draft", ("again", "good")),
+        listen("publish", "good"),
+    )
+
+    tops = {name: box.y for name, box in boxes_of(layout(made, {})).items()}
+
+    assert tops["plan"] == tops["budget"] < tops["draft"] < tops["judge"] < tops["publish"]

@@ -269,3 +269,33 @@ def test_a_finished_run_key_gives_result_and_state_without_running() -> None:
 
     assert again == first
     assert (other.state.count, other.state.where) == (1, Address(city="Rome"))
+
+
+@pytest.mark.promise("flowing.state.trigger_payload")
+def test_what_has_triggered_a_run_is_given_to_start_methods_that_ask_for_it() -> None:
+    class Triggered(Flow):
+        @start()
+        def plain(self) -> str:
+            return "no payload"
+
+        @start("again")
+        async def asked(self, crewai_trigger_payload: dict[str, Any] | None = None) -> Any:
+            return crewai_trigger_payload
+
+        @listen(asked)
+        def end(self, payload: Any, crewai_trigger_payload: str = "of starts alone") -> tuple[Any, str]:
+            return payload, crewai_trigger_payload
+
+        @listen(end)
+        def last(self, told: Any) -> Any:
+            return told
+
+    class Begun(Triggered):
+        @start()
+        async def asked(self, crewai_trigger_payload: dict[str, Any] | None = None) -> Any:
+            return crewai_trigger_payload
+
+    payload = {"mail": "hello"}
+
+    assert Begun().kickoff(inputs={"crewai_trigger_payload": payload}) == (payload, "of starts alone")
+    assert Begun().kickoff() == (None, "of starts alone")
