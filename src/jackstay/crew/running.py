@@ -15,7 +15,7 @@ from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import placeholders
 from jackstay.core.results import CrewResult, Replacement, task_from_json, task_to_json
-from jackstay.core.specs import CrewSpec, OutputSpec
+from jackstay.core.specs import CrewSpec, ModelConfig, OutputSpec
 from jackstay.crew.guardrails import guardrail_name
 from jackstay.crew.output import CrewOutput
 from jackstay.crew.planning import planning_model
@@ -69,9 +69,7 @@ def kickoff_of(
         body=_body(crew, given, forms),
         encode=_encode,
         decode=lambda text: _decode(text, forms),
-        models=tuple(each for agent in crew.workers for each in agent.model_asked)
-        + tuple(each for task in crew.tasks for each in task.judging_models)
-        + (((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
+        models=models_of(crew),
         budget=budget or crew.budget,
         deadline_s=nearest(checked_deadline(deadline_s), crew.deadline_s),
         retry=crew.retry,
@@ -79,6 +77,15 @@ def kickoff_of(
         resume=resume,
         entry=entry_point(),
         verbose=crew.verbose,
+    )
+
+
+def models_of(crew: Crew) -> tuple[tuple[ModelConfig, str], ...]:
+    """The models that a kickoff may ask, and who asks them."""
+    return (
+        *(each for agent in crew.workers for each in agent.model_asked),
+        *(each for task in crew.tasks for each in task.judging_models),
+        *(((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
     )
 
 
