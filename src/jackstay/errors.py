@@ -38,6 +38,12 @@ class DefinitionError(JackstayError, ValueError):
     code = "definition"
 
 
+class ExpressionError(DefinitionError):
+    """An expression of a declared flow cannot be read, or has no value."""
+
+    code = "expression"
+
+
 class MissingVariableError(JackstayError, ValueError):
     """A template names a variable that the inputs do not have."""
 

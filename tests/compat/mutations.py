@@ -285,7 +285,7 @@ MUTATIONS = {
     "flow.tracing": Mutation(FLOW, '            "tracing",\n', ""),
     "flow.max_method_calls": Mutation(GRAPH, "if count > limit and not", "if False and not"),
     "flow.router": Mutation(
-        "flow/decorators.py", "labels = tuple(emit) if emit is not None else _labels_of(method)", "labels = None"
+        "flow/decorators.py", "labels = tuple(emit) if emit is not None else labels_of(method)", "labels = None"
     ),
     "flow.method_outputs": Mutation(
         "flow/running.py",

@@ -291,7 +291,7 @@ plot | P1 | better | one HTML file that needs no network; SVG and Mermaid as wel
 flow_definition | P1 | same | a typed definition, `schema: crewai.flow/v1`, that can be written as JSON
 build_flow_structure | P1 | same | nodes and edges
 visualize_flow_structure | P1 | better | writes the HTML page of `plot`; takes the flow or its class
-from_declaration | P1 | absent | flows in YAML or JSON
+from_declaration | P1 | better | flows in YAML or JSON, by path, text or dict; what is wrong is said with file, line and key before anything runs
 remember | P1 | absent | memory: also `recall`, `extract_memories`
 flow_config | P1 | absent | providers for the whole process
 input_files | P1 | absent | files as inputs
@@ -425,7 +425,7 @@ memory | P1 | absent | `Memory`
 knowledge | P1 | absent | `Knowledge` and its sources
 skills | P1 | absent | skills
 json_projects | P1 | absent | `crew.jsonc`
-flow_declaration | P1 | absent | flows in YAML
+flow_declaration | P1 | same | flows in YAML: code, tools, crews, agents, expressions, `each`; scripts are refused
 security | P1 | better | `SecurityConfig`, `Fingerprint`: uuid, `metadata`, `generate(seed)`; reached by `security_config.fingerprint` (`Crew.fingerprint` is the definition's hash)
 """,
 )

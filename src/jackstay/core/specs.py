@@ -398,4 +398,6 @@ class FlowSpec:
     """The id of the saved state with which it begins, if there is one."""
     replayed: tuple[str, str] | None = None
     """Run and scope that it replays: with other inputs it begins with the state that was there before them."""
+    returned: dict[str, Any] = field(default_factory=dict)
+    """What each method has returned last, by its name; kept by the engine for methods that ask."""
     talk: FlowTalk = field(default_factory=FlowTalk)

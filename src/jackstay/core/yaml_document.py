@@ -6,6 +6,8 @@ rule; most libraries silently keep the last one).
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,7 @@ import yaml
 
 from jackstay.errors import DefinitionError
 
+_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{4}")
 Place = tuple[str, ...]
 """Keys from the top down; the entries of a list are called 0, 1, …"""
 
@@ -54,6 +57,17 @@ def parse(text: str, name: str) -> Document:
         raise DefinitionError(f"{name}: {' '.join(str(error).split())}; correct the YAML") from error
     finally:
         loader.dispose()
+
+
+def parse_json(text: str, name: str) -> Document:
+    """A JSON text in the same form. Raises `DefinitionError` with file and line."""
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"{name}, line {error.lineno}, column {error.colno}"
+        raise DefinitionError(f"{where}: {error.msg}; correct the JSON there") from error
+    # JSON is YAML but for its numbers, escapes and tabs: good enough to know where the keys are.
+    return Document(name, content, parse(_ESCAPE.sub("_", text.replace("\t", " ")), name).lines)
 
 
 def _lines(node: yaml.Node, place: Place, name: str, seen: set[int]) -> Iterator[tuple[Place, int]]:

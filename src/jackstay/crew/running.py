@@ -16,7 +16,7 @@ from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import placeholders
 from jackstay.core.results import CrewResult, Replacement, task_from_json, task_to_json
-from jackstay.core.specs import CrewSpec, OutputSpec
+from jackstay.core.specs import CrewSpec, ModelConfig, OutputSpec
 from jackstay.crew.afterwards import Record, leave_on_agent, leave_on_task
 from jackstay.crew.guardrails import guardrail_name
 from jackstay.crew.output import CrewOutput
@@ -71,9 +71,7 @@ def kickoff_of(
         body=_body(crew, given, forms),
         encode=encode,
         decode=lambda text: decode(text, forms),
-        models=tuple(each for agent in crew.workers for each in agent.model_asked)
-        + tuple(each for task in crew.tasks for each in task.judging_models)
-        + (((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
+        models=models_of(crew),
         budget=budget or crew.budget,
         deadline_s=nearest(checked_deadline(deadline_s), crew.deadline_s),
         retry=crew.retry,
@@ -93,6 +91,15 @@ def leave_on_crew(crew: Crew, runtime: Runtime, outcome: Outcome) -> CrewOutput:
     for agent in agents_of(crew):
         leave_on_agent(agent, Record(runtime, outcome.run_id, outcome.path, ref(crew)))
     return output
+
+
+def models_of(crew: Crew) -> tuple[tuple[ModelConfig, str], ...]:
+    """The models that a kickoff may ask, and who asks them."""
+    return (
+        *(each for agent in crew.workers for each in agent.model_asked),
+        *(each for task in crew.tasks for each in task.judging_models),
+        *(((planning_model(crew), "the crew's planning_llm"),) if crew.planning else ()),
+    )
 
 
 def callbacks_outline(crew: Crew) -> dict[str, Any]:

@@ -151,6 +151,7 @@ class _FlowRun:
                 self.progress, self.record, self.last = FlowProgress(self.flow.graph), StateRecord(start), None
                 self.returned.clear()
                 self.flow.talk.history.clear()
+                self.flow.returned.clear()
                 self.flow.state.apply(start, [other for other in changed if other not in start])
                 continue
             for path, method in reused:
@@ -208,7 +209,7 @@ class _FlowRun:
 
     def _heard(self, method: str, value: Any) -> None:
         """A method has completed with this value."""
-        self.last = value
+        self.last = self.flow.returned[method] = value
         if isinstance(value, HumanFeedbackResult) and (spec := self.flow.graph.methods[method].feedback):
             self.flow.talk.history.append(value)
             # Of a method with labels the flow's result is what it has returned, as CrewAI has it.

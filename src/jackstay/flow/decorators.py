@@ -68,7 +68,7 @@ def router(
     """
 
     def decorate(method: F) -> F:
-        labels = tuple(emit) if emit is not None else _labels_of(method)
+        labels = tuple(emit) if emit is not None else labels_of(method)
         if condition is None:
             return marked(method, router=True, emits=labels, **_again(retry))
         return marked(method, condition=parse(condition, "router"), router=True, emits=labels, **_again(retry))
@@ -147,7 +147,7 @@ def _is_method(function: Any) -> bool:
     return "self" in inspect.signature(function).parameters
 
 
-def _labels_of(method: Callable[..., Any]) -> tuple[str, ...] | None:
+def labels_of(method: Callable[..., Any]) -> tuple[str, ...] | None:
     try:
         returned = typing.get_type_hints(method).get("return")
     except (NameError, TypeError):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, Field
+from pydantic_core import to_jsonable_python
 
+from jackstay.core.feedback import FeedbackSpec
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, Trigger, names_in
+from jackstay.core.retry import Retry
+from jackstay.flow.action_forms import Action, CodeAction, Form
 from jackstay.flow.decorators import Mark
 
 SCHEMA: Literal["crewai.flow/v1"] = "crewai.flow/v1"
@@ -15,51 +21,85 @@ When = str | dict[str, Any]
 """A method's name, a label, `{"or": […]}` or `{"and": […]}`, which nest."""
 
 
-class CodeAction(BaseModel):
-    """A Python function, by `module:Class.method`."""
-
-    call: Literal["code"] = "code"
-    ref: str
+_USUAL = Retry()
 
 
-class MethodDefinition(BaseModel):
+class FeedbackDefinition(Form):
+    """`@human_feedback` above the method. `provider`: who asks, by `module:name`."""
+
+    message: str
+    emit: list[str] | None = None
+    llm: str | None = None
+    default_outcome: str | None = None
+    metadata: dict[str, Any] | None = None
+    provider: str | None = None
+    timeout_s: float | None = None
+
+
+class RetryDefinition(Form):
+    """`retry=` of the method; what is left out is as in `Retry`."""
+
+    max_attempts: int = _USUAL.max_attempts
+    backoff_s: float = _USUAL.backoff_s
+    factor: float = _USUAL.factor
+    max_s: float = _USUAL.max_s
+    jitter: float = _USUAL.jitter
+
+
+class MethodDefinition(Form):
     description: str | None = None
-    do: CodeAction
+    do: Action
     start: bool | When | None = None
     """True: with the kickoff; a condition: then, too."""
     listen: When | None = None
     router: bool = False
     emit: list[str] | None = None
     """A router's labels, where they are known."""
+    human_feedback: FeedbackDefinition | None = None
+    retry: RetryDefinition | None = None
+    persist: bool | None = None
+    """The state is saved after it."""
 
 
-class StateDefinition(BaseModel):
-    type: Literal["dict", "pydantic"]
+class StateDefinition(Form):
+    type: Literal["dict", "pydantic", "json_schema"]
     ref: str | None = None
     """The model, by `module:Class`."""
     json_schema: dict[str, Any] | None = None
+    default: dict[str, Any] | None = None
+    """With what it begins."""
 
 
-class ConfigDefinition(BaseModel):
+class ConfigDefinition(Form):
     stream: bool = False
-    max_method_calls: int = 100
+    max_method_calls: int = Field(default=100, ge=1)
+    suppress_flow_events: bool | None = None
+    tracing: bool | None = None
 
 
-class FlowDefinition(BaseModel):
-    """A flow as data, in CrewAI's form. `to_dict()` and `model_dump_json(by_alias=True)` write it, `model_validate` reads it."""
-
-    model_config = ConfigDict(populate_by_name=True)
+class FlowDefinition(Form):
+    """A flow as data, in CrewAI's form. `to_dict`, `to_yaml` and `to_json` write it, `Flow.from_declaration` reads and runs it."""
 
     schema_: Literal["crewai.flow/v1"] = Field(default=SCHEMA, alias="schema")
-    name: str
+    name: str = Field(min_length=1)
     description: str | None = None
     state: StateDefinition | None = None
     config: ConfigDefinition = Field(default_factory=ConfigDefinition)
+    persist: bool | None = None
+    """The state is saved after every method."""
     methods: dict[str, MethodDefinition]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def to_yaml(self) -> str:
+        """As the text of a YAML file."""
+        return str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120))
+
+    def to_json(self) -> str:
+        """As the text of a JSON file."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
 
 
 def definition_of(cls: type, marks: Mapping[str, Mark], state: Any, config: ConfigDefinition) -> FlowDefinition:
@@ -102,7 +142,26 @@ def _method(cls: type, name: str, mark: Mark) -> MethodDefinition:
         listen=None if mark.start else condition,
         router=mark.router,
         emit=list(mark.emits) if mark.emits is not None else None,
+        human_feedback=_feedback(mark.feedback),
+        retry=None if mark.retry is None else _retry(mark.retry),
     )
+
+
+def _feedback(spec: FeedbackSpec | None) -> FeedbackDefinition | None:
+    if spec is None:
+        return None
+    return FeedbackDefinition(
+        message=spec.message,
+        emit=list(spec.emit) or None,
+        llm=spec.llm.model if spec.llm is not None else None,
+        default_outcome=spec.default_outcome,
+        metadata=dict(spec.metadata) or None,
+        timeout_s=spec.timeout_s,
+    )
+
+
+def _retry(retry: Retry) -> RetryDefinition:
+    return RetryDefinition(**{name: getattr(retry, name) for name in RetryDefinition.model_fields})
 
 
 def _written(condition: Condition) -> When:
@@ -119,8 +178,15 @@ def _state(state: Any) -> StateDefinition:
     model = state if isinstance(state, type) else type(state)
     if issubclass(model, BaseModel):
         ref = f"{model.__module__}:{model.__qualname__}"
-        return StateDefinition(type="pydantic", ref=ref, json_schema=model.model_json_schema())
-    return StateDefinition(type="dict")
+        default = state.model_dump(mode="json") if isinstance(state, BaseModel) else None
+        return StateDefinition(type="pydantic", ref=ref, json_schema=model.model_json_schema(), default=default)
+    return StateDefinition(type="dict", default=_plain(state) if isinstance(state, Mapping) else None)
+
+
+def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON data; what is none becomes its text."""
+    plain: dict[str, Any] = to_jsonable_python(dict(state), fallback=str)
+    return plain
 
 
 def _text(doc: str | None) -> str | None:

@@ -14,6 +14,7 @@ from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems, unheard
 from jackstay.core.retry import Retry
+from jackstay.core.specs import ModelConfig
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy
 from jackstay.crew.output import UsageMetrics
 from jackstay.engine.asked import Kickoff
@@ -69,6 +70,12 @@ class Flow(AsksPeople, Generic[T]):
     """Accepted: nothing is sent anywhere, and nothing is printed."""
     _state_type: ClassVar[Any] = None
     _begins_at: Origin | None = None
+    _declared: ClassVar[FlowDefinition | None] = None
+    """The declaration that the class was made of."""
+    _models: ClassVar[tuple[tuple[ModelConfig, str], ...]] = ()
+    """Those that are known to be asked in its methods: what is wrong with one is said before anything runs."""
+    _modules: ClassVar[tuple[str, ...]] = ()
+    """Where its methods' code is, besides its own module: classes there may be stored."""
 
     def __class_getitem__(cls, item: Any) -> Any:
         made = super().__class_getitem__(item)  # type: ignore[misc]
@@ -99,6 +106,7 @@ class Flow(AsksPeople, Generic[T]):
         self._id_given = "id" in fields
         self._busy = threading.Lock()
         self._outcome: Outcome | None = None
+        self._returned: dict[str, Any] = {}
         graph = self._graph()
         found, loose = problems(graph), unheard(graph)
         if found or (loose and self.strict):
@@ -333,8 +341,35 @@ class Flow(AsksPeople, Generic[T]):
         return str(path)
 
     @classmethod
+    def from_declaration(
+        cls,
+        declaration: str | Path | Mapping[str, Any] | FlowDefinition | None = None,
+        *,
+        contents: str | Mapping[str, Any] | None = None,
+        path: str | Path | None = None,
+    ) -> Flow[Any]:
+        """The flow that a YAML or JSON declaration describes (`crewai.flow/v1`): its file's path, its text, a dict, or what
+        `flow_definition()` has returned.
+
+        The modules that it names are imported, and its crews and agents made, so that what is wrong is said before
+        anything is run: `DefinitionError` with file, line and key. Code in the declaration itself is not executed.
+        """
+        # When it is wanted: with it come YAML and all of crews.
+        from jackstay.flow.declaration import class_of, document_of
+
+        document = document_of(declaration, contents, path)
+        made = class_of(document, cls)
+        try:
+            return made()
+        except (DefinitionError, TypeError, ValueError) as error:
+            raise document.mistake((), f"the flow cannot be made: {error}") from error
+
+    @classmethod
     def flow_definition(cls) -> FlowDefinition:
-        """The flow as data: its methods and what they listen to, its state, its settings. It can be written as JSON."""
+        """The flow as data: its methods and what they listen to, its state, its settings. It can be written as YAML or JSON,
+        and run again by `from_declaration`."""
+        if cls._declared is not None:
+            return cls._declared
         state = cls.initial_state if cls.initial_state is not None else cls._state_type
         config = ConfigDefinition(stream=cls.stream, max_method_calls=cls.max_method_calls)
         return definition_of(cls, cls._marks(), state, config)
@@ -370,6 +405,9 @@ class Flow(AsksPeople, Generic[T]):
 
     @classmethod
     def _marks(cls) -> dict[str, Mark]:
+        if cls._declared is not None:  # its bases are there for their code
+            own = {name: mark_of(getattr(cls, name)) for name in cls._declared.methods}
+            return {name: mark for name, mark in own.items() if mark is not None}
         marks: dict[str, Mark] = {}
         for each in reversed(cls.__mro__):
             for name, function in vars(each).items():

@@ -139,6 +139,8 @@ def condition_text(condition: Condition) -> str:
 
 
 def _source(function: Any) -> str:
+    if (declared := getattr(function, "__declared__", None)) is not None:
+        return str(declared)
     try:
         return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):  # made in an interactive session, or by code that is not there any more

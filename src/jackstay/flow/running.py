@@ -22,6 +22,7 @@ from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import parent_of
 from jackstay.core.specs import FlowSpec, ModelConfig
 from jackstay.core.values import NotStorable, UnknownClass, class_name
+from jackstay.crew.agent_kickoff import LiteAgentOutput
 from jackstay.crew.checkpoint import CheckpointConfig, origin_of
 from jackstay.crew.output import CrewOutput, OutputFormat, TaskOutput, UsageMetrics
 from jackstay.engine.addressing import find_unit, replay_of
@@ -101,8 +102,8 @@ class Running:
             )
         asked = str(given["id"]) if "id" in given and saving is not None and replay is None else None
         of = (replay.run_id, replay.scope) if replay is not None and saving is not None else None
-        flow._talk, flow._paused = FlowTalk(flow, class_name(type(flow))), None
-        spec = FlowSpec(flow._name, graph, box, saving, restore or asked, of, flow._talk)
+        flow._talk, flow._paused, flow._returned = FlowTalk(flow, class_name(type(flow))), None, {}
+        spec = FlowSpec(flow._name, graph, box, saving, restore or asked, of, flow._returned, flow._talk)
         takes_runs_id = not flow._id_given and (flow._outcome is None or restore is not None)
 
         async def body(scope: Scope) -> Any:
@@ -128,7 +129,7 @@ class Running:
             resume=resume,
             replay=replay,
             entry=entry_point(),
-            models=_models_of(spec),
+            models=(*_models_of(spec), *flow._models),
             paused=lambda run: pause_of(runtime, flow, run),
             tags={"state_id": str(given["id"])} if "id" in given else {},
             state_id=asked if restore is None else None,
@@ -290,13 +291,13 @@ def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
 
 def vouch(runtime: Runtime, flow: Flow[Any]) -> None:
     """Classes that stored values may be rebuilt as: those named in the flow's module and its state's annotations."""
-    runtime.vouch_for(CrewOutput, TaskOutput, OutputFormat, UsageMetrics, HumanFeedbackResult)
-    for cls in type(flow).__mro__:
-        module = sys.modules.get(cls.__module__)
-        if module is None or cls.__module__.startswith("jackstay"):
+    runtime.vouch_for(CrewOutput, LiteAgentOutput, TaskOutput, OutputFormat, UsageMetrics, HumanFeedbackResult)
+    for name in (*(cls.__module__ for cls in type(flow).__mro__), *flow._modules):
+        module = sys.modules.get(name)
+        if module is None or name.startswith("jackstay"):
             continue
-        names = [value for value in vars(module).values() if isinstance(value, type)]
-        runtime.vouch_for(*(c for c in names if _is_storable(c)))
+        classes = [value for value in vars(module).values() if isinstance(value, type)]
+        runtime.vouch_for(*(c for c in classes if _is_storable(c)))
     state = flow._initial()
     runtime.vouch_for(*_models_in(state if isinstance(state, type) else type(state)))
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jackstay.core.yaml_document import Document, Place, parse
+from jackstay.core.yaml_document import Document, Place, parse, parse_json
 from jackstay.errors import DefinitionError
 from jackstay.project.forms import Form, Reference, nearest
 from jackstay.project.members import Kind, function_of, names
@@ -185,7 +185,7 @@ def _a(word: str) -> str:
 
 
 def read_document(path: Path, shown: str) -> Document:
-    """A YAML file. Raises `DefinitionError` for one that is not there or cannot be read, with file and line."""
+    """A YAML or JSON file. Raises `DefinitionError` for one that is not there or cannot be read, with file and line."""
     try:
         state = path.stat()
         return _read(path, shown, state.st_mtime_ns, state.st_size)
@@ -198,4 +198,4 @@ def read_document(path: Path, shown: str) -> Document:
 @lru_cache(maxsize=64)
 def _read(path: Path, shown: str, _changed_ns: int, _size: int) -> Document:
     """Once per file, as long as it stays as it is: a service makes its objects for each request."""
-    return parse(path.read_text(encoding="utf-8-sig"), shown)
+    return (parse_json if path.suffix == ".json" else parse)(path.read_text(encoding="utf-8-sig"), shown)
