@@ -102,7 +102,7 @@ class _Layers:
     def __init__(self, graph: FlowGraph, notes: Mapping[str, str]) -> None:
         self.names = list(graph.methods)
         self.arrows = arrows(graph)
-        self.back = _going_back(self.names, self.arrows)
+        self.back = _going_back(graph, self.arrows)
         self.layer = self._layers()
         self.rows: list[list[str]] = [[] for _ in range(max(self.layer.values(), default=-1) + 1)]
         for name in self.names:
@@ -230,17 +230,19 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
     return sum(values) / len(values) if values else otherwise
 
 
-def _going_back(names: Sequence[str], found: Sequence[Arrow]) -> set[Arrow]:
+def _going_back(graph: FlowGraph, found: Sequence[Arrow]) -> set[Arrow]:
     """Arrows to what is on the way to them already: without these there is no cycle."""
-    after: dict[str, list[Arrow]] = {name: [] for name in names}
+    after: dict[str, list[Arrow]] = {name: [] for name in graph.methods}
     for arrow in found:
         after[arrow.begin].append(arrow)
     back: set[Arrow] = set()
     done: set[str] = set()
     on_way: set[str] = set()
-    # Entry points first, so that a cycle is cut where it returns to its beginning.
+    # First the starts that a cycle returns to, so that it is cut there: reached from another start it would be cut
+    # somewhere in its middle, and the start drawn below what follows it.
     entered = {arrow.end for arrow in found}
-    for root in sorted(names, key=lambda name: name in entered):
+    first = [name for name, method in graph.methods.items() if method.start and name in entered]
+    for root in [*first, *sorted(graph.methods, key=lambda name: name in entered)]:
         if root in done:
             continue
         stack = [(root, iter(after[root]))]

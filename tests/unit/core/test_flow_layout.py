@@ -89,3 +89,17 @@ def test_a_label_of_unknown_routers_comes_from_each_of_them() -> None:
 
 def test_nothing_is_drawn_of_an_empty_graph() -> None:
     assert layout(FlowGraph(), {}).boxes == ()
+
+
+def test_cycle_is_cut_where_it_returns_to_a_start_and_not_at_what_another_start_leads_to() -> None:
+    made = graph(
+        start("budget"),
+        start("plan", "again"),
+        listen("collect", "plan"),
+        listen("rank", any_of("collect", "budget")),
+        route("judge", "rank", emits=("again", "good")),
+    )
+
+    tops = {box.name: box.y for box in layout(made, {}).boxes}
+
+    assert tops["plan"] < tops["collect"] < tops["rank"] < tops["judge"]
