@@ -290,7 +290,7 @@ plot | P1 | better | one HTML file that needs no network; SVG and Mermaid as wel
 flow_definition | P1 | same | a typed definition, `schema: crewai.flow/v1`, that can be written as JSON
 build_flow_structure | P1 | same | nodes and edges
 visualize_flow_structure | P1 | absent | `plot` draws
-from_declaration | P1 | absent | flows in YAML or JSON
+from_declaration | P1 | better | flows in YAML or JSON, `contents=`, `path=`; a mistake is said with file, line and key before anything runs
 remember | P1 | absent | memory: also `recall`, `extract_memories`
 flow_config | P1 | absent | providers for the whole process
 input_files | P1 | absent | files as inputs
@@ -423,7 +423,7 @@ memory | P1 | absent | `Memory`
 knowledge | P1 | absent | `Knowledge` and its sources
 skills | P1 | absent | skills
 json_projects | P1 | absent | `crew.jsonc`
-flow_declaration | P1 | absent | flows in YAML
+flow_declaration | P1 | same | actions `code`, `tool`, `crew`, `agent`, `expression`, `each`; scripts are refused; state as dict, model, JSON Schema
 security | P1 | absent | `SecurityConfig`, `Fingerprint`
 """,
 )
@@ -435,6 +435,7 @@ COMMANDS = table(
 create.crew | P0 | same | `jackstay create crew NAME`: a project that runs at once
 create.flow | P0 | same | `jackstay create flow NAME`: a flow with a crew in it
 run | P0 | same | `jackstay run`: projects of CrewAI's template, scripts, objects; `--inputs`
+run.definition | P1 | same | `jackstay run --definition flow.yaml`
 replay | P0 | better | `jackstay replay`: a task of any run
 log_tasks_outputs | P0 | better | `jackstay log-tasks-outputs`: tasks of all runs, with the ids for a replay
 flow.plot | P0 | same | `jackstay flow plot`
