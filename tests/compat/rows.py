@@ -425,7 +425,7 @@ memory | P1 | absent | `Memory`
 knowledge | P1 | absent | `Knowledge` and its sources
 skills | P1 | absent | skills
 json_projects | P1 | absent | `crew.jsonc`
-flow_declaration | P1 | same | flows in YAML: code, tools, crews, agents, expressions, `each`; scripts are refused
+flow_declaration | P1 | same | actions `code`, `tool`, `crew`, `agent`, `expression`, `each`; scripts are refused; state as dict, model, JSON Schema
 security | P1 | better | `SecurityConfig`, `Fingerprint`: uuid, `metadata`, `generate(seed)`; reached by `security_config.fingerprint` (`Crew.fingerprint` is the definition's hash)
 """,
 )
@@ -437,6 +437,7 @@ COMMANDS = table(
 create.crew | P0 | same | `jackstay create crew NAME`: a project that runs at once
 create.flow | P0 | same | `jackstay create flow NAME`: a flow with a crew in it
 run | P0 | same | `jackstay run`: projects of CrewAI's template, scripts, objects; `--inputs`
+run.definition | P1 | same | `jackstay run --definition flow.yaml`
 replay | P0 | better | `jackstay replay`: a task of any run
 log_tasks_outputs | P0 | better | `jackstay log-tasks-outputs`: tasks of all runs, with the ids for a replay
 flow.plot | P0 | same | `jackstay flow plot`

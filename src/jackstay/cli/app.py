@@ -14,7 +14,6 @@ from jackstay.cli.export import export
 from jackstay.cli.flow import flow
 from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import leave_quietly, reporting
-from jackstay.cli.target import nearest_project
 from jackstay.cli.terminal import prepare_streams
 
 RUNNING = ("run", "resume", "replay")
@@ -72,8 +71,8 @@ def run(  # noqa: PLR0913 - each is an option
         str | None,
         typer.Argument(
             metavar="[PATH]",
-            help="A script, file.py:object, package.module, package.module:object, or a project folder; the project around "
-            "the working directory if not given.",
+            help="A script, file.py:object, package.module, package.module:object, a declared flow (flow.yaml), or a project "
+            "folder; the project around the working directory if not given.",
         ),
     ] = None,
     arguments: Annotated[
@@ -89,7 +88,10 @@ def run(  # noqa: PLR0913 - each is an option
         ),
     ] = None,
     inputs_file: Annotated[
-        Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON or TOML file.")
+        Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON or TOML file, or as JSON text.")
+    ] = None,
+    definition: Annotated[
+        str | None, typer.Option("--definition", metavar="FILE", help="A declared flow; the same as PATH.")
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="This model for every agent.")] = None,
     run_key: Annotated[
@@ -111,12 +113,22 @@ def run(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Run a program as one resumable run."""
     with reporting(debug=debug):
-        from jackstay.cli.running import Asked  # on demand: see above
+        from jackstay.cli.running import (
+            Asked,  # on demand: see above
+            named,
+        )
         from jackstay.cli.running import run as start
 
-        where = path or nearest_project(Path.cwd())
         asked = Asked(
-            where, tuple(arguments or ()), tuple(inputs or ()), inputs_file, model, run_key, budget, deadline, log_file
+            named(path, definition),
+            tuple(arguments or ()),
+            tuple(inputs or ()),
+            inputs_file,
+            model,
+            run_key,
+            budget,
+            deadline,
+            log_file,
         )
         if estimate:
             from jackstay.cli.estimating import estimate as look_ahead  # on demand: see above

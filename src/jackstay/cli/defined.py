@@ -102,26 +102,27 @@ def _found(target: Target) -> dict[str, Any]:
     try:
         prepare(target)
         read_dotenv(target.search[:1])
-        _loaded(target)
-        return {"definitions": [asdict(each) for each in _definitions(target)]}
+        made = _loaded(target)
+        return {"definitions": [asdict(each) for each in _definitions(target, made)]}
     except UsageError as error:
         return {"reason": str(error)}
     except BaseException as error:  # noqa: BLE001 - users' modules may raise anything, `SystemExit` too
         return {"reason": f"{target.name} cannot be loaded: {type(error).__name__}: {error}"}
 
 
-def _loaded(target: Target) -> None:
+def _loaded(target: Target) -> Any:
     try:
-        load(target)
+        return load(target)
     except KickoffWhileLoading as error:
         if target.object is not None:
-            return
+            return None
         # A script without a main guard: run as a script it kicks off there. What it has defined until then counts.
         for frame in _frames(error):
             if frame.f_code.co_name == "<module>":
                 module = ModuleType("a script")
                 module.__dict__.update(frame.f_globals)
                 sys.modules.setdefault(f"{target.name} until its kickoff", module)
+        return None
 
 
 def _frames(error: BaseException) -> Iterator[Any]:
@@ -131,8 +132,10 @@ def _frames(error: BaseException) -> Iterator[Any]:
         trace = trace.tb_next
 
 
-def _definitions(target: Target) -> list[Defined]:
+def _definitions(target: Target, made: Any) -> list[Defined]:
     found: dict[tuple[str, str], Defined] = {}
+    if target.is_declaration:
+        found = {(each.name, each.fingerprint): each for each in _defined(made)}
     for module in _own_modules(target):
         for value in list(vars(module).values()):
             for each in _defined(value):

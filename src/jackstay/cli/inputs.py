@@ -1,4 +1,4 @@
-"""Inputs of a run from the command line: `--input name=text`, `--input name:=JSON`, `--inputs FILE`."""
+"""Inputs of a run from the command line: `--input name=text`, `--input name:=JSON`, `--inputs FILE` (or JSON text)."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def _from_pair(pair: str) -> tuple[str, Any]:
 
 
 def _from_file(file: Path) -> dict[str, Any]:
+    if str(file).lstrip().startswith("{"):  # CrewAI's form
+        return dict(_json(file, str(file)))
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:

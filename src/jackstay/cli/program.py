@@ -51,12 +51,18 @@ def prepare(target: Target) -> None:
         _spec_of(target.module)
 
 
+def refuse_mistakes(target: Target) -> None:
+    """In a declared flow, before there is a run of it. Raises `DefinitionError`."""
+    if target.is_declaration:
+        load(target)
+
+
 def start(target: Target, kickoffs: Kickoffs) -> None:
     """Executes the program, once prepared; if it names an object, or defines something and kicks nothing off, kicks that
     off."""
     with _waiting_for_threads():
-        if target.object is not None:
-            _present(_kick_off(_named_object(target), target.name))
+        if target.object is not None or target.is_declaration:
+            _present(_kick_off(load(target), target.name))
             return
         module = _execute_script(target) if target.script is not None else _execute_module(target)
     if not kickoffs.seen:
@@ -142,8 +148,17 @@ def load(target: Target) -> Any:
 
 
 def _loaded_module(target: Target) -> Any:
+    if target.is_declaration:
+        return _declared_flow(str(target.script))
     with loading(target.name):
         return _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
+
+
+def _declared_flow(file: str) -> Any:
+    from jackstay.flow import Flow  # programs that are none load what they need themselves
+
+    here = Path.cwd()
+    return Flow.from_declaration(Path(file).relative_to(here) if Path(file).is_relative_to(here) else Path(file))
 
 
 def _named_object(target: Target) -> Any:

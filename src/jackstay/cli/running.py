@@ -15,8 +15,8 @@ from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import Terminated, UsageError, code_of
-from jackstay.cli.program import Kickoffs, prepare, start
-from jackstay.cli.target import Target, resolve
+from jackstay.cli.program import Kickoffs, prepare, refuse_mistakes, start
+from jackstay.cli.target import DECLARATIONS, Target, nearest_project, resolve
 from jackstay.cli.terminal import is_live, say, stderr
 from jackstay.core.budget import Budget, parse_amount
 from jackstay.core.deadline import checked_deadline
@@ -45,6 +45,15 @@ class Asked:
     """As `core.budget.parse_amount` reads it."""
     deadline_s: float | None = None
     log_file: Path | None = None
+
+
+def named(path: str | None, definition: str | None) -> str:
+    """What is run: PATH, or `--definition`, or the project around the working directory."""
+    if path is not None and definition is not None:
+        raise UsageError(f"{path} and --definition {definition}: name one of them")
+    if definition is not None and Path(definition).suffix not in DECLARATIONS:
+        raise UsageError(f"--definition {definition}: a declared flow is a file {', '.join(DECLARATIONS)}")
+    return path or definition or nearest_project(Path.cwd())
 
 
 def run(asked: Asked) -> int:
@@ -106,6 +115,7 @@ def execute(
 ) -> int:
     """The program as that run, with progress on a terminal. Its exceptions are raised on, once the run has ended."""
     prepare(target)
+    refuse_mistakes(target)
     kickoffs = Kickoffs()
     run_id = ""
     with stopping_in_order(), told(runtime, kickoffs):

@@ -11,8 +11,10 @@ from typing import Any
 from jackstay.cli.outcome import UsageError
 
 FORMS = (
-    "a script (main.py), an object (main.py:crew, package.module:crew), a module (package.module) or a project folder"
+    "a script (main.py), an object (main.py:crew, package.module:crew), a module (package.module), a declared flow "
+    "(flow.yaml) or a project folder"
 )
+DECLARATIONS = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Target:
     """A program that can be started, now or when it is resumed. `script` or `module` is set."""
 
     script: str | None = None
-    """Absolute path of a file."""
+    """Absolute path of a file: a program, or a declared flow."""
     module: str | None = None
     object: str | None = None
     """A name in it, possibly dotted: a crew, a flow, a flow class, a function without arguments."""
@@ -34,6 +36,11 @@ class Target:
     def name(self) -> str:
         place = Path(self.script).name if self.script else str(self.module)
         return f"{place}:{self.object}" if self.object else place
+
+    @property
+    def is_declaration(self) -> bool:
+        """A flow in YAML or JSON, in place of a program."""
+        return self.script is not None and Path(self.script).suffix in DECLARATIONS
 
     @property
     def shown(self) -> str:
@@ -81,6 +88,8 @@ def resolve(path: str, arguments: tuple[str, ...], folder: Path) -> Target:
         found = Target(module=place, search=_module_folders(folder))
     else:
         raise UsageError(f"{path}: there is no such file or folder in {folder}; PATH is {FORMS}")
+    if name is not None and found.is_declaration:
+        raise UsageError(f"{path}: {place} is one flow; leave out what stands behind the colon")
     if name is not None:
         found = replace(found, object=name)
     return replace(found, arguments=arguments, folder=str(folder))
@@ -97,7 +106,11 @@ def _split(path: str, folder: Path) -> tuple[str, str | None]:
 
 
 def _script(file: Path) -> Target:
-    return Target(script=str(file), search=(str(file.parent),))
+    if file.suffix not in DECLARATIONS:
+        return Target(script=str(file), search=(str(file.parent),))
+    # Its code is beside it, or in the project around it.
+    folders = (*_module_folders(file.parent), *_module_folders(Path(nearest_project(file.parent))))
+    return Target(script=str(file), search=tuple(dict.fromkeys(folders)))
 
 
 def _is_module_name(place: str) -> bool:
@@ -116,6 +129,10 @@ def _module_folders(folder: Path) -> tuple[str, ...]:
 def _in_project(project: Path) -> Target:
     """What a project runs, in this order: what its pyproject.toml says, main.py, src/<package>/main.py."""
     named = _named_in_pyproject(project)
+    if named is not None and Path(named).suffix in DECLARATIONS:
+        if not (project / named).is_file():
+            raise UsageError(f"{project / 'pyproject.toml'}: it names the flow {named}, which is not there")
+        return _script((project / named).resolve())
     if named is not None:
         module, _, function = named.partition(":")
         return Target(module=module, object=function or None, search=_module_folders(project))
@@ -145,6 +162,9 @@ def _named_in_pyproject(project: Path) -> str | None:
     named = tools.get("jackstay", {}).get("run")
     if named is not None:
         return str(named)
+    declared = tools.get("crewai", {}).get("definition")
+    if declared is not None:
+        return str(declared)
     scripts = content.get("project", {}).get("scripts", {})
     # The names that CrewAI's project templates give to what `crewai run` starts.
     wanted = ("kickoff",) if tools.get("crewai", {}).get("type") == "flow" else ("run_crew", "run")

@@ -32,6 +32,7 @@ from jackstay.flow.inline import agent_of, crew_of, model_at
 from jackstay.flow.reference import Found, found
 from jackstay.flow.templates import expression_at, presentable, template_at
 from jackstay.project import crew_base
+from jackstay.project.forms import AGENT, nearest
 from jackstay.tools.base_tool import BaseTool
 
 ROOTS = ("state", "outputs")
@@ -200,6 +201,10 @@ def _crew_in(reference: str, document: Document, place: Place) -> Crew:
 def _agent(action: AgentAction, document: Document, place: Place, roots: tuple[str, ...]) -> Made:
     at = (*place, "with")
     described = dict(action.with_)
+    known = AGENT.keys | {"input", "response_format"}
+    strange = next((key for key in described if key not in known), None)
+    if strange is not None:
+        raise document.mistake((*at, strange), f"is nothing that an agent has; {nearest(strange, known)}")
     if "input" not in described:
         raise document.mistake(at if described else place, "has no input; write with: input: what the agent is asked")
     filled = template_at(described.pop("input"), roots, document, (*at, "input"))

@@ -112,7 +112,8 @@ class Flow(AsksPeople, Generic[T]):
         if found or (loose and self.strict):
             raise DefinitionError(f"flow {self._name}: {'; '.join([*found, *loose])}")
         if loose:
-            warnings.warn(f"flow {self._name}: {'; '.join(loose)}: the flow ends there", UserWarning, stacklevel=2)
+            level = 2 if self._declared is None else 3  # the line that made it, or that had it made
+            warnings.warn(f"flow {self._name}: {'; '.join(loose)}: the flow ends there", UserWarning, stacklevel=level)
 
     # --- what users read -----------------------------------------------------------------------------------------------
 

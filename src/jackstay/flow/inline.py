@@ -101,7 +101,9 @@ def _checked(section: Any, form: Form, document: Document, place: Place) -> dict
     for key, value in _mapping(section, document, place).items():
         at = (*place, str(key))
         if key not in form.keys:
-            raise document.mistake(at, f"is nothing that a {form.word} has; {nearest(str(key), form.keys)}")
+            raise document.mistake(
+                at, f"is nothing that {'an' if form is AGENT else 'a'} {form.word} has; {nearest(str(key), form.keys)}"
+            )
         if value is None:
             continue
         reference = form.references.get(key)
