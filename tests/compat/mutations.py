@@ -205,7 +205,9 @@ MUTATIONS = {
         FEEDBACK, "return spec.default_outcome or spec.emit[0]", "return spec.emit[0]"
     ),
     "human.feedback.real_output": Mutation("engine/flow.py", "value.output if spec.emit else value", "value"),
-    "human.feedback.provider": Mutation(FEEDBACK, "spec.provider or flow_config.hitl_provider", "spec.provider"),
+    "human.feedback.provider": Mutation(
+        FEEDBACK, 'spec.provider or flow_config.said_in(scope.run.runtime, "hitl_provider")', "spec.provider"
+    ),
     "human.feedback.pending": Mutation(
         "engine/flow.py", "if isinstance(error, RunSuspended) and self.run.stop is None:", "if False:"
     ),

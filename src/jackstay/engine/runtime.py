@@ -328,6 +328,12 @@ def runtime_if_any() -> Runtime | None:
         return _stack[-1] if _stack else None
 
 
+def runtimes() -> list[Runtime]:
+    """The process's runtimes, the current one first."""
+    with _stack_lock:
+        return _stack[::-1]
+
+
 def _forget_current(runtime: Runtime) -> None:
     with _stack_lock:
         if runtime in _stack:

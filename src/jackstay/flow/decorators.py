@@ -17,6 +17,8 @@ from jackstay.errors import DefinitionError
 F = TypeVar("F", bound=Callable[..., Any])
 Given = str | enum.Enum | Callable[..., Any] | AnyOf | AllOf | Trigger
 _MARK = "__jackstay_flow__"
+TRIGGER = "crewai_trigger_payload"
+"""The input that start methods with a parameter of this name are given: what has set the run off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Mark:
     feedback: FeedbackSpec | None = None
     takes: bool = False
     """It has a parameter besides `self`. (Asked once: a kickoff looks at every method.)"""
+    takes_trigger: bool = False
+    """It has one called `crewai_trigger_payload`, which is no parameter for what it listens to."""
 
 
 def start(condition: Given | None = None, *, retry: Retry | None = None) -> Callable[[F], F]:
@@ -117,14 +121,18 @@ def _again(retry: Retry | None) -> dict[str, Any]:
 
 def marked(method: F, **changes: Any) -> F:
     """The method with these fields of its mark changed."""
-    known = mark_of(method) or Mark(takes=_takes_argument(method))
+    known = mark_of(method) or Mark(takes=_takes_argument(method), takes_trigger=_takes_trigger(method))
     setattr(method, _MARK, replace(known, **changes))
     return method
 
 
 def _takes_argument(method: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(method).parameters.values()
+    parameters = [p for name, p in inspect.signature(method).parameters.items() if name != TRIGGER]
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) > 1
+
+
+def _takes_trigger(method: Callable[..., Any]) -> bool:
+    return TRIGGER in inspect.signature(method).parameters
 
 
 def _is_method(function: Any) -> bool:
