@@ -319,14 +319,12 @@ MUTATIONS = {
     ),
     "flow.SQLiteFlowPersistence": Mutation(PERSISTENCE, "order by id desc limit 1", "order by id limit 1"),
     "flow.visualize_flow_structure": Mutation("flow/visualization.py", "        start=start,\n", ""),
-    "flow.from_declaration": Mutation("flow/declaration.py", "        emits=emits,\n", ""),
+    "flow.from_declaration": Mutation("flow/declaration.py", "        takes=made.takes,\n", "        takes=False,\n"),
     "flow.flow_config": Mutation(
         "engine/people.py", "for runtime in around), self._of_process)", "for runtime in around[:0]), self._of_process)"
     ),
     "around.flow_declaration": Mutation("flow/actions.py", "if step.is_wanted(mine):", "if True:"),
-    "cli.run.definition": Mutation(
-        "cli/program.py", "if target.object is not None or target.is_declaration:", "if target.object is not None:"
-    ),
+    "cli.run.definition": Mutation("cli/target.py", "*_module_folders(Path(nearest_project(file.parent)))", ""),
     "flowing.result": Mutation("engine/flow.py", "        return self.last\n", "        return None\n"),
     "flowing.again": Mutation(
         "flow/running.py", "not flow._id_given and (flow._outcome is None or restore is not None)", "True"

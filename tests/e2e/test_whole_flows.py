@@ -148,12 +148,12 @@ def test_a_hundred_kickoffs_at_once_do_not_notice_one_another(stub: Stub, runtim
 
     class Echo(Flow):  # type: ignore[type-arg]
         @start()
-        async def ask(self) -> str:
+        async def inquire(self) -> str:
             said = await crew_of(name="echo").akickoff({"topic": f"topic {self.state['n']}"})
             self.state["said"] = said.raw
             return str(said.raw)
 
-        @listen(ask)
+        @listen(inquire)
         def join(self, text: str) -> tuple[int, str, str]:
             return self.state["n"], text, self.state["said"]
 
