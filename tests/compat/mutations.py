@@ -352,9 +352,7 @@ MUTATIONS = {
     "flowing.persist.goes_on": Mutation(
         "flow/running.py", "state_id=asked if restore is None else None", "state_id=None"
     ),
-    "flowing.persist.restore": Mutation(
-        "flow/running.py", 'if restore is not None and "id" not in given:', "if False:"
-    ),
+    "flowing.persist.restore": Mutation("flow/running.py", "saving, restore or asked, of,", "saving, asked, of,"),
     "flowing.persist.nearest": Mutation(PERSISTENCE, "mark.persistence, around)) for name", "around)) for name"),
     "human.feedback.result": Mutation("engine/flow.py", "            self.flow.talk.history.append(value)\n", ""),
     "human.feedback.validation": Mutation(

@@ -70,9 +70,10 @@ def test_an_id_that_is_given_is_kept() -> None:
     assert flow.flow_id == "mine" != flow.run_id
 
 
-@pytest.mark.promise("flowing.state.untyped")
+@pytest.mark.promise("flowing.state.untyped", "flowing.state.inputs")
 def test_dict_state() -> None:
     flow = Untyped()
+    assert flow.state["id"] == flow.flow_id != Untyped().flow_id
 
     assert flow.kickoff(inputs={"seen": ["before"]}) == ["before", "begin", "end"]
     assert flow.state["id"] == flow.run_id
