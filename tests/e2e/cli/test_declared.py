@@ -95,8 +95,20 @@ def test_a_mistake_is_said_with_its_line_before_there_is_a_run(gazette: Folder, 
     assert "name one of them" in both.stderr
     assert "a declared flow is a file .yaml, .yml, .json" in other.stderr
     assert "flows/flow.yaml is one flow" in colon.stderr
+    assert "jackstay flow plot flows/wrong.yaml reads it" in gazette.run("check", "flows/wrong.yaml").stderr
+    assert f"error: {place}" in gazette.run("flow", "plot", "flows/wrong.yaml").stderr
     assert stub.requests == []
     assert gazette.here("runs", "--json").stdout.strip() in ("[]", "")
+
+
+@pytest.mark.promise("cli.run.definition")
+def test_what_is_doubtful_in_it_is_said_once_and_in_a_line(gazette: Folder) -> None:
+    gazette.write("flows/doubtful.yaml", DECLARED.replace("note: {", "note: {router: true, emit: [judge, unheard], "))
+
+    ran = gazette.run("run", "flows/doubtful.yaml")
+
+    said = [line for line in ran.stderr.splitlines() if "unheard" in line]
+    assert said == ["warning: flow Gazette: nothing listens to 'unheard', which note may return: the flow ends there"]
 
 
 @pytest.mark.promise("cli.run.definition")
