@@ -245,45 +245,6 @@ MUTATIONS = {
         "engine/delegation.py", "own = scope.child(scope.path, agent=agent.role)", "own = scope.child(scope.path)"
     ),
     # --- flows ---
-    "flow.name": Mutation(FLOW, "return self.name or type(self).__name__", "return type(self).__name__"),
-    "flow.tracing": Mutation(FLOW, '            "tracing",\n', ""),
-    "flow.max_method_calls": Mutation(GRAPH, "if count > limit and not", "if False and not"),
-    "flow.router": Mutation(
-        "flow/decorators.py", "labels = tuple(emit) if emit is not None else labels_of(method)", "labels = None"
-    ),
-    "flow.method_outputs": Mutation(
-        "flow/running.py",
-        "sorted(runtime.journal.steps(outcome.run_id), key=lambda row: row.seq)",
-        "sorted(runtime.journal.steps(outcome.run_id), key=lambda row: -row.seq)",
-    ),
-    "flow.stream": Mutation("flow/streaming.py", "        event_bus.taps.append(self._emitted)\n", ""),
-    "flow.stream.close": Mutation(
-        "engine/streamed.py", "_call_soon(self._runtime.engine_loop.loop, work.cancel)", "pass"
-    ),
-    "flow.flow_definition": Mutation(
-        "flow/definition.py", "emit=list(mark.emits) if mark.emits is not None else None", "emit=None"
-    ),
-    "flow.build_flow_structure": Mutation(
-        "flow/definition.py", '"is_router_event": label is not None', '"is_router_event": False'
-    ),
-    "flow.plot": Mutation("flow/page.py", "data = json.dumps(methods,", "data = json.dumps({},"),
-    "flowing.starts": Mutation(
-        GRAPH, "starts = starts or [m.name for m in methods if m.start]", "starts = starts or []"
-    ),
-    "flowing.order": Mutation(GRAPH, "                    open_triggers.append(label)\n", ""),
-    "flowing.labels": Mutation(GRAPH, "        result = result.value\n", "        pass\n"),
-    "flowing.argument": Mutation(GRAPH, "triggers.append((label, outcome))", "triggers.append((label, result))"),
-    "flowing.and_fires": Mutation(GRAPH, "                seen.clear()\n", ""),
-    "flowing.or_fires": Mutation(GRAPH, "if once and method.name in self._fired:", "if False:"),
-    "flowing.or_armed_again": Mutation(GRAPH, "self._fired.discard(name)", "pass"),
-    "flowing.race": Mutation("engine/flow.py", "            other.cancel()\n", ""),
-    "flowing.race_all_fail": Mutation(GRAPH, "if node.race is None or len(node.race) == 1:", "if node.race is None:"),
-    "flowing.inherits": Mutation(FLOW, "del marks[name]  #", "pass  #"),
-    "flowing.definition_errors": Mutation(GRAPH, "if method.name in listens_to:", "if False:"),
-    "flowing.failure": Mutation("engine/flow.py", "        for task in self.live:\n            task.cancel()\n", ""),
-    "flowing.hooks": Mutation("engine/step_hooks.py", "    if at.is_wanted:\n", "    if False:\n"),
-    "flowing.retry": Mutation("engine/flow.py", "retried(scope, method.retry,", "retried(scope, None,"),
-    "flowing.state.bad_inputs": Mutation("flow/state.py", "{**kept, **inputs}", "kept"),
     "flow.initial_state": Mutation(
         FLOW,
         "return self.initial_state if self.initial_state is not None else self._state_type",
@@ -341,10 +302,10 @@ MUTATIONS = {
     "flowing.state.inputs": Mutation("flow/state.py", "        state.update(inputs)\n", ""),
     "flowing.state.trigger_payload": Mutation(
         "flow/decorators.py",
-        "inspect.signature(method).parameters.items() if name != TRIGGER]",
-        "inspect.signature(method).parameters.items()]",
+        "inspect.signature(method).parameters.values() if p.name != PAYLOAD]",
+        "inspect.signature(method).parameters.values()]",
     ),
-    "flowing.persist.methods": Mutation(PERSISTENCE, "getattr(m.call, _MARK, None) or of_class", "of_class"),
+    "flowing.persist.methods": Mutation(PERSISTENCE, "_mark_of(m.call) or of_class", "of_class"),
     "flowing.persist.before_listeners": Mutation(
         "engine/flow.py", "            await self.saver.save(scope, call.method)\n", ""
     ),
@@ -359,4 +320,43 @@ MUTATIONS = {
         "flow/human_feedback.py", "if default is not None and default not in labels:", "if False:"
     ),
     "human.feedback.console": Mutation("flow/async_feedback/providers.py", 'return said.text or ""', 'return ""'),
+    "flow.name": Mutation(FLOW, "return self.name or type(self).__name__", "return type(self).__name__"),
+    "flow.tracing": Mutation(FLOW, '            "tracing",\n', ""),
+    "flow.max_method_calls": Mutation(GRAPH, "if count > limit and not", "if False and not"),
+    "flow.router": Mutation(
+        "flow/decorators.py", "labels = tuple(emit) if emit is not None else labels_of(method)", "labels = None"
+    ),
+    "flow.method_outputs": Mutation(
+        "flow/running.py",
+        "sorted(runtime.journal.steps(outcome.run_id), key=lambda row: row.seq)",
+        "sorted(runtime.journal.steps(outcome.run_id), key=lambda row: -row.seq)",
+    ),
+    "flow.stream": Mutation("flow/streaming.py", "        event_bus.taps.append(self._emitted)\n", ""),
+    "flow.stream.close": Mutation(
+        "engine/streamed.py", "_call_soon(self._runtime.engine_loop.loop, work.cancel)", "pass"
+    ),
+    "flow.flow_definition": Mutation(
+        "flow/definition.py", "emit=list(mark.emits) if mark.emits is not None else None", "emit=None"
+    ),
+    "flow.build_flow_structure": Mutation(
+        "flow/definition.py", '"is_router_event": label is not None', '"is_router_event": False'
+    ),
+    "flow.plot": Mutation("flow/page.py", "data = json.dumps(methods,", "data = json.dumps({},"),
+    "flowing.starts": Mutation(
+        GRAPH, "starts = starts or [m.name for m in methods if m.start]", "starts = starts or []"
+    ),
+    "flowing.order": Mutation(GRAPH, "                    open_triggers.append(label)\n", ""),
+    "flowing.labels": Mutation(GRAPH, "        result = result.value\n", "        pass\n"),
+    "flowing.argument": Mutation(GRAPH, "triggers.append((label, outcome))", "triggers.append((label, result))"),
+    "flowing.and_fires": Mutation(GRAPH, "                seen.clear()\n", ""),
+    "flowing.or_fires": Mutation(GRAPH, "if once and method.name in self._fired:", "if False:"),
+    "flowing.or_armed_again": Mutation(GRAPH, "self._fired.discard(name)", "pass"),
+    "flowing.race": Mutation("engine/flow.py", "            other.cancel()\n", ""),
+    "flowing.race_all_fail": Mutation(GRAPH, "if node.race is None or len(node.race) == 1:", "if node.race is None:"),
+    "flowing.inherits": Mutation(FLOW, "del marks[name]  #", "pass  #"),
+    "flowing.definition_errors": Mutation(GRAPH, "if method.name in listens_to:", "if False:"),
+    "flowing.failure": Mutation("engine/flow.py", "        for task in self.live:\n            task.cancel()\n", ""),
+    "flowing.hooks": Mutation("engine/step_hooks.py", "    if at.is_wanted:\n", "    if False:\n"),
+    "flowing.retry": Mutation("engine/flow.py", "retried(scope, method.retry,", "retried(scope, None,"),
+    "flowing.state.bad_inputs": Mutation("flow/state.py", "{**kept, **inputs}", "kept"),
 }

@@ -289,8 +289,8 @@ stream.close | P1 | better | closing the session stops the run and its spending
 plot | P1 | better | one HTML file that needs no network; SVG and Mermaid as well
 flow_definition | P1 | same | a typed definition, `schema: crewai.flow/v1`, that can be written as JSON
 build_flow_structure | P1 | same | nodes and edges
-visualize_flow_structure | P1 | same | the picture of a structure, as one HTML file
-from_declaration | P1 | better | flows in YAML or JSON, `contents=`, `path=`; a mistake is said with file, line and key before anything runs
+visualize_flow_structure | P1 | better | writes the HTML page of `plot`; takes the flow or its class
+from_declaration | P1 | better | flows in YAML or JSON, by path, text or dict; what is wrong is said with file, line and key before anything runs
 remember | P1 | absent | memory: also `recall`, `extract_memories`
 flow_config | P1 | same | `hitl_provider`, `input_provider` for the whole process; in `with Runtime(…):` for that runtime
 input_files | P1 | absent | files as inputs
@@ -324,7 +324,7 @@ state.untyped | P0 | same | a dict with an `id`
 state.typed | P0 | same | a model; `id` is added where it has none
 state.inputs | P0 | same | inputs are set or validated; unknown ones are ignored by a model
 state.bad_inputs | P0 | same | `ValueError: Invalid inputs for structured state`, before anything runs
-state.trigger_payload | P1 | same | `crewai_trigger_payload`: an input that start methods with a parameter of that name are given
+state.trigger_payload | P1 | same | `crewai_trigger_payload` among the inputs is given to start methods that have a parameter of that name
 persist.before_listeners | P0 | same | the state is saved before a listener starts
 persist.methods | P0 | same | on methods: after those alone
 persist.by_id | P0 | same | `inputs={"id": …}`: the saved state, then the other inputs; an unknown id is kept

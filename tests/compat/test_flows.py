@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from jackstay import Flow, Runtime, and_, human_feedback, listen, or_, router, start
+from jackstay import Flow, Runtime, and_, human_feedback, listen, or_, persist, router, start
 from jackstay.core.records import RunFilter
 from jackstay.errors import DefinitionError
-from jackstay.flow import flow_config
+from jackstay.flow import SQLiteFlowPersistence, flow_config
 from jackstay.flow.definition import FlowDefinition
 from jackstay.flow.visualization import build_flow_structure, visualize_flow_structure
 
@@ -218,7 +218,6 @@ def test_starts_that_want_it_are_given_what_has_set_the_run_off() -> None:
 
         @start()
         async def beside(self, crewai_trigger_payload: Any) -> Any:
-            crewai_trigger_payload["seen"] = True
             return crewai_trigger_payload["id"]
 
         @start()
@@ -291,3 +290,19 @@ def test_the_process_says_who_asks_people_and_a_runtime_says_otherwise(
         assert said() == ("inner", "well")
         assert flow_config.said_in(runtime, "input_provider").word == "outer"
     assert said() == ("outer", "well")
+
+
+@pytest.mark.promise("flowing.state.trigger_payload")
+def test_a_start_that_is_given_what_has_triggered_the_run_is_persisted_as_it_says(runtime: Runtime) -> None:
+    class Kept(Flow):  # type: ignore[type-arg]
+        @persist
+        @start()
+        def begin(self, crewai_trigger_payload: Any) -> None:
+            self.state["got"] = crewai_trigger_payload
+
+    Kept().kickoff(inputs={"id": "mine", "crewai_trigger_payload": 7})
+
+    assert Kept().kickoff(inputs={"id": "mine", "crewai_trigger_payload": 8}) is None
+    saved = SQLiteFlowPersistence().load_state("mine")
+    assert saved is not None
+    assert saved["got"] == 8

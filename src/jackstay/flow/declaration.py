@@ -6,7 +6,6 @@ From there on nothing is special about it: it runs, is recorded, resumed and dra
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from jackstay.flow.definition import (
 )
 from jackstay.flow.flow import Flow
 from jackstay.flow.human_feedback import DEFAULT_LLM, human_feedback
-from jackstay.flow.inline import model_at
+from jackstay.flow.inline import is_reference, model_at
 from jackstay.flow.persistence import persist
 from jackstay.flow.reference import found
 from jackstay.flow.state_schema import model_of
@@ -110,14 +109,12 @@ def _settings(definition: FlowDefinition, made: Mapping[str, Made], document: Do
 
 def _modules_in(value: Any) -> Iterator[str]:
     """Of everything that is named in it: what a method returns may be of a class from there."""
-    if isinstance(value, Mapping | list):
+    if is_reference(value):
+        name = value if isinstance(value, str) else str(value["python"])
+        yield name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
+    elif isinstance(value, Mapping | list):
         for each in value.values() if isinstance(value, Mapping) else value:
             yield from _modules_in(each)
-    elif isinstance(value, str):
-        # What is no reference names no module that has been imported.
-        name = value.partition(":")[0] if ":" in value else value.rpartition(".")[0]
-        if name in sys.modules:
-            yield name
 
 
 def _bases(made: Mapping[str, Made], base: type[Flow[Any]]) -> tuple[type, ...]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import enum
 import inspect
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from jackstay.core.feedback import FeedbackSpec
-from jackstay.core.flow_graph import AllOf, AnyOf, Condition, MethodSpec, Trigger
+from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, MethodSpec, Trigger
 from jackstay.core.retry import Retry
 from jackstay.errors import DefinitionError
 
 F = TypeVar("F", bound=Callable[..., Any])
 Given = str | enum.Enum | Callable[..., Any] | AnyOf | AllOf | Trigger
 _MARK = "__jackstay_flow__"
-TRIGGER = "crewai_trigger_payload"
-"""The input that start methods with a parameter of this name are given: what has set the run off."""
+PAYLOAD = "crewai_trigger_payload"
+"""What has triggered a run, among its inputs: CrewAI's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,6 @@ class Mark:
     feedback: FeedbackSpec | None = None
     takes: bool = False
     """It has a parameter besides `self`. (Asked once: a kickoff looks at every method.)"""
-    takes_trigger: bool = False
-    """It has one called `crewai_trigger_payload`, which is no parameter for what it listens to."""
 
 
 def start(condition: Given | None = None, *, retry: Retry | None = None) -> Callable[[F], F]:
@@ -109,6 +108,19 @@ def method_spec(name: str, method: Callable[..., Any], mark: Mark) -> MethodSpec
     return MethodSpec(name, method, mark.start, mark.condition, mark.router, emits, takes, mark.retry, mark.feedback)
 
 
+def with_payload(graph: FlowGraph, inputs: Mapping[str, Any]) -> FlowGraph:
+    """The graph whose start methods are called with what has triggered the run, if the inputs have it: those that have a
+    parameter of its name."""
+    if PAYLOAD not in inputs:
+        return graph
+    told = {
+        name: replace(method, call=partial(method.call, **{PAYLOAD: inputs[PAYLOAD]}))
+        for name, method in graph.methods.items()
+        if method.start and PAYLOAD in inspect.signature(method.call).parameters
+    }
+    return replace(graph, methods={**graph.methods, **told})
+
+
 def mark_of(function: Any) -> Mark | None:
     mark = getattr(function, _MARK, None)
     return mark if isinstance(mark, Mark) else None
@@ -121,18 +133,14 @@ def _again(retry: Retry | None) -> dict[str, Any]:
 
 def marked(method: F, **changes: Any) -> F:
     """The method with these fields of its mark changed."""
-    known = mark_of(method) or Mark(takes=_takes_argument(method), takes_trigger=_takes_trigger(method))
+    known = mark_of(method) or Mark(takes=_takes_argument(method))
     setattr(method, _MARK, replace(known, **changes))
     return method
 
 
 def _takes_argument(method: Callable[..., Any]) -> bool:
-    parameters = [p for name, p in inspect.signature(method).parameters.items() if name != TRIGGER]
+    parameters = [p for p in inspect.signature(method).parameters.values() if p.name != PAYLOAD]
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) > 1
-
-
-def _takes_trigger(method: Callable[..., Any]) -> bool:
-    return TRIGGER in inspect.signature(method).parameters
 
 
 def _is_method(function: Any) -> bool:

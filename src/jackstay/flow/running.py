@@ -9,8 +9,7 @@ import json
 import sys
 import threading
 import typing
-from collections.abc import Callable, Mapping
-from functools import partial, update_wrapper
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -19,7 +18,6 @@ from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.feedback import FlowTalk, HumanFeedbackResult
-from jackstay.core.flow_graph import FlowGraph
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import parent_of
 from jackstay.core.specs import FlowSpec, ModelConfig
@@ -38,7 +36,7 @@ from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError, InputsError
-from jackstay.flow.decorators import TRIGGER
+from jackstay.flow.decorators import with_payload
 from jackstay.flow.pausing import pause_of
 from jackstay.flow.persistence import saving_of
 from jackstay.flow.state import StateBox, fresh_state, with_inputs
@@ -95,9 +93,9 @@ class Running:
             _renamed(flow._state)
         flow._id_given = (flow._id_given and restore is None) or "id" in given
         vouch(runtime, flow)
-        box, graph, outline = StateBox(flow._state, runtime.codec, given), flow._graph(), flow.outline()
+        box, outline = StateBox(flow._state, runtime.codec, given), flow.outline()
+        graph = with_payload(flow._graph(), given)
         saving = saving_of(flow, graph)
-        graph = _with_trigger(flow, graph, given)
         if restore is not None and saving is None:
             raise InputsError(
                 f"flow {flow._name}: restore_from_state_id= needs states that are saved: write @persist above it"
@@ -184,24 +182,6 @@ class Running:
                 if not self._owns:
                     original._busy.release()
         return outcome.result
-
-
-def _with_trigger(flow: Flow[Any], graph: FlowGraph, given: Mapping[str, Any]) -> FlowGraph:
-    """With what has set the run off as an argument of the starts that want it."""
-    wanting = [name for name, mark in flow._marks().items() if mark.start and mark.takes_trigger]
-    if TRIGGER not in given or not wanting:
-        return graph
-    methods = {
-        name: dataclasses.replace(method, call=_given_trigger(method.call, copy.deepcopy(given[TRIGGER])))
-        if name in wanting
-        else method
-        for name, method in graph.methods.items()
-    }
-    return dataclasses.replace(graph, methods=methods)
-
-
-def _given_trigger(method: Callable[..., Any], payload: Any) -> Callable[..., Any]:
-    return update_wrapper(partial(method, **{TRIGGER: payload}), method)
 
 
 def _models_of(spec: FlowSpec) -> tuple[tuple[ModelConfig, str], ...]:

@@ -27,15 +27,16 @@ def build_flow_structure(flow_or_definition: AnyFlow) -> dict[str, Any]:
 
 
 def visualize_flow_structure(
-    flow_structure: Mapping[str, Any] | AnyFlow, filename: str | Path = "flow", show: bool = True
+    flow_structure: Mapping[str, Any] | AnyFlow, filename: str | Path = "crewai_flow.html", show: bool = False
 ) -> str:
-    """Writes the picture of what `build_flow_structure` has returned as one HTML file, and returns its path.
+    """Writes the flow's picture as one HTML file, opens it if `show` is set and a terminal is there, and gives back its path.
 
-    A flow is drawn as `Flow.plot` does it, with its sources and how its last run fared, which a structure does not have.
+    A flow, or its class, is drawn as `Flow.plot` does it; what `build_flow_structure` has returned has no sources to show.
     Raises `ConfigurationError` where it cannot be written, `DefinitionError` for what is no structure.
     """
-    if isinstance(flow_structure, Flow):
-        return flow_structure.plot(filename, show)
+    if isinstance(flow_structure, Flow | type):
+        made = flow_structure() if isinstance(flow_structure, type) else flow_structure
+        return made.plot(filename, show)
     given = flow_structure if isinstance(flow_structure, Mapping) else build_flow_structure(flow_structure)
     graph = _graph_of(given)
     name = next((str(node["class_name"]) for node in given["nodes"].values() if "class_name" in node), "flow")

@@ -6,11 +6,13 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jackstay import Flow, listen, router, start
 from jackstay.errors import ConfigurationError, DefinitionError
+from jackstay.flow.visualization import visualize_flow_structure
 
 
 class Writing(Flow):
@@ -86,3 +88,12 @@ def test_what_cannot_be_drawn_or_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written to"):
         Writing().plot(tmp_path / "file" / "flow", show=False)
+
+
+@pytest.mark.promise("flow.visualize_flow_structure")
+@pytest.mark.parametrize("given", [Writing, Writing()], ids=["class", "object"])
+def test_visualize_flow_structure_writes_the_page_of_plot(given: Any, tmp_path: Path) -> None:
+    written = Path(visualize_flow_structure(given, str(tmp_path / "flow.html")))
+
+    assert written == tmp_path / "flow.html"
+    assert written.read_text() == Path(Writing().plot(tmp_path / "other.html", show=False)).read_text()
