@@ -77,6 +77,11 @@ def test_inputs_are_text_in_json_too_and_the_picture_is_drawn_without_running(ga
 
     assert "\nkites: " in ran.stdout
     assert 'M1(["research"])' in drawn.stdout
+    assert "style M4 fill" in drawn.stdout  # how the run of it fared
+    gazette.write("flows/other.yaml", DECLARED.replace("Gazette", "Other"))
+    [run] = json.loads(gazette.here("runs", "--json").stdout)
+    other = gazette.run("flow", "plot", "flows/other.yaml", "--run", run["id"][:13])
+    assert "no flow Other was kicked off in it" in other.stderr
     assert len(stub.requests) == 2
 
 

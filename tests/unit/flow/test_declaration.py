@@ -175,6 +175,31 @@ def test_each_goes_through_a_list_and_its_steps_are_recorded(runtime: Runtime) -
     assert steps == ["count", "slow", "count", "slow"]
 
 
+def test_what_each_has_done_for_an_element_is_not_done_again_by_a_resumed_run() -> None:
+    declared_code.reached.clear()
+    text = text_of(
+        """
+        go:
+          start: true
+          do:
+            call: each
+            in: "['a', 'b', 'a']"
+            do:
+              - {name: reach, action: {call: code, ref: "CODE:reach"}}
+              - {name: told, action: {call: agent, ref: "CODE:judge", with: {input: "${outputs.reach}"}}}
+              - {name: end, action: {call: expression, expr: "outputs.reach + string(has(outputs.told.raw))"}}
+        """
+    )
+    with pytest.raises(ConnectionError, match="no way"):
+        Flow.from_declaration(text).kickoff(run_key="k")
+
+    flow = Flow.from_declaration(text)
+
+    assert flow.kickoff(run_key="k") == ["Atrue", "Btrue", "Atrue"]
+    assert declared_code.reached == ["a", "b", "b", "a"]
+    assert flow.usage_metrics.successful_requests == 3  # in both together
+
+
 @pytest.mark.promise("around.flow_declaration")
 @pytest.mark.parametrize(
     ("state", "inputs", "expected"),
