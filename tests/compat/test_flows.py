@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -306,3 +309,35 @@ def test_a_start_that_is_given_what_has_triggered_the_run_is_persisted_as_it_say
     saved = SQLiteFlowPersistence().load_state("mine")
     assert saved is not None
     assert saved["got"] == 8
+
+
+@pytest.mark.promise("flow.flow_config")
+def test_what_a_program_says_outlives_the_runtime_that_was_made_for_it(tmp_path: Path, runtime: Runtime) -> None:
+    code = """
+from jackstay import Flow, start
+from jackstay.engine.runtime import current_runtime
+from jackstay.flow import flow_config
+
+
+class Says:
+    def request_input(self, message, flow, metadata=None):
+        return "the process"
+
+
+class Asks(Flow):
+    @start()
+    def begin(self):
+        return self.ask("Who?")
+
+
+first = current_runtime()
+flow_config.input_provider = Says()
+first.close()
+assert current_runtime() is not first
+print(Asks().kickoff())
+"""
+    environ = {**os.environ, "JACKSTAY_DATABASE_URL": f"sqlite:///{tmp_path}/own.db"}
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, cwd=tmp_path)
+
+    assert said.stdout.strip() == "the process", said.stderr

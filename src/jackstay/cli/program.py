@@ -59,8 +59,8 @@ def declared(target: Target) -> Any:
 
 
 def start(target: Target, kickoffs: Kickoffs, flow: Any = None) -> None:
-    """Executes the program, or the declared flow, once prepared; if it names an object, or defines something and kicks nothing off, kicks that
-    off."""
+    """Executes the program, once prepared; if it names an object, or defines something and kicks nothing off, kicks that
+    off. `flow`: what `declared` has made."""
     with _waiting_for_threads():
         if flow is not None or target.object is not None:
             _present(_kick_off(flow if flow is not None else load(target), target.name))

@@ -52,7 +52,10 @@ class FlowConfig:
 
     def _say(self, name: str, provider: Any) -> None:
         nearest = next(iter(runtimes()), None)
-        said = self._of_process if nearest is None else self._of_runtimes.setdefault(nearest, {})
+        # The one that is made by itself may be closed, and made anew: the process's word outlives it.
+        said = self._of_process
+        if nearest is not None and nearest.is_entered:
+            said = self._of_runtimes.setdefault(nearest, {})
         said[name] = provider
 
     def _said(self, name: str, around: Sequence[Runtime]) -> Any:

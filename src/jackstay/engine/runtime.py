@@ -100,6 +100,8 @@ class Runtime:
         """Runs that this process drove and whose end it could not write."""
         self.outlines: dict[str, float] = {}
         """Definitions that this process knows to be in the journal, by fingerprint, and since when (monotonic)."""
+        self.is_entered = False
+        """Made the current one by `with`, not by a kickoff that found none."""
         self._override_said = False
         self._classes: dict[str, type] = {}
         self._lock = threading.Lock()
@@ -296,6 +298,7 @@ class Runtime:
             self._verbose.forget_in_child()
 
     def __enter__(self) -> Runtime:
+        self.is_entered = True
         _stack.append(self)
         _install_hooks()
         return self
