@@ -20,6 +20,28 @@ JSON.stringify([...document.querySelectorAll(".node")].map(node => {
 }))
 """
 
+# Of each line points so near to one another that no box fits between them.
+CROSSED = """
+(() => {
+  const boxes = [...document.querySelectorAll(".node")].map(n => [n.dataset.method, n.querySelector("rect").getBBox()]);
+  const hit = (x, y, but) => boxes.filter(([name, b]) => !but.includes(name)
+    && x > b.x + 1 && x < b.x + b.width - 1 && y > b.y + 1 && y < b.y + b.height - 1).map(([name]) => name);
+  const found = [];
+  for (const path of document.querySelectorAll("path[data-begin]")) {
+    const ends = [path.dataset.begin, path.dataset.end];
+    for (let at = 0; at < path.getTotalLength(); at += 5) {
+      const point = path.getPointAtLength(at);
+      found.push(...hit(point.x, point.y, ends).map(name => `${ends.join(" to ")} through ${name}`));
+    }
+  }
+  for (const word of document.querySelectorAll(".word")) {
+    const b = word.getBBox();
+    for (const x of [b.x, b.x + b.width]) found.push(...hit(x, b.y + b.height / 2, []).map(n => `${word.textContent} on ${n}`));
+  }
+  return [...new Set(found)];
+})()
+"""
+
 
 @pytest.fixture
 def drawn(page: Page, tmp_path: Path, jackstay_runtime: Any) -> Page:
@@ -45,6 +67,13 @@ def test_sixty_methods_are_sixty_boxes_that_do_not_overlap_and_no_name_is_clippe
     width, height = drawn.evaluate("[innerWidth, innerHeight]")
     outside = [each["name"] for each in found if not _inside(each["box"], [0, 0, width, height])]
     assert outside == []
+
+
+def test_no_line_runs_through_a_box_and_no_label_lies_on_one(drawn: Page) -> None:
+    crossed = drawn.evaluate(CROSSED)
+
+    assert crossed == []
+    assert drawn.evaluate('document.querySelectorAll("path[data-begin]").length') > METHODS
 
 
 def test_no_request_leaves_the_page_and_it_complains_of_nothing(drawn: Page) -> None:

@@ -16,7 +16,7 @@ class Mutation:
 
 LOOP, TASK, TOOL = "engine/agent_loop.py", "engine/task.py", "engine/tool_call.py"
 FEEDBACK = "engine/feedback.py"
-FLOW, GRAPH = "flow/flow.py", "core/flow_graph.py"
+FLOW, GRAPH, PERSISTENCE = "flow/flow.py", "core/flow_graph.py", "flow/persistence.py"
 PROMPTS, TEAM, CREW = "core/prompts.py", "crew/team.py", "crew/crew.py"
 FILLED_IN_PLACE = Mutation(
     "crew/task.py",
@@ -243,7 +243,9 @@ MUTATIONS = {
         FEEDBACK, "return spec.default_outcome or spec.emit[0]", "return spec.emit[0]"
     ),
     "human.feedback.real_output": Mutation("engine/flow.py", "value.output if spec.emit else value", "value"),
-    "human.feedback.provider": Mutation(FEEDBACK, "spec.provider or flow_config.hitl_provider", "spec.provider"),
+    "human.feedback.provider": Mutation(
+        FEEDBACK, 'spec.provider or flow_config.said_in(scope.run.runtime, "hitl_provider")', "spec.provider"
+    ),
     "human.feedback.pending": Mutation(
         "engine/flow.py", "if isinstance(error, RunSuspended) and self.run.stop is None:", "if False:"
     ),
@@ -281,6 +283,81 @@ MUTATIONS = {
         "engine/delegation.py", "own = scope.child(scope.path, agent=agent.role)", "own = scope.child(scope.path)"
     ),
     # --- flows ---
+    "flow.initial_state": Mutation(
+        FLOW,
+        "return self.initial_state if self.initial_state is not None else self._state_type",
+        "return self._state_type",
+    ),
+    "flow.persistence": Mutation(
+        PERSISTENCE, "_store(_first(flow.persistence, mark.persistence,", "_store(_first(mark.persistence,"
+    ),
+    "flow.start": Mutation(
+        "flow/decorators.py",
+        "return marked(method, start=True, condition=parsed,",
+        "return marked(method, start=True, condition=None,",
+    ),
+    "flow.listen": Mutation("flow/decorators.py", "takes = mark.takes and mark.condition is not None", "takes = False"),
+    "flow.or_": Mutation(
+        "flow/decorators.py", 'return AnyOf(tuple(parse(condition, "or_")', 'return AllOf(tuple(parse(condition, "or_")'
+    ),
+    "flow.and_": Mutation(
+        "flow/decorators.py",
+        'return AllOf(tuple(parse(condition, "and_")',
+        'return AnyOf(tuple(parse(condition, "and_")',
+    ),
+    "flow.kickoff": Mutation("flow/running.py", "self.flow = flow if self._owns else copied(flow)", "self.flow = flow"),
+    "flow.usage_metrics": Mutation(
+        FLOW, "return UsageMetrics.of(self._outcome.bill) if self._outcome", "return UsageMetrics() if self._outcome"
+    ),
+    "flow.from_checkpoint": Mutation(FLOW, "origin_for_copy(config, anew=False)", "origin_for_copy(config, anew=True)"),
+    "flow.fork": Mutation(
+        FLOW, "origin_for_copy(config, anew=True, branch=branch)", "origin_for_copy(config, anew=False)"
+    ),
+    "flow.set_flow_persistence_factory": Mutation(
+        PERSISTENCE, "_factory[:] = [] if factory is None else [factory]", "_factory[:] = []"
+    ),
+    "flow.SQLiteFlowPersistence": Mutation(PERSISTENCE, "order by id desc limit 1", "order by id limit 1"),
+    "flow.visualize_flow_structure": Mutation("flow/visualization.py", "        start=start,\n", ""),
+    "flow.from_declaration": Mutation("flow/declaration.py", "        takes=made.takes,\n", "        takes=False,\n"),
+    "flow.flow_config": Mutation(
+        "engine/people.py", "for runtime in around), self._of_process)", "for runtime in around[:0]), self._of_process)"
+    ),
+    "around.flow_declaration": Mutation("flow/actions.py", "if step.is_wanted(mine):", "if True:"),
+    "cli.run.definition": Mutation("cli/target.py", "*_module_folders(Path(nearest_project(file.parent)))", ""),
+    "flowing.result": Mutation("engine/flow.py", "        return self.last\n", "        return None\n"),
+    "flowing.again": Mutation(
+        "flow/running.py", "not flow._id_given and (flow._outcome is None or restore is not None)", "True"
+    ),
+    "flowing.resume": Mutation(
+        "engine/flow.py",
+        "call is None or self.run.find(row.path, _question(call)) is None or row.status",
+        "True or row.status",
+    ),
+    "flowing.steps": Mutation("engine/own_step.py", "row = run.find(self.scope.path, self.question)", "row = None"),
+    "flowing.sync_methods": Mutation("engine/settings.py", "pool_size: int = 64", "pool_size: int = 8"),
+    "flowing.state.untyped": Mutation("flow/state.py", "return DictState(id=str(uuid.uuid4()))", "return DictState()"),
+    "flowing.state.typed": Mutation("flow/state.py", 'if "id" in model.model_fields:', "if True:"),
+    "flowing.state.inputs": Mutation("flow/state.py", "        state.update(inputs)\n", ""),
+    "flowing.state.trigger_payload": Mutation(
+        "flow/decorators.py",
+        "inspect.signature(method).parameters.values() if p.name != PAYLOAD]",
+        "inspect.signature(method).parameters.values()]",
+    ),
+    "flowing.persist.methods": Mutation(PERSISTENCE, "_mark_of(m.call) or of_class", "of_class"),
+    "flowing.persist.before_listeners": Mutation(
+        "engine/flow.py", "            await self.saver.save(scope, call.method)\n", ""
+    ),
+    "flowing.persist.by_id": Mutation("engine/persisting.py", "    if saved is not None:\n", "    if False:\n"),
+    "flowing.persist.goes_on": Mutation(
+        "flow/running.py", "state_id=asked if restore is None else None", "state_id=None"
+    ),
+    "flowing.persist.restore": Mutation("flow/running.py", "saving, restore or asked, of,", "saving, asked, of,"),
+    "flowing.persist.nearest": Mutation(PERSISTENCE, "mark.persistence, around)) for name", "around)) for name"),
+    "human.feedback.result": Mutation("engine/flow.py", "            self.flow.talk.history.append(value)\n", ""),
+    "human.feedback.validation": Mutation(
+        "flow/human_feedback.py", "if default is not None and default not in labels:", "if False:"
+    ),
+    "human.feedback.console": Mutation("flow/async_feedback/providers.py", 'return said.text or ""', 'return ""'),
     "flow.name": Mutation(FLOW, "return self.name or type(self).__name__", "return type(self).__name__"),
     "flow.tracing": Mutation(FLOW, '            "tracing",\n', ""),
     "flow.max_method_calls": Mutation(GRAPH, "if count > limit and not", "if False and not"),

@@ -293,7 +293,7 @@ build_flow_structure | P1 | same | nodes and edges
 visualize_flow_structure | P1 | better | writes the HTML page of `plot`; takes the flow or its class
 from_declaration | P1 | better | flows in YAML or JSON, by path, text or dict; what is wrong is said with file, line and key before anything runs
 remember | P1 | absent | memory: also `recall`, `extract_memories`
-flow_config | P1 | absent | providers for the whole process
+flow_config | P1 | same | `hitl_provider`, `input_provider` for the whole process; in `with Runtime(…):` for that runtime
 input_files | P1 | absent | files as inputs
 """,
 )

@@ -113,10 +113,7 @@ def run(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Run a program as one resumable run."""
     with reporting(debug=debug):
-        from jackstay.cli.running import (
-            Asked,  # on demand: see above
-            named,
-        )
+        from jackstay.cli.running import Asked, named  # on demand: see above
         from jackstay.cli.running import run as start
 
         asked = Asked(

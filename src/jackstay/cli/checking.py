@@ -18,6 +18,7 @@ from jackstay.checks.sarif import sarif
 from jackstay.cli.environment import read_dotenv
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.stored import existing_journal, top_runs
+from jackstay.cli.target import DECLARATIONS
 from jackstay.cli.terminal import say, stdout
 from jackstay.core.ids import SHORT
 from jackstay.core.intents import SIDE_EFFECT
@@ -60,6 +61,11 @@ def check(path: Path, *, fail_on: str, as_json: bool, as_sarif: bool) -> int:
 
 def _files(path: Path) -> list[Path]:
     """The Python files at PATH, without environments, hidden folders and what was built. Raises `UsageError`."""
+    if path.suffix in DECLARATIONS and path.is_file():
+        raise UsageError(
+            f"{path}: the rules are about Python; a declared flow is checked when it is read: jackstay flow plot {path} reads "
+            "it, and runs nothing"
+        )
     if path.is_file():
         return [path]
     if not path.is_dir():

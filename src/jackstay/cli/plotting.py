@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -11,11 +13,15 @@ from jackstay.cli.program import definitions, load, prepare
 from jackstay.cli.stored import NoRunsYet, chosen, existing_journal, top_runs
 from jackstay.cli.target import resolve
 from jackstay.cli.terminal import say
-from jackstay.core.records import RunFilter
+from jackstay.core.paths import parent_of
+from jackstay.core.records import RunFilter, RunRow, StepRow
+from jackstay.core.replay import KICKOFF
 from jackstay.flow import Flow
 from jackstay.flow.drawing import MethodState
 from jackstay.flow.plotting import Format, states_in, text_of, write
 
+LOOKED_THROUGH = 50
+"""Runs, the latest first, in which a flow is looked for."""
 _BY_SUFFIX: dict[str, Format] = {".html": "html", ".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid"}
 
 
@@ -59,13 +65,32 @@ def _is_flow(value: Any) -> bool:
 
 
 def _fared(flow: Flow[Any], wanted: str | None) -> tuple[dict[str, MethodState], str | None]:
-    """How its methods fared in that run, or in its latest one where there is any."""
+    """How its methods fared in that run, or in its latest one where there is any: a run of its own, or a program's that has
+    kicked it off."""
     try:
         with existing_journal() as journal:
-            latest = RunFilter(kind=("flow",), name=flow._name, limit=1)
+            latest = RunFilter(kind=("flow", "script"), limit=LOOKED_THROUGH)
             for row in [chosen(journal, wanted)] if wanted is not None else top_runs(journal, latest):
-                return states_in(journal.steps(row.id), flow._graph()), row.id
+                rows = journal.steps(row.id)
+                scope = _scope_of(flow, row, rows)
+                if scope is not None:
+                    return states_in(rows, flow._graph(), scope), row.id
+            if wanted is not None:
+                raise UsageError(f"--run {wanted}: no flow {flow._name} was kicked off in it; jackstay runs lists runs")
     except NoRunsYet:
         if wanted is not None:
             raise
     return {}, None
+
+
+def _scope_of(flow: Flow[Any], run: RunRow, rows: Sequence[StepRow]) -> str | None:
+    """The path of its last kickoff in the run."""
+    if run.kind == "flow":
+        return "" if run.name == flow._name else None
+    kickoffs = [row for row in sorted(rows, key=lambda row: -row.seq) if row.path.endswith(f"/{KICKOFF}")]
+    return next((parent_of(row.path) for row in kickoffs if _is_of(flow, row)), None)
+
+
+def _is_of(flow: Flow[Any], kickoff: StepRow) -> bool:
+    told = json.loads(kickoff.request or "{}")
+    return (told.get("kind"), told.get("name")) == ("flow", flow._name)

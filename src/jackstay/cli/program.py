@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -51,18 +52,18 @@ def prepare(target: Target) -> None:
         _spec_of(target.module)
 
 
-def refuse_mistakes(target: Target) -> None:
-    """In a declared flow, before there is a run of it. Raises `DefinitionError`."""
-    if target.is_declaration:
-        load(target)
+def declared(target: Target) -> Any:
+    """The declared flow that is to be started, if it is one: made before there is a run, so that its mistakes leave none.
+    Raises `DefinitionError`."""
+    return load(target) if target.is_declaration else None
 
 
-def start(target: Target, kickoffs: Kickoffs) -> None:
+def start(target: Target, kickoffs: Kickoffs, flow: Any = None) -> None:
     """Executes the program, once prepared; if it names an object, or defines something and kicks nothing off, kicks that
-    off."""
+    off. `flow`: what `declared` has made."""
     with _waiting_for_threads():
-        if target.object is not None or target.is_declaration:
-            _present(_kick_off(load(target), target.name))
+        if flow is not None or target.object is not None:
+            _present(_kick_off(flow if flow is not None else load(target), target.name))
             return
         module = _execute_script(target) if target.script is not None else _execute_module(target)
     if not kickoffs.seen:
@@ -149,16 +150,21 @@ def load(target: Target) -> Any:
 
 def _loaded_module(target: Target) -> Any:
     if target.is_declaration:
-        return _declared_flow(str(target.script))
+        return _declared_flow(Path(str(target.script)))
     with loading(target.name):
         return _import_file(target.script) if target.script is not None else importlib.import_module(str(target.module))
 
 
-def _declared_flow(file: str) -> Any:
+def _declared_flow(file: Path) -> Any:
     from jackstay.flow import Flow  # programs that are none load what they need themselves
 
     here = Path.cwd()
-    return Flow.from_declaration(Path(file).relative_to(here) if Path(file).is_relative_to(here) else Path(file))
+    # A declaration has no line of Python that a warning could point to.
+    with warnings.catch_warnings(record=True) as told:
+        made = Flow.from_declaration(file.relative_to(here) if file.is_relative_to(here) else file)
+    for each in told:
+        say(f"warning: {each.message}", "yellow")
+    return made
 
 
 def _named_object(target: Target) -> Any:

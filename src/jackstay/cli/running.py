@@ -15,7 +15,7 @@ from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import Terminated, UsageError, code_of
-from jackstay.cli.program import Kickoffs, prepare, refuse_mistakes, start
+from jackstay.cli.program import Kickoffs, declared, prepare, start
 from jackstay.cli.target import DECLARATIONS, Target, nearest_project, resolve
 from jackstay.cli.terminal import is_live, say, stderr
 from jackstay.core.budget import Budget, parse_amount
@@ -115,7 +115,7 @@ def execute(
 ) -> int:
     """The program as that run, with progress on a terminal. Its exceptions are raised on, once the run has ended."""
     prepare(target)
-    refuse_mistakes(target)
+    flow = declared(target)
     kickoffs = Kickoffs()
     run_id = ""
     with stopping_in_order(), told(runtime, kickoffs):
@@ -133,7 +133,7 @@ def execute(
                 run_key=run_key,
             ) as run:
                 run_id = run.id
-                start(target, kickoffs)
+                start(target, kickoffs, flow)
         except KeyboardInterrupt as stop:
             if not run_id:
                 raise

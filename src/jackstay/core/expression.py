@@ -49,6 +49,10 @@ class Expression:
             return self._value(names)
         except NoValue as error:
             raise ExpressionError(f"{self.text!r:.200}: {error}") from error
+        except RecursionError as error:  # thousands of operators one behind the other
+            raise ExpressionError(
+                f"{self.text!r:.200}: it is too long; compute parts of it in other methods"
+            ) from error
 
 
 def parse(text: str, roots: Collection[str]) -> Expression:

@@ -160,14 +160,26 @@ class _Layers:
 
     def _across(self) -> dict[str, float]:
         """The middle of each: near those of its neighbours, in the order of its layer, with room between."""
-        beside = self._neighbours()
+        beside = {name: self._pulling(name, near) for name, near in self._neighbours().items()}
         x: dict[str, float] = {}
         for row in self.rows:
             self._spread(row, x, dict.fromkeys(row, 0.0))
-        for sweep in range(SWEEPS):
-            for row in self.rows if sweep % 2 == 0 else self.rows[::-1]:
-                self._spread(row, x, {name: _mean([x[n] for n in beside[name]], x[name]) for name in row})
+        # Down and up by turns, each by the layer before: by both at once it would take far more turns to settle. The last
+        # one goes down, so that what has one predecessor stands below it.
+        for sweep in range(SWEEPS + 1):
+            step = 1 if sweep % 2 == 0 else -1
+            for row in self.rows[::step]:
+                before = {
+                    name: [n for n in beside[name] if (self.layer[name] - self.layer[n]) * step > 0] for name in row
+                }
+                self._spread(row, x, {name: _mean([x[n] for n in before[name]], x[name]) for name in row})
         return x
+
+    def _pulling(self, name: str, beside: Sequence[str]) -> Sequence[str]:
+        """A box stands by those that come right before and after it: long arrows (and so those that go back, which run
+        outside) would draw it away from these."""
+        boxes = [each for each in beside if each in self.width]
+        return boxes if boxes and name in self.width else beside
 
     def _spread(self, row: Sequence[str], x: dict[str, float], wanted: dict[str, float]) -> None:
         """As near to what is wanted as the order allows: those that would overlap form a group around their mean."""

@@ -29,9 +29,9 @@ async def ask(
     if timeout_s is not None and timeout_s <= 0:
         raise InputsError(f"ask(timeout={timeout_s:g}): a time limit is greater than 0 seconds; None: no limit")
     with belonging_to(scope):
-        return await _Asking(scope, home, flow, provider or flow_config.input_provider, timeout_s).perform(
-            message, _plain(metadata)
-        )
+        return await _Asking(
+            scope, home, flow, provider or flow_config.said_in(scope.run.runtime, "input_provider"), timeout_s
+        ).perform(message, _plain(metadata))
 
 
 def _plain(metadata: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -40,7 +40,7 @@ async def feedback_on(scope: Scope, flow: FlowSpec, method: MethodSpec, output: 
     inner = scope.child(scope.numbered("@feedback"))
     inner.listener = None  # who streams a flow hears what is said in it, not what is said about it
     asked = _asked(inner, flow, method.name, spec, output)
-    provider = spec.provider or flow_config.hitl_provider
+    provider = spec.provider or flow_config.said_in(scope.run.runtime, "hitl_provider")
     console = uses_console(provider) or (provider is None and console_is_there(inner))
 
     async def here() -> Answer | None:

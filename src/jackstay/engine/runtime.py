@@ -104,6 +104,8 @@ class Runtime:
         """Runs that this process drove and whose end it could not write."""
         self.outlines: dict[str, float] = {}
         """Definitions that this process knows to be in the journal, by fingerprint, and since when (monotonic)."""
+        self.is_entered = False
+        """Made the current one by `with`, not by a kickoff that found none."""
         self._override_said = False
         self._classes: dict[str, type] = {}
         self._lock = threading.Lock()
@@ -303,6 +305,7 @@ class Runtime:
             self._verbose.forget_in_child()
 
     def __enter__(self) -> Runtime:
+        self.is_entered = True
         _stack.append(self)
         _install_hooks()
         return self
@@ -333,6 +336,12 @@ def runtime_if_any() -> Runtime | None:
     """The process's runtime, if there is one."""
     with _stack_lock:
         return _stack[-1] if _stack else None
+
+
+def runtimes() -> list[Runtime]:
+    """The process's runtimes, the current one first."""
+    with _stack_lock:
+        return _stack[::-1]
 
 
 def _forget_current(runtime: Runtime) -> None:

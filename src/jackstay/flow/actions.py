@@ -207,6 +207,8 @@ def _agent(action: AgentAction, document: Document, place: Place, roots: tuple[s
         raise document.mistake((*at, strange), f"is nothing that an agent has; {nearest(strange, known)}")
     if "input" not in described:
         raise document.mistake(at if described else place, "has no input; write with: input: what the agent is asked")
+    if not isinstance(described["input"], str):
+        raise document.mistake((*at, "input"), f"is {described['input']!r:.60}; write a text, or ${{an expression}}")
     filled = template_at(described.pop("input"), roots, document, (*at, "input"))
     form = described.pop("response_format", None)
     answer = None if form is None else model_at(form, document, (*at, "response_format"))

@@ -6,7 +6,7 @@ From there on nothing is special about it: it runs, is recorded, resumed and dra
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from jackstay.flow.definition import (
 )
 from jackstay.flow.flow import Flow
 from jackstay.flow.human_feedback import DEFAULT_LLM, human_feedback
-from jackstay.flow.inline import model_at
+from jackstay.flow.inline import is_reference, model_at
 from jackstay.flow.persistence import persist
 from jackstay.flow.reference import found
 from jackstay.flow.state_schema import model_of
@@ -86,13 +86,14 @@ def class_of(document: Document, base: type[Flow[Any]]) -> type[Flow[Any]]:
         made[name] = made_of(section.do, document, (*place, "do"))
         members[name] = _method(name, section, made[name], document, place)
     _check(members, document)
-    cls = type(definition.name, _bases(made, base), {**members, **_settings(definition, made, document)})
+    bases = _bases(made, base)
+    settings = {**_settings(definition, made, document), "_functions": members}
+    cls = type(definition.name, bases, {**{n: m for n, m in members.items() if not hasattr(Flow, n)}, **settings})
     return persist()(cls) if definition.persist else cls
 
 
 def _settings(definition: FlowDefinition, made: Mapping[str, Made], document: Document) -> dict[str, Any]:
     """The class's attributes besides its methods."""
-    codes = [each.code for each in made.values() if each.code is not None]
     settings = {name: getattr(definition.config, name) for name in definition.config.model_fields_set}
     if definition.state is not None:
         settings["initial_state"] = _state(definition.state, document, ("state",))
@@ -102,8 +103,18 @@ def _settings(definition: FlowDefinition, made: Mapping[str, Made], document: Do
         "name": definition.name,
         "_declared": definition,
         "_models": tuple(model for each in made.values() for model in each.models),
-        "_modules": tuple(dict.fromkeys(code.module for code in codes)),
+        "_modules": tuple(dict.fromkeys(_modules_in(definition.to_dict()))),
     }
+
+
+def _modules_in(value: Any) -> Iterator[str]:
+    """Of everything that is named in it: what a method returns may be of a class from there."""
+    if is_reference(value):
+        name = value if isinstance(value, str) else str(value["python"])
+        yield name.partition(":")[0] if ":" in name else name.rpartition(".")[0]
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _modules_in(each)
 
 
 def _bases(made: Mapping[str, Made], base: type[Flow[Any]]) -> tuple[type, ...]:
@@ -300,6 +311,10 @@ def _mistake(document: Document, errors: Any) -> DefinitionError:
             return document.mistake(
                 (*place, "call"), f"is {error['ctx']['tag']!r}; {nearest(error['ctx']['tag'], list(_ACTIONS))}"
             )
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return document.mistake(tuple(place), f"is {error['input']!r:.60}; write keys below it")
+    if loc[-1] == "[key]":
+        return document.mistake(tuple(place[:-1]), f"has the key {error['input']!r}; put it in quotes, to be a name")
     return document.mistake(tuple(place), f"is {error['input']!r:.60}: {error['msg']}")
 
 

@@ -118,5 +118,6 @@ def _path(line: Line) -> str:
 
 
 def _word(line: Line) -> str:
-    (x0, y0), (x1, y1) = line.points[-2:]
+    # Where it leaves the router: one reads on from there, and at the other end many lines may meet.
+    (x0, y0), (x1, y1) = line.points[:2]
     return f'<text class="word" x="{(x0 + x1) / 2:.1f}" y="{(y0 + y1) / 2 + 4:.1f}">{escape(line.arrow.label)}</text>'

@@ -8,6 +8,7 @@ import warnings
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jackstay.core.budget import Budget
@@ -72,6 +73,8 @@ class Flow(AsksPeople, Generic[T]):
     _begins_at: Origin | None = None
     _declared: ClassVar[FlowDefinition | None] = None
     """The declaration that the class was made of."""
+    _functions: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+    """Its methods. (One may be called as something that all flows have.)"""
     _models: ClassVar[tuple[tuple[ModelConfig, str], ...]] = ()
     """Those that are known to be asked in its methods: what is wrong with one is said before anything runs."""
     _modules: ClassVar[tuple[str, ...]] = ()
@@ -401,13 +404,17 @@ class Flow(AsksPeople, Generic[T]):
 
     def _graph(self) -> FlowGraph:
         """All decorated methods, inherited ones too, in the order of their definition."""
-        methods = {name: method_spec(name, getattr(self, name), mark) for name, mark in self._marks().items()}
+        methods = {name: method_spec(name, self._method(name), mark) for name, mark in self._marks().items()}
         return FlowGraph(methods, self.max_method_calls)
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        function = self._functions.get(name)
+        return getattr(self, name) if function is None else MethodType(function, self)
 
     @classmethod
     def _marks(cls) -> dict[str, Mark]:
         if cls._declared is not None:  # its bases are there for their code
-            own = {name: mark_of(getattr(cls, name)) for name in cls._declared.methods}
+            own = {name: mark_of(function) for name, function in cls._functions.items()}
             return {name: mark for name, mark in own.items() if mark is not None}
         marks: dict[str, Mark] = {}
         for each in reversed(cls.__mro__):

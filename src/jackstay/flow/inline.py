@@ -111,7 +111,7 @@ def _checked(section: Any, form: Form, document: Document, place: Place) -> dict
             if (problem := form.problem(key, value)) is not None:
                 raise document.mistake(at, f"is {value!r:.60}: {problem}")
             given[key] = value.strip() if isinstance(value, str) else value
-        elif key in _NAMED or (reference.or_text and not _is_reference(value)):
+        elif key in _NAMED or (reference.or_text and not is_reference(value)):
             given[key] = value
         elif key == "tools":
             given[key] = [_instance(each) for each in _several(value, document, at)]
@@ -122,8 +122,8 @@ def _checked(section: Any, form: Form, document: Document, place: Place) -> dict
     return given
 
 
-def _is_reference(value: Any) -> bool:
-    """A model's name has no colon between identifiers (`ollama/llama3:8b` has one behind a slash)."""
+def is_reference(value: Any) -> bool:
+    """Whether it names something in a module. (Of models' names only a tag has a colon, behind a slash: `ollama/llama3:8b`.)"""
     if isinstance(value, Mapping):
         return set(value) == {"python"}
     if not isinstance(value, str):

@@ -158,9 +158,7 @@ def saving_of(flow: Flow[Any], graph: FlowGraph) -> Saving | None:
     """What of a flow is saved, and where. Nearest first: the object's backend, the method's, the class's, the factory's,
     the journal."""
     of_class: Persist | None = getattr(type(flow), _MARK, None)
-    marks: Mapping[str, Persist | None] = {
-        name: getattr(m.call, _MARK, None) or of_class for name, m in graph.methods.items()
-    }
+    marks: Mapping[str, Persist | None] = {name: _mark_of(m.call) or of_class for name, m in graph.methods.items()}
     if not any(marks.values()):
         if flow.persistence is None:
             return None
@@ -173,6 +171,12 @@ def saving_of(flow: Flow[Any], graph: FlowGraph) -> Saving | None:
     own = flow.persistence is not None or of_class is not None
     source = _store(_first(flow.persistence, around)) if own else next(iter(stores.values()))
     return Saving(stores, source, frozenset(name for name, mark in found.items() if mark.verbose))
+
+
+def _mark_of(method: Callable[..., Any]) -> Persist | None:
+    """A start that is given what has triggered the run is a `partial` of its method."""
+    mark: Persist | None = getattr(getattr(method, "func", method), _MARK, None)
+    return mark
 
 
 def _first(*backends: FlowPersistence | None) -> FlowPersistence | None:

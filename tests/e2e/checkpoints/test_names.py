@@ -241,6 +241,36 @@ def test_flow_forks_with_the_state_of_then(runtime):
     assert runtime.journal.run(fork.run_id).forked_from == flow.run_id
 
 
+@pytest.mark.promise("flow.from_checkpoint", "flow.fork")
+def test_a_flow_that_failed_is_gone_on_with_by_from_checkpoint_and_left_alone_by_fork(runtime):
+    class Breaks(Flow):
+        broken = True
+
+        @start()
+        def one(self):
+            return "one"
+
+        @listen(one)
+        def two(self):
+            if Breaks.broken:
+                raise OSError("disk full")
+            return "two"
+
+    with pytest.raises(OSError, match="disk full") as failed:
+        Breaks().kickoff()
+    Breaks.broken = False
+
+    fork, copy = Breaks().fork(at(run_of(failed))), Breaks().from_checkpoint(at(run_of(failed)))
+    fork.kickoff()
+    of_fork = runtime.journal.run(run_of(failed)).status
+    copy.kickoff()
+
+    assert fork.run_id != run_of(failed)
+    assert of_fork == "failed"
+    assert copy.run_id == run_of(failed)
+    assert runtime.journal.run(run_of(failed)).status == "succeeded"
+
+
 @pytest.mark.promise("crew.from_checkpoint")
 def test_from_checkpoint_is_a_copy_that_goes_on_with_the_run(stub, runtime):
     crew = crew_of()

@@ -77,6 +77,11 @@ def test_inputs_are_text_in_json_too_and_the_picture_is_drawn_without_running(ga
 
     assert "\nkites: " in ran.stdout
     assert 'M1(["research"])' in drawn.stdout
+    assert "style M4 fill" in drawn.stdout  # how the run of it fared
+    gazette.write("flows/other.yaml", DECLARED.replace("Gazette", "Other"))
+    [run] = json.loads(gazette.here("runs", "--json").stdout)
+    other = gazette.run("flow", "plot", "flows/other.yaml", "--run", run["id"][:13])
+    assert "no flow Other was kicked off in it" in other.stderr
     assert len(stub.requests) == 2
 
 
@@ -95,8 +100,20 @@ def test_a_mistake_is_said_with_its_line_before_there_is_a_run(gazette: Folder, 
     assert "name one of them" in both.stderr
     assert "a declared flow is a file .yaml, .yml, .json" in other.stderr
     assert "flows/flow.yaml is one flow" in colon.stderr
+    assert "jackstay flow plot flows/wrong.yaml reads it" in gazette.run("check", "flows/wrong.yaml").stderr
+    assert f"error: {place}" in gazette.run("flow", "plot", "flows/wrong.yaml").stderr
     assert stub.requests == []
     assert gazette.here("runs", "--json").stdout.strip() in ("[]", "")
+
+
+@pytest.mark.promise("cli.run.definition")
+def test_what_is_doubtful_in_it_is_said_once_and_in_a_line(gazette: Folder) -> None:
+    gazette.write("flows/doubtful.yaml", DECLARED.replace("note: {", "note: {router: true, emit: [judge, unheard], "))
+
+    ran = gazette.run("run", "flows/doubtful.yaml")
+
+    said = [line for line in ran.stderr.splitlines() if "unheard" in line]
+    assert said == ["warning: flow Gazette: nothing listens to 'unheard', which note may return: the flow ends there"]
 
 
 @pytest.mark.promise("cli.run.definition")

@@ -68,3 +68,17 @@ def test_entry_brings_the_same_program_back(tmp_path):
     assert plain == Target(script="/x/a.py", search=("/x",), arguments=("1",), folder="/y")
     module = Target.from_entry({"script": "/x/p/a.py", "module": "p.a", "arguments": [], "folder": "/x"})
     assert module == Target(module="p.a", search=("/x",), folder="/x")
+
+
+@pytest.mark.promise("cli.run.definition")
+def test_a_declared_flow_finds_its_code_beside_it_and_in_its_project(tmp_path):
+    _made(
+        tmp_path, "pyproject.toml", "src/pack/flow.yaml", pyproject='[tool.crewai]\ndefinition = "src/pack/flow.yaml"'
+    )
+
+    found = resolve("src/pack/flow.yaml", (), tmp_path)
+
+    assert found.is_declaration
+    assert found.search == tuple(str(tmp_path / each) for each in ("src/pack", ".", "src"))
+    assert resolve(".", (), tmp_path).script == found.script
+    assert not resolve("pack.mod", (), tmp_path).is_declaration

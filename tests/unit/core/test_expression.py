@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from jackstay.core.expression import parse
@@ -154,3 +156,23 @@ def test_what_has_no_value_says_why(text: str, problem: str) -> None:
 
 def test_text_that_is_in_templates_is_told_apart() -> None:
     assert parse("item.a + state.b", ("state", "item")).roots == {"item", "state"}
+
+
+PARTS = ["state", "outputs", "item", ".", "[", "]", "(", ")", "{", "}", ",", ":", "?", "+", "-", "*", "/", "%", "==", "<=", "!",
+         "&&", "||", " in ", "has(", "size(", ".map(", ".all(", ".split(", "x", "1", "2.5", "0x", "1e9", "'a'", "r'b", '"', "\\",
+         "null", "true", " ", "score", "rows", "topic", "//", "é"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=25).map("".join))
+@settings(max_examples=500, deadline=None)
+def test_whatever_is_written_has_a_value_or_is_refused_by_name(text: str) -> None:
+    try:
+        value(text)
+    except ExpressionError as error:
+        assert str(error)  # noqa: PT017 - any other exception fails the test
+
+
+@pytest.mark.parametrize("text", ["1" + " + 1" * 20_000, "!" * 20_000 + "true", "state" + ".rows" * 20_000])
+def test_what_is_too_long_to_be_evaluated_is_refused(text: str) -> None:
+    with pytest.raises(ExpressionError, match="too long"):
+        value(text)

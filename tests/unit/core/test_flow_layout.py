@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -58,6 +59,25 @@ def test_what_follows_stands_below_and_an_arrow_passes_beside_the_boxes_between(
     between = [x for x, y in over.points if boxes["b"].y <= y <= boxes["b"].y + boxes["b"].height]
     assert between
     assert not [x for x in between if boxes["b"].x <= x <= boxes["b"].x + boxes["b"].width]
+
+
+def test_chains_stand_straight_below_their_beginning_whatever_goes_past_them() -> None:
+    chains = [["begin_" * 4 + str(n), f"next_{n}", f"last_{n}"] for n in range(3)]
+    links = [listen(after, before) for chain in chains for before, after in pairwise(chain)]
+    made = graph(
+        start("a", "again"),
+        *(listen(chain[0], "a") for chain in chains),
+        *links,
+        listen("beside", "a"),
+        listen("end", all_of(*(chain[-1] for chain in chains), "beside")),
+        route("judge", "end", ("again", "good")),
+        listen("done", "good"),
+    )
+
+    centre = {box.name: box.x + box.width / 2 for box in layout(made, {}).boxes}
+
+    for chain in [*chains, ["end", "judge", "done"]]:
+        assert len({round(centre[name], 3) for name in chain}) == 1, chain
 
 
 def test_a_cycle_is_cut_where_it_returns() -> None:

@@ -106,6 +106,17 @@ def failing() -> None:
     raise RuntimeError("not today")
 
 
+reached: list[str] = []
+"""What `reach` was called with."""
+
+
+def reach(place: str) -> str:
+    reached.append(place)
+    if place == "b" and len(reached) == 2:
+        raise ConnectionError("no way")
+    return place.upper()
+
+
 judge = Agent(role="Judge", goal="Judge", backstory="Strict.", llm="sim/demo")
 
 

@@ -175,6 +175,31 @@ def test_each_goes_through_a_list_and_its_steps_are_recorded(runtime: Runtime) -
     assert steps == ["count", "slow", "count", "slow"]
 
 
+def test_what_each_has_done_for_an_element_is_not_done_again_by_a_resumed_run() -> None:
+    declared_code.reached.clear()
+    text = text_of(
+        """
+        go:
+          start: true
+          do:
+            call: each
+            in: "['a', 'b', 'a']"
+            do:
+              - {name: reach, action: {call: code, ref: "CODE:reach"}}
+              - {name: told, action: {call: agent, ref: "CODE:judge", with: {input: "${outputs.reach}"}}}
+              - {name: end, action: {call: expression, expr: "outputs.reach + string(has(outputs.told.raw))"}}
+        """
+    )
+    with pytest.raises(ConnectionError, match="no way"):
+        Flow.from_declaration(text).kickoff(run_key="k")
+
+    flow = Flow.from_declaration(text)
+
+    assert flow.kickoff(run_key="k") == ["Atrue", "Btrue", "Atrue"]
+    assert declared_code.reached == ["a", "b", "b", "a"]
+    assert flow.usage_metrics.successful_requests == 3  # in both together
+
+
 @pytest.mark.promise("around.flow_declaration")
 @pytest.mark.parametrize(
     ("state", "inputs", "expected"),
@@ -257,6 +282,42 @@ def test_a_declared_flow_goes_on_where_it_failed(runtime: Runtime) -> None:
     assert len(runtime.journal.runs(RunFilter())) == 1
 
 
+def test_methods_may_be_called_as_what_all_flows_have() -> None:
+    flow = flow_of(
+        """
+        kickoff: {start: true, do: {call: expression, expr: "1"}}
+        state: {listen: kickoff, do: {call: expression, expr: "outputs.kickoff + 1"}}
+        __init__: {listen: state, do: {call: code, ref: "CODE:noted", with: {text: "${string(outputs.state)}"}}}
+        """
+    )
+
+    assert flow.kickoff() == "2"
+    assert flow.state["noted"] == "2"
+
+
+def test_a_structured_answer_is_read_from_the_record(runtime: Runtime) -> None:
+    text = text_of(
+        """
+        ask:
+          start: true
+          do: {call: agent, ref: "CODE:judge", with: {input: "Judge it", response_format: {python: CODE.Piece}}}
+        count: {listen: ask, do: {call: code, ref: "CODE:STORE"}}
+        """
+    )
+    with pytest.raises(RuntimeError, match="not today"):
+        Flow.from_declaration(text.replace("STORE", "failing")).kickoff(run_key="k")
+    told: list[str] = []
+    runtime.observers.append(
+        lambda event: told.append(str(event.data.get("text"))) if event.name == "warning" else None
+    )
+
+    flow = Flow.from_declaration(text.replace("STORE", "choose"))
+    flow.kickoff(run_key="k")
+
+    assert isinstance(flow.method_outputs[0].pydantic, declared_code.Piece)
+    assert told == []
+
+
 def test_it_is_drawn_with_its_declaration_as_source(tmp_path: Path) -> None:
     flow = flow_of('a: {description: Counts, start: true, do: {call: expression, expr: "1 + 1"}}')
 
@@ -309,6 +370,10 @@ MISTAKES = {
     "a: {start: true, do: {call: agent, ref: 'CODE:judge', with: {input: x, role: y}}}": "methods.a.do.with.role is said of an agent that is named by ref",
     "a: {start: true, do: {call: each, in: '[1]', do: [{name: x, action: {call: expression, expr: itm}}]}}": "methods.a.do.do.0.action.expr is 'itm': column 1: there is no itm; did you mean item?",
     "a: {start: true, do: {call: each, in: '[1]', do: [{name: x, fi: '1', action: {call: expression, expr: item}}]}}": "methods.a.do.do.0.fi means nothing here; there is action, if, name",
+    "a: hello": "methods.a is 'hello'; write keys below it",
+    "a: {start: true, do: [1]}": "methods.a.do is [1]; write keys below it",
+    "on: {start: true, do: {call: expression, expr: '1'}}": "methods has the key True; put it in quotes",
+    "a: {start: true, do: {call: agent, ref: 'CODE:judge', with: {input: [1]}}}": "methods.a.do.with.input is [1]; write a text",
     "a: {start: true, retry: {max_attempts: 0}, do: {call: expression, expr: '1'}}": "methods.a.retry cannot be: Retry(max_attempts=0)",
     "a: {start: true, human_feedback: {message: '?', default_outcome: x}, do: {call: expression, expr: '1'}}": "methods.a.human_feedback does not fit:",
 }

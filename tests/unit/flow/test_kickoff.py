@@ -70,9 +70,10 @@ def test_an_id_that_is_given_is_kept() -> None:
     assert flow.flow_id == "mine" != flow.run_id
 
 
-@pytest.mark.promise("flowing.state.untyped")
+@pytest.mark.promise("flowing.state.untyped", "flowing.state.inputs")
 def test_dict_state() -> None:
     flow = Untyped()
+    assert flow.state["id"] == flow.flow_id != Untyped().flow_id
 
     assert flow.kickoff(inputs={"seen": ["before"]}) == ["before", "begin", "end"]
     assert flow.state["id"] == flow.run_id
@@ -208,6 +209,24 @@ def test_a_cycle_of_labels() -> None:
     assert Loop().kickoff() == 3
 
 
+@pytest.mark.promise("flow.start")
+def test_a_start_with_a_condition_runs_at_the_beginning_and_whenever_it_is_met() -> None:
+    class Again(Flow):
+        @start("again")
+        def begin(self) -> int:
+            self.state["n"] = self.state.get("n", 0) + 1
+            return int(self.state["n"])
+
+        @router(begin)
+        def judge(self, n: int) -> str:
+            return "again" if n < 3 else "done"
+
+    flow = Again()
+    flow.kickoff()
+
+    assert flow.method_outputs == [1, "again", 2, "again", 3, "done"]
+
+
 @pytest.mark.promise("flow.max_method_calls")
 def test_a_cycle_without_an_end_is_stopped() -> None:
     flow = Loop(max_method_calls=5)
@@ -239,7 +258,7 @@ class Joined(Flow):
         return None
 
 
-@pytest.mark.promise("flowing.result", "flowing.argument")
+@pytest.mark.promise("flow.listen", "flowing.result", "flowing.argument")
 def test_arguments_are_what_completed_last_and_the_result_is_the_last_methods() -> None:
     assert Joined().kickoff() is None
 

@@ -429,7 +429,7 @@ def test_a_dict_state_is_a_dict_of_the_backends_own() -> None:
     assert (method, type(state), state) == ("one", dict, {"id": "x", "list": [1]})
 
 
-@pytest.mark.promise("flowing.persist.nearest", "flow.set_flow_persistence_factory")
+@pytest.mark.promise("flow.persistence", "flowing.persist.nearest", "flow.set_flow_persistence_factory")
 def test_the_nearest_backend_counts() -> None:
     of_object, of_method, of_class, of_factory = Memory(), Memory(), Memory(), Memory()
 
