@@ -282,12 +282,16 @@ class Run:
             # process at once, since it knows that it does not drive the run any more. (Not so where the lease was lost:
             # then another process drives it.)
             self.runtime.left_behind.add(self.id)
-            if self.trace is not None:
-                self.trace.over(RunEnd("failed", None, reason="storage"))
+            self._trace_over(RunEnd("failed", None, reason="storage"))
             raise
         self.ended = end
-        if self.trace is not None:
-            self.trace.over(end)
+        self._trace_over(end)
+
+    def _trace_over(self, end: RunEnd) -> None:
+        """Given up here: the two know one another, and would wait for the garbage collector together."""
+        trace, self.trace = self.trace, None
+        if trace is not None:
+            trace.over(end)
 
     def _made(self, row: StepRow) -> None:
         """A row that is new."""

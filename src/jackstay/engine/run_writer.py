@@ -37,7 +37,7 @@ Blobs = tuple[Blob | MessagesBlob, ...]
 
 class RunWriter:
     """Lives on the engine loop. It does not know its run: the two would be a cycle, and every run's records would wait for
-    the garbage collector, which costs a busy process a tenth of its time."""
+    the garbage collector."""
 
     def __init__(self, runtime: Runtime, lease: Lease, *, new: RunRow | None) -> None:
         self._runtime, self.lease = runtime, lease

@@ -61,5 +61,4 @@ async def caught_up(run: Run) -> None:
     """Returns when what the run has told was handed on and written, or too much time has passed."""
     for listener in tuple(listeners):
         await listener.caught_up(run)
-    if run.trace is not None:
-        await run.runtime.tracing.caught_up()
+    await run.runtime.tracing.caught_up()

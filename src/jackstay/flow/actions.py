@@ -144,6 +144,13 @@ def _tool(action: ToolAction, document: Document, place: Place, roots: tuple[str
         raise document.mistake(at, f"is {action.ref!r}, which cannot be made without arguments: {error}") from error
     if not isinstance(tool, BaseTool):
         raise document.mistake(at, f"is {action.ref!r}, which is no tool; for a function write call: code")
+    if tool.side_effect:
+        # Called here it has no intent: after a crash it would be called again, and nobody asked.
+        what = (
+            f"is {action.ref!r}, which acts on the world (side_effect=True); only agents call such a tool once or ask: "
+            "give it to one (call: agent, with: tools:)"
+        )
+        raise document.mistake(at, what)
     filled = template_at(action.with_, roots, document, (*place, "with"))
     _check_tool(tool, action.with_, document, (*place, "with"))
     return Made(lambda _, names: tool.run(**filled(names)), is_step=True)

@@ -68,12 +68,15 @@ class Writing:
                 self._thread.start()
 
     def _work(self, over: threading.Event) -> None:
-        while not over.is_set():
+        is_last = False
+        while not is_last:
             self._some.wait()
             self._at_once.wait(LINGER_S)
             # Cleared before the jobs are done: what comes from here on sets them again.
             self._some.clear()
             self._at_once.clear()
+            # Asked before them, too: of what was put before the end nothing is left.
+            is_last = over.is_set()
             while self._jobs:
                 try:
                     self._jobs.popleft()()

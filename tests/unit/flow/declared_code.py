@@ -78,6 +78,12 @@ class Writing(Flow[Piece]):
         return "two words"
 
 
+@tool(side_effect=True)
+def pay(euros: int) -> str:
+    """Pays."""
+    raise AssertionError("nothing may be paid")
+
+
 @tool("count words")
 def count_words(text: str, least: int = 0) -> int:
     """Counts."""

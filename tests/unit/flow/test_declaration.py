@@ -352,6 +352,7 @@ MISTAKES = {
     "a: {listen: a, do: {call: expression, expr: '1'}}": "methods do not run: no method is decorated",
     "'1a': {start: true, do: {call: expression, expr: '1'}}": "methods.1a is no name of a method",
     "a: {start: true, do: {call: tool, ref: 'CODE:joined'}}": "which is no tool; for a function write call: code",
+    "a: {start: true, do: {call: tool, ref: 'CODE:pay', with: {euros: 3}}}": "methods.a.do.ref is 'tests.unit.flow.declared_code:pay', which acts on the world",
     "a: {start: true, do: {call: tool, ref: 'CODE:count_words', with: {txt: x}}}": "methods.a.do.with.txt is no argument of the tool 'count words'; it takes text, least",
     "a: {start: true, do: {call: tool, ref: 'CODE:count_words'}}": "has no text, which the tool 'count words' needs",
     "a: {start: true, do: {call: tool, ref: 'CODE:count_words', with: {text: '${1 +}'}}}": "methods.a.do.with.text is '1 +': column 4",
