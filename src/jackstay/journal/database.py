@@ -188,11 +188,19 @@ def _refuse_orphaned_log(path: Path) -> None:
     """SQLite deletes a write-ahead log that it finds beside a new, empty file, and with it the last commits of the file
     that was there: looked for first, since a log is made after its file."""
     log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size and not path.exists():
+    if _size_of(log) and not path.exists():
         raise StorageUnavailable(
             f"the journal {path} is gone, but its last commits are still in {log.name} beside it: put the file back to "
             f"resume its runs, or delete {log.name} to start anew"
         )
+
+
+def _size_of(path: Path) -> int:
+    # In one look: a process that closes the file as its last one deletes its log.
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _do_not_wait_for_disk(connection: Any, _record: object) -> None:

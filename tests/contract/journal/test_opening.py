@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy import inspect
 
 from jackstay.errors import ConfigurationError, DatabaseTooNew, MigrationNeeded, MissingExtraError, StorageUnavailable
 from jackstay.journal import Journal, from_url, locate, open_journal, upgrade
-from jackstay.journal.database import Database
+from jackstay.journal.database import Database, _refuse_orphaned_log
 from jackstay.journal.schema import SCHEMA_VERSION
 from tests.contract.journal.programs import in_processes, open_and_write
 from tests.contract.journal.rows import TIMEOUT_S, Place, a_run, write_step
@@ -244,3 +245,24 @@ def _tables(url: str) -> dict[str, object]:
         "columns": columns,
         "sql": {name: "".join((sql or "").lower().replace('"', "").split()) for name, sql in rows},
     }
+
+
+def test_a_log_that_its_last_process_deletes_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    path, log, over = tmp_path / "journal.db", tmp_path / "journal.db-wal", threading.Event()
+    path.touch()
+
+    def open_and_close() -> None:
+        while not over.is_set():
+            log.write_bytes(b"commits")
+            log.unlink()
+
+    other, usual_s = threading.Thread(target=open_and_close), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the two take turns after every look
+    other.start()
+    try:
+        for _ in range(5_000):
+            _refuse_orphaned_log(path)
+    finally:
+        sys.setswitchinterval(usual_s)
+        over.set()
+        other.join()

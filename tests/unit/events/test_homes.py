@@ -8,7 +8,11 @@ from typing import Any, cast
 
 from jackstay.engine.telling import heard, listeners_home
 
-NO_RUN: Any = SimpleNamespace(trace=None)
+
+async def nothing_to_hand_on() -> None: ...
+
+
+NO_RUN: Any = SimpleNamespace(runtime=SimpleNamespace(tracing=SimpleNamespace(caught_up=nothing_to_hand_on)))
 
 
 def test_a_kickoff_that_outlasts_the_one_beside_it_leaves_no_home_behind() -> None:
