@@ -5,6 +5,7 @@ The library's default registry belongs to the host, and stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,6 +93,9 @@ class MetricsServer:
     def close(self) -> None:
         """The port is free at once; the thread notices a little later, and nobody waits for it."""
         threading.Thread(target=self._server.shutdown, name="jackstay-metrics-end", daemon=True).start()
+        with contextlib.suppress(OSError):  # not every system can
+            # The serving thread is woken: as long as it waits for it, the socket stays open.
+            self._server.socket.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
 
     def forget_in_child(self) -> None:
