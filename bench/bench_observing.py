@@ -1,4 +1,4 @@
-"""CPU of observing: a one-task kickoff without it, with logs, with traces, with both; beside pydantic-ai's `Agent` with and without its
+"""CPU of observing: a one-task kickoff without it, with logs, with traces, with metrics, with logs and traces; beside pydantic-ai's `Agent` with and without its
 own instrumentation, in the same environment against the same stub.
 
 The goal: everything on costs at most 15 % of a kickoff. Each way is a process of its own, all are asked in turn for short rounds, and
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.harness import heading, scratch_folder, stub_process
 
 ROUNDS, KICKOFFS, GOAL = 40, 20, 15.0
-OURS = ("off", "logs", "traces", "logs and traces")
+OURS = ("off", "logs", "traces", "metrics", "logs and traces")
 THEIRS = ("Agent, off", "Agent, traced")
 
 
@@ -49,6 +49,7 @@ def kickoffs(stack: ExitStack, way: str, stub: str, receiver: str) -> Callable[[
     # By the standard variables, as most programs do it. Not once in five seconds: the rounds are short.
     sent = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver, "OTEL_BSP_SCHEDULE_DELAY": "200"} if "traces" in way else {}
     os.environ.update(sent | ({"JACKSTAY_LOG_FILE": "run.json"} if "logs" in way else {}))
+    os.environ.update({"JACKSTAY_METRICS_PORT": "0"} if way == "metrics" else {})
     stack.enter_context(Runtime())
     crew = crew_at(stub)
 
