@@ -6,8 +6,12 @@ from collections import Counter
 
 import pytest
 
+from jackstay.errors import ModelError
+from jackstay.metrics import exposition, registry
 from jackstay.observe.metrics import COUNTED, OF_JOURNAL, OF_PROCESS
-from tests.e2e.metrics.conftest import SECRET
+from jackstay.testing import Fault
+from tests.e2e.metrics.conftest import SECRET, TOPIC, crew
+from tests.e2e.metrics.scraping import Scraped
 
 
 def test_requests_are_those_that_the_stub_has_received(day):
@@ -114,6 +118,26 @@ def test_labels_hold_no_secret_and_no_run(day):
     assert SECRET not in day.scraped.text
     assert "desk of [secret CANARY_API_KEY]" in names
     assert [run.id for run in day.ledger.runs if run.id[:13] in day.scraped.text] == []
+
+
+def test_resumed_run_counts_what_it_does_and_not_what_was_done_before(make_runtime, stub):
+    stub.rule(Fault.http(401), user="Write 1", times=1)
+    made = crew("desk", "gpt-4o-mini", tasks=2)
+    make_runtime()
+    with pytest.raises(ModelError) as failed:
+        made.kickoff(inputs=TOPIC)
+    make_runtime()
+    registry()
+
+    made.kickoff(inputs=TOPIC, resume=failed.value.run_id)
+
+    scraped = Scraped.read(exposition())
+    assert scraped.by("jackstay_runs_started_total", "start") == {("resumed",): 1}
+    assert scraped.by("jackstay_runs_total", "status") == {("succeeded",): 1}
+    assert scraped.sum("jackstay_run_queue_seconds_count") == 0
+    assert scraped.by("jackstay_steps_reused_total", "kind") == {("task",): 1}
+    assert scraped.sum("jackstay_model_calls_total") == scraped.sum("jackstay_model_requests_total") == 1
+    assert len(stub.requests) == 3
 
 
 def test_metric_names_follow_prometheus_conventions(day):
