@@ -115,7 +115,7 @@ async def given_up(stub: Stub) -> None:
         await task
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     folder, port = tmp_path_factory.mktemp("day"), free_port()
     (folder / "jackstay.toml").write_text(TOML.format(port=port), encoding="utf-8")
