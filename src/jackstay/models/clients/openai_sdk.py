@@ -33,12 +33,13 @@ class Client(AsyncOpenAI):
 
     async def answer(self, body: Mapping[str, Any], headers: Mapping[str, Any]) -> ChatCompletion:
         """One question that is not streamed."""
-        request = self._client.build_request(
-            "POST",
-            self._prepared_url,
-            headers=self._headers(headers),
+        like = self._like(headers)
+        request = httpx2.Request(
+            like.method,
+            like.url,
+            headers=like.headers,
             content=json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(),
-            timeout=self.timeout,
+            extensions=like.extensions,
         )
         try:
             response = await self._client.send(request)
@@ -54,20 +55,18 @@ class Client(AsyncOpenAI):
             return await self._as_it_came(response)
 
     @cached_property
-    def _prepared_url(self) -> httpx2.URL:
-        return self._prepare_url(PATH)
-
-    @cached_property
-    def _known_headers(self) -> dict[tuple[tuple[str, Any], ...], httpx2.Headers]:
+    def _known(self) -> dict[tuple[tuple[str, Any], ...], httpx2.Request]:
         return {}
 
-    def _headers(self, given: Mapping[str, Any]) -> httpx2.Headers:
-        """The SDK's, which it would make anew for each request."""
+    def _like(self, given: Mapping[str, Any]) -> httpx2.Request:
+        """A request with these headers and the SDK's, but for its body: both libraries would merge them anew for each."""
         key = tuple(given.items())
-        if key not in self._known_headers:
+        if key not in self._known:
             options = FinalRequestOptions(method="post", url=PATH, headers=dict(given), security={"bearer_auth": True})
-            self._known_headers[key] = self._build_headers(options)
-        return self._known_headers[key]
+            headers, url = self._build_headers(options), self._prepare_url(PATH)
+            self._known[key] = self._client.build_request("POST", url, headers=headers, timeout=self.timeout)
+            del self._known[key].headers["content-length"]
+        return self._known[key]
 
     async def _as_it_came(self, response: httpx2.Response) -> ChatCompletion:
         """As the SDK does it, which validates nothing: the wire library says what is wrong with it."""
