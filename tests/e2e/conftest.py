@@ -11,6 +11,9 @@ import pytest
 from jackstay import Runtime
 from jackstay.testing import Stub
 from tests.e2e.ledger import HurriedClock, Ledger
+from tests.postgres import postgres_database, postgres_server
+
+__all__ = ["postgres_database", "postgres_server"]
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def run(asked: Asked) -> int:
     limit_s = _checked(asked.deadline_s)
     budget = Budget(**parse_amount(asked.budget)) if asked.budget is not None else None
     with Runtime() as runtime:
-        earlier = runtime.journal.run_by_key(key) if key else None
+        earlier = runtime.journal.run_by_key(runtime.masked.secrets.stored_name(key)) if key else None
         earlier = None if earlier is None else runtime.masked.revealed(earlier)
         if earlier is None:
             return execute(runtime, target, inputs=inputs, run_key=key, budget=budget, deadline_s=limit_s)

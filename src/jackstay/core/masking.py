@@ -6,6 +6,7 @@ on with what it has (engine rule 38).
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -15,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+MOST_NAMES, LONGEST_NAME = 2000, 200
 SHORTEST = 8
 """Characters of a value that is masked: a shorter one would be found in ordinary words."""
 
@@ -41,7 +43,7 @@ def is_secret(value: str) -> bool:
 class Secrets:
     """Known secrets, each with a name to show in its place. Immutable; an empty one costs nothing."""
 
-    __slots__ = ("_forms", "_in_json", "_values")
+    __slots__ = ("_forms", "_in_json", "_named", "_referred", "_values")
 
     def __init__(self, values: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         known: dict[str, str] = {}  # by value: of two names the first counts
@@ -49,10 +51,20 @@ class Secrets:
             if is_secret(value):
                 known.setdefault(value, name)
         self._values = known
+        forms: dict[str, str] = {}
+        self._referred: dict[str, str] = {}
+        """What a reference stands for. It says which form that is: a run goes on with the same one."""
+        self._in_json: dict[str, str] = {}
+        for value, name in known.items():
+            for kind, form in _forms_of(value).items():
+                reference = f"⟦secret {name}{kind and f':{kind}'}⟧"
+                forms.setdefault(form, name)
+                self._referred[reference] = form
+                self._in_json.setdefault(_escaped(form), reference)
+                self._in_json.setdefault(json.dumps(form)[1:-1], reference)
         # Longest first: one secret may be the beginning of another.
-        forms = {form: name for value, name in known.items() for form in _forms_of(value)}
         self._forms = tuple(sorted(forms.items(), key=lambda each: -len(each[0])))
-        self._in_json = {text: name for form, name in self._forms for text in (_escaped(form), json.dumps(form)[1:-1])}
+        self._named: dict[tuple[str, str], str] = {}
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -70,6 +82,31 @@ class Secrets:
                 text = text.replace(form, f"[secret {name}]")
         return text
 
+    def in_name(self, name: str) -> str:
+        """What `masked` makes of a name. Names are few and come at every step, so it is remembered."""
+        return self._of_name(name, "[secret {}]")
+
+    def stored_name(self, name: str) -> str:
+        """A name with a reference in place of each secret, which `restored_name` follows."""
+        return self._of_name(name, "⟦secret {}⟧")
+
+    def _of_name(self, name: str, instead: str) -> str:
+        if not self._forms:
+            return name
+        made = self._named.get((name, instead))
+        if made is None:
+            if len(self._named) >= MOST_NAMES:
+                self._named.clear()
+            made = name
+            for form, secret in self._forms:
+                made = made.replace(form, instead.format(secret))
+            if len(name) <= LONGEST_NAME:
+                self._named[name, instead] = made
+        return made
+
+    def restored_name(self, name: str) -> str:
+        return self._restored(name, lambda form: form)
+
     def stored(self, text: str) -> str:
         """JSON text with a reference in place of each secret, which `restored` follows."""
         found = [form for form in self._in_json if form in text]
@@ -77,18 +114,16 @@ class Secrets:
             return text
         # An escape is one character: what looks like a secret may begin in its middle (`\u0010`, and then zeros).
         pattern = "|".join([*map(re.escape, sorted(found, key=len, reverse=True)), r"\\u[0-9a-f]{4}", r"\\."])
-        return re.sub(pattern, self._referred, text)
-
-    def _referred(self, found: re.Match[str]) -> str:
-        name = self._in_json.get(found[0])
-        return found[0] if name is None else f"⟦secret {name}⟧"
+        return re.sub(pattern, lambda match: self._in_json.get(match[0], match[0]), text)
 
     def restored(self, text: str) -> str:
         """JSON text of `stored`, with the secrets of now. One that is not known any more stays a reference."""
-        if "⟦secret " not in text:
-            return text
-        for value, name in self._values.items():
-            text = text.replace(f"⟦secret {name}⟧", _escaped(value))
+        return self._restored(text, _escaped)
+
+    def _restored(self, text: str, written: Callable[[str], str]) -> str:
+        if "⟦secret " in text:
+            for reference, form in self._referred.items():
+                text = text.replace(reference, written(form))
         return text
 
 
@@ -96,10 +131,27 @@ def _escaped(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
-def _forms_of(value: str) -> set[str]:
-    """As it is, and as it stands in JSON (also ASCII), in Python's quotes, in addresses and in pages."""
-    plain = {value, _escaped(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
-    return plain | {quote(value, safe=""), html.escape(value)}
+def _forms_of(value: str) -> dict[str, str]:
+    """As it is, and as it stands in JSON (also ASCII), in Python's quotes, in addresses and in pages; and in base64, where
+    what stands before it decides which of three texts it is."""
+    forms = {
+        "": value,
+        "json": _escaped(value),
+        "ascii": json.dumps(value)[1:-1],
+        "python": repr(value)[1:-1],
+        "url": quote(value, safe=""),
+        "html": html.escape(value),
+    }
+    data = value.encode("utf-8", "surrogatepass")
+    for before in range(3):
+        # Without the characters in which there are bits of what stands around it.
+        text = base64.b64encode(bytes(before) + data)[-(-8 * before // 6) : 8 * (before + len(data)) // 6].decode()
+        forms[f"base64.{before}"] = text
+        forms[f"base64url.{before}"] = text.translate(_URL_SAFE)
+    return {kind: form for kind, form in forms.items() if kind == "" or form != value}
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 # --- forms -------------------------------------------------------------------------------------------------------------

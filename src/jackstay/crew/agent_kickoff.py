@@ -14,7 +14,6 @@ from jackstay.core import prompts
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.messages import Message
-from jackstay.core.paths import slug
 from jackstay.core.results import task_from_json, task_to_json
 from jackstay.core.specs import ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailureRecord
@@ -22,6 +21,7 @@ from jackstay.crew.afterwards import Record, leave_on_agent
 from jackstay.crew.forms import output_form
 from jackstay.crew.guardrails import guardrail_def, guardrail_list
 from jackstay.crew.llm_guardrail import LLMGuardrail
+from jackstay.crew.naming import key_of
 from jackstay.crew.output import UsageMetrics
 from jackstay.engine.agent_run import AgentAnswer, run_alone
 from jackstay.engine.asked import Kickoff
@@ -83,12 +83,13 @@ def kickoff_of(
     *earlier, last = _messages_of(messages)
     if agent.verbose:
         runtime.be_verbose()
+    runtime.masked.learn_models(agent.model_asked)
     form = output_form(response_format, json_form=False)
     if response_format is not None:
         runtime.vouch_for(response_format)
     judges = guardrail_list(agent.guardrail)
     spec = TaskSpec(
-        key=slug(agent.role),
+        key=key_of(agent.role),
         name=None,
         description=last.content,
         expected_output="",
@@ -117,13 +118,14 @@ def execution_of(agent: Agent, runtime: Runtime, task: Task, context: str, tools
     the crew's business."""
     if agent.verbose:
         runtime.be_verbose()
+    runtime.masked.learn_models(agent.model_asked)
     if task.answer_model is not None:
         runtime.vouch_for(task.answer_model)
     given = tool_defs(task.tools if tools is None else tools, f"task '{task.label}'")
     who = replace(agent.to_spec({}), own=None)
     asked = task.to_spec({}, [task], (), who)
     text = prompts.task_text(replace(asked, output=None), context)
-    spec = TaskSpec(slug(agent.role), None, text, "", replace(who, tools=given or who.tools), output=asked.output)
+    spec = TaskSpec(key_of(agent.role), None, text, "", replace(who, tools=given or who.tools), output=asked.output)
     return _kickoff(agent, spec, [], [Message("user", text).question()], [])
 
 

@@ -328,7 +328,14 @@ class Crew(BaseModel):
         if origin is None:
             yield runtime, self._prepared(inputs, run_key, resume, budget, deadline_s)
             return
-        begins = beginning(runtime.journal, origin, "crew", self.name, run_key=run_key, resume=resume)
+        begins = beginning(
+            runtime.journal,
+            origin,
+            "crew",
+            runtime.masked.secrets.stored_name(self.name),
+            run_key=run_key,
+            resume=resume,
+        )
         kickoff = self._prepared(
             {**runtime.masked.revealed_data(begins.inputs), **check_inputs(inputs)},
             None,
@@ -363,7 +370,7 @@ class Crew(BaseModel):
         deadline_s: float | None,
     ) -> Kickoff:
         found = find_unit(runtime.journal, task_id, kind="task")
-        recorded, replay = replay_of(found, "crew", self.name)
+        recorded, replay = replay_of(found, "crew", runtime.masked.secrets.stored_name(self.name))
         given = {**runtime.masked.revealed_data(recorded), **check_inputs(inputs)}
         return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
 

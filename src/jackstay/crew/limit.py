@@ -7,7 +7,7 @@ from typing import Any
 
 from jackstay.core.canonical import digest
 from jackstay.core.limits import Limit
-from jackstay.core.paths import slug
+from jackstay.crew.naming import key_of
 
 
 def max_rpm_limit(kind: str, name: str, outline: Callable[[], Any], max_rpm: int | None) -> Limit | None:
@@ -15,4 +15,4 @@ def max_rpm_limit(kind: str, name: str, outline: Callable[[], Any], max_rpm: int
     anew for each request share it, also across processes."""
     if max_rpm is None:
         return None
-    return Limit(f"{kind}:{slug(name)}~{digest([outline(), max_rpm])[:10]}", requests_per_min=max_rpm)
+    return Limit(f"{kind}:{key_of(name)}~{digest([outline(), max_rpm])[:10]}", requests_per_min=max_rpm)

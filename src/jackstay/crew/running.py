@@ -58,6 +58,8 @@ def kickoff_of(
     given = {**inputs, **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
     if crew.verbose or any(agent.verbose for agent in (*crew.agents, *crew.workers)):
         runtime.be_verbose()
+    models = models_of(crew)
+    runtime.masked.learn_models(models)  # before tasks get their names in paths
     outline, forms = crew.outline(), [task.output_spec() for task in crew.tasks]
     runtime.vouch_for(
         *(m for t in crew.tasks for m in (t.output_pydantic, t.output_json, t.response_model) if m is not None)
@@ -71,7 +73,7 @@ def kickoff_of(
         body=_body(crew, given, forms),
         encode=encode,
         decode=lambda text: decode(text, forms),
-        models=models_of(crew),
+        models=models,
         budget=budget or crew.budget,
         deadline_s=nearest(checked_deadline(deadline_s), crew.deadline_s),
         retry=crew.retry,

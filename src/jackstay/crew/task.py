@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from jackstay.core.interpolation import interpolate
-from jackstay.core.paths import slug
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
@@ -29,6 +28,7 @@ from jackstay.crew.guardrails import (
     renamed_retries,
 )
 from jackstay.crew.llm_guardrail import LLMGuardrail
+from jackstay.crew.naming import key_of
 from jackstay.crew.output import TaskOutput
 from jackstay.crew.security import SecurityConfig
 from jackstay.errors import DefinitionError
@@ -155,7 +155,7 @@ class Task(Alone, Done):
     def key(self) -> str:
         """The task's name in paths, from the definition before any inputs were filled in."""
         written = self._unfilled["description"] if self._unfilled else None
-        return slug(self.name or written or self.description)
+        return key_of(self.name or written or self.description)
 
     def to_spec(
         self,

@@ -217,8 +217,9 @@ class _Loop:
         circle = standstill(self.turns)
         if circle is not None:
             call = said[-1][0]
+            shown = self.scope.run.secrets.masked(call.arguments)[:200]
             raise NoProgress(
-                f"agent '{self.agent.role}' {circle} (last: {call.name}({call.arguments[:200]})); say in the task what to do "
+                f"agent '{self.agent.role}' {circle} (last: {call.name}({shown})); say in the task what to do "
                 "when the tool has nothing more, mend the tool, or mark one that waits for something with polling=True"
             )
 

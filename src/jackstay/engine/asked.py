@@ -88,7 +88,7 @@ async def earlier_run(runtime: Runtime, kickoff: Kickoff) -> tuple[Kickoff, RunR
         row = await find_run(runtime, kickoff.resume)
         _check_resumable(kickoff, row)
     elif kickoff.run_key is not None:
-        row = await runtime.off_loop(runtime.journal.run_by_key, kickoff.run_key)
+        row = await runtime.off_loop(runtime.journal.run_by_key, runtime.masked.secrets.stored_name(kickoff.run_key))
         row = None if row is None else runtime.masked.revealed(row)
         if row is not None:
             refuse_forgotten(row)
@@ -137,13 +137,14 @@ def _in_replay(
 
 async def find_run(runtime: Runtime, prefix: str) -> RunRow:
     """The one run whose id starts so (or whose run key it is). Raises `NotFoundError`."""
-    rows = await runtime.off_loop(runtime.journal.find_runs, prefix)
+    wanted = runtime.masked.secrets.stored_name(prefix)
+    rows = await runtime.off_loop(runtime.journal.find_runs, wanted)
     if not rows:
         raise NotFoundError(f"there is no run {prefix!r} in {runtime.journal.url}; 'jackstay runs' lists them")
     if len(rows) > 1:
         listed = ", ".join(row.id for row in rows[:5])
         raise NotFoundError(f"{prefix!r} is the beginning of {len(rows)} runs ({listed}); give more of the id")
-    return rows[0]
+    return runtime.masked.revealed(rows[0])
 
 
 def _check_resumable(kickoff: Kickoff, row: RunRow) -> None:

@@ -5,6 +5,7 @@ What models are told has been masked before; here is the rest of what a run know
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,11 +16,18 @@ from jackstay.core.records import Blob, MessagesBlob, RunEnd, RunRow, StepRow, W
 
 R = TypeVar("R", RunRow, StepRow, RunEnd, Wait)
 
+_PLAIN: Mapping[type, tuple[str, ...]] = {
+    RunRow: ("name", "run_key", "model_override"),
+    StepRow: ("name", "agent", "task", "model", "answered_by"),
+    Wait: ("prompt",),
+}
+"""Plain texts: what definitions and callers call things. (What of it stands in paths is masked where these are made.)"""
+
 _TEXTS = {
     RunRow: ("inputs", "output", "error", "entry", "tags"),
     StepRow: ("request", "result", "error", "tried"),
     RunEnd: ("output", "error"),
-    Wait: ("prompt", "payload", "answer"),
+    Wait: ("payload", "answer"),
 }
 
 
@@ -30,6 +38,10 @@ def concealed(row: R, secrets: Secrets) -> R:
         for name in _TEXTS[type(row)]
         if (text := getattr(row, name)) is not None and (stored := secrets.stored(text)) is not text
     }
+    for name in _PLAIN.get(type(row), ()):
+        called = getattr(row, name)
+        if called and (hidden := secrets.stored_name(called)) != called:
+            changed[name] = hidden
     return replace(row, **changed) if changed else row
 
 
@@ -40,6 +52,10 @@ def revealed(row: R, secrets: Secrets) -> R:
         for name in _TEXTS[type(row)]
         if (stored := getattr(row, name)) is not None and (text := secrets.restored(stored)) is not stored
     }
+    for name in _PLAIN.get(type(row), ()):
+        hidden = getattr(row, name)
+        if hidden and (called := secrets.restored_name(hidden)) != hidden:
+            changed[name] = called
     return replace(row, **changed) if changed else row
 
 

@@ -26,4 +26,5 @@ def context_here(where: Callable[[str, str], Mapping[str, Any]] | None = None) -
         "span_id": scope.run.span_ids.of(path),
         **(where(row.id, path) if where is not None else {}),
     }
-    return {key: value for key, value in found.items() if value is not None}
+    masked = scope.run.secrets.in_name
+    return {key: masked(value) for key, value in found.items() if value is not None}

@@ -68,13 +68,20 @@ async def outline_of(runtime: Runtime, fingerprint: str) -> Any:
         return None
 
 
+def stored_outline(runtime: Runtime, kickoff: Kickoff) -> Any:
+    """A kickoff's own definition as the journal has it: with references in the place of secrets."""
+    text = json.dumps(kickoff.outline)
+    stored = runtime.masked.secrets.stored(text)
+    return kickoff.outline if stored is text else json.loads(stored)
+
+
 async def compare(runtime: Runtime, run_id: str, path: str, *, recorded: str, kickoff: Kickoff) -> list[Change]:
     """Says what of the definition has changed since it was recorded. Raises `DefinitionChanged` in a strict session."""
     if recorded == kickoff.fingerprint:
         return []
     old = await outline_of(runtime, recorded)
     what = f"{kickoff.kind} '{kickoff.name}'"
-    found = [] if old is None or kickoff.outline is None else changes(old, kickoff.outline)
+    found = [] if old is None or kickoff.outline is None else changes(old, stored_outline(runtime, kickoff))
     texts = [f"{what} has changed: {change.text}" for change in found]
     texts = texts or [
         f"the definition of {what} has changed since the run; steps whose question differs are asked anew"
@@ -97,7 +104,9 @@ async def most_alike(
     best, share = None, at_least
     for each in candidates:
         old = await outline_of(runtime, each.fingerprint or "")
-        like = likeness(old, kickoff.outline) if old is not None and kickoff.outline is not None else 0.0
+        like = (
+            likeness(old, stored_outline(runtime, kickoff)) if old is not None and kickoff.outline is not None else 0.0
+        )
         if like > share or (best is None and like == share > 0):
             best, share = each, like
     return best

@@ -11,7 +11,7 @@ from jackstay.core.feedback import HumanFeedbackResult
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
 from jackstay.core.flow_state import StateRecord, address, joined
 from jackstay.core.interception import InterceptionPoint
-from jackstay.core.paths import numbered, parent_of
+from jackstay.core.paths import parent_of
 from jackstay.core.records import SAVED, StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass, check_classes
@@ -112,11 +112,11 @@ class _FlowRun:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception) and self._goes_on_without(call):
             text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
-            self.run.tell("warning", numbered(self.scope.path, call.method, call.number), text=text)
+            self.run.tell("warning", self.scope.at(call.method, call.number), text=text)
             return []
         if isinstance(error, RunSuspended) and self.run.stop is None:
             self.waiting[call.method, call.number] = error
-            path = numbered(self.scope.path, call.method, call.number)
+            path = self.scope.at(call.method, call.number)
             self.run.news("method_paused", path, (self.scope, call.method, error))
             return []
         result = task.result()
@@ -216,7 +216,7 @@ class _FlowRun:
             self.last = value.output if spec.emit else value
 
     async def _execute(self, call: Call) -> Any:
-        path, method = numbered(self.scope.path, call.method, call.number), self.flow.graph.methods[call.method]
+        path, method = self.scope.at(call.method, call.number), self.flow.graph.methods[call.method]
         began = self.run.began()
         if (call.method, call.number) in self.returned:
             return await self._with_feedback(
@@ -285,7 +285,9 @@ class _FlowRun:
         return result
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
-        error.add_note(f"raised in method {call.method} ({scope.path}) of flow {self.flow.name}")
+        error.add_note(
+            f"raised in method {call.method} ({scope.path}) of flow {self.run.secrets.in_name(self.flow.name)}"
+        )
         self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
         if error is not self.run.stop:
             await self.run.commit(self._row(scope, call, "failed", began, error=failed_with(error)))

@@ -35,7 +35,6 @@ from jackstay.engine.definitions import (
 from jackstay.engine.ending import end_failed, tell_end, why_ended
 from jackstay.engine.home import Home
 from jackstay.engine.kickoff_hooks import about_kickoff, performed
-from jackstay.engine.masked import secrets_of_model
 from jackstay.engine.persisting import with_unfinished
 from jackstay.engine.replaying import Replay, plan_of
 from jackstay.engine.run import Run
@@ -114,7 +113,7 @@ async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
     run = parent.run
     run.check(parent)
     args_hash = kickoff.identity
-    scope = parent.child(parent.hashed(slug(kickoff.name), args_hash), home=home)
+    scope = parent.child(parent.hashed(slug(run.secrets.in_name(kickoff.name)), args_hash), home=home)
     earlier = await _in_place_of(run, scope.path, kickoff)
     row = run.find(scope.path, args_hash) if earlier is None else None
     if row is not None:
@@ -347,8 +346,7 @@ def budgets_of(run: Run, kickoff: Kickoff, path: str) -> tuple[BudgetScope, ...]
 async def _prepare_models(run: Run, kickoff: Kickoff) -> None:
     """What is wrong with a model or a limit is said before anything runs; and libraries are loaded before a task's clock
     starts."""
-    for config, _ in kickoff.models:
-        run.runtime.masked.learn(secrets_of_model(config))
+    run.runtime.masked.learn_models(kickoff.models)
     askers = [run.models.chain_asker(config, owner=owner) for config, owner in kickoff.models]
     for asker in askers:
         await asker.prepare()

@@ -7,7 +7,7 @@ import re
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.masking import FORMS, USUAL, Form, Masking, Secrets, names_secret
@@ -67,6 +67,11 @@ class Masked:
                 self._learned[self._free(name, value)] = value
             self._know()
 
+    def learn_models(self, models: Iterable[tuple[ModelConfig, str]]) -> None:
+        """Those of models and who asks them."""
+        for config, _ in models:
+            self.learn(secrets_of_model(config))
+
     def _know(self) -> None:
         self.now = Masking(Secrets([*self._learned.items(), *self._found]), self._forms)
 
@@ -109,6 +114,9 @@ def _in_environment(environ: Mapping[str, str], named: frozenset[str]) -> Iterab
         value = environ[name]
         if name in named or names_secret(name):
             yield name, value
+        elif name.endswith("_HEADERS"):  # of OpenTelemetry's exporters: name=value, percent-encoded
+            pairs = (each.partition("=") for each in value.split(","))
+            yield from secrets_in({key.strip(): unquote(said).strip() for key, _, said in pairs}, f"{name} ")
         elif "://" in value and "@" in value:
             yield from _password(name, value)
 

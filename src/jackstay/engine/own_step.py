@@ -40,9 +40,9 @@ async def run_step(
         raise DefinitionError(f"step {name!r} is outside a run; call it in a method of a flow that has been kicked off")
     question = _question(name, args, kwargs)
     with belonging_to(scope):
-        return await _Step(scope, scope.hashed(slug(name), key or question), name, question).perform(
-            function, args, kwargs
-        )
+        return await _Step(
+            scope, scope.hashed(slug(scope.run.secrets.in_name(name)), key or question), name, question
+        ).perform(function, args, kwargs)
 
 
 def _question(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
 from jackstay.core.replay import Plan, Record, kickoffs_of, plan
-from jackstay.engine.definitions import compare
+from jackstay.engine.definitions import compare, stored_outline
 from jackstay.errors import AlreadyRunning, NotFoundError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def plan_of(runtime: Runtime, kickoff: Kickoff, of: Replay) -> tuple[RunRo
     if mine is None:
         raise NotFoundError(f"run {of.run_id[:SHORT]} has recorded no kickoff at {of.scope!r}")
     if kickoff.outline is not None:
-        record = replace(record, outlines={kickoff.fingerprint: kickoff.outline, **record.outlines})
+        record = replace(record, outlines={kickoff.fingerprint: stored_outline(runtime, kickoff), **record.outlines})
     changed = await compare(runtime, source.id, of.scope, recorded=mine.fingerprint, kickoff=kickoff)
     parts = [f"{of.scope}/{change.part}" if of.scope else change.part for change in changed if change.part]
     inputs = _plain(kickoff.inputs)

@@ -137,11 +137,16 @@ class Scope:
 
     def numbered(self, name: str) -> str:
         """The path of the next step of that name; the engine gives the order."""
-        return paths.numbered(self.path, name, self._next(name))
+        return self.at(name, self._next(name))
+
+    def at(self, name: str, number: int) -> str:
+        """The path of the n-th step of that name, counted by whoever starts it."""
+        return paths.numbered(self.path, self.run.secrets.in_name(name), number)
 
     def hashed(self, name: str, key: str) -> str:
         """The path of the next step with that name and question, started by user code in any order."""
-        return paths.hashed(self.path, name, key, self._next(f"{name}~{key}"))
+        secrets = self.run.secrets
+        return paths.hashed(self.path, secrets.in_name(name), secrets.in_name(key), self._next(f"{name}~{key}"))
 
     def _next(self, counter: str) -> int:
         count = self._counts[counter] = self._counts.get(counter, 0) + 1

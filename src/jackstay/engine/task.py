@@ -14,7 +14,6 @@ from jackstay.core import prompts
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import Failure
 from jackstay.core.messages import Answer
-from jackstay.core.paths import numbered
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import TaskResult, output_hash, task_from_json, task_to_json
 from jackstay.core.specs import AgentSpec, TaskSpec, ToolDef
@@ -62,7 +61,7 @@ class _TaskStep:
         self.run, self.crew, self.task, self.context = crew.run, crew, task, context
         self.previous = previous if task.condition is not None else None
         self.coworkers = coworkers
-        self.path = numbered(crew.path, task.key, number)
+        self.path = crew.at(task.key, number)
         self.given_to(task.agent)
         self.args_hash = _question(task, self.tools, context, self.previous, coworkers.question((task.agent,)))
         self.missing: Failure | None = None
@@ -201,7 +200,7 @@ class _TaskStep:
             return
         figures = {"tokens": result.bill.usage.total_tokens, "cost_usd": result.bill.cost_usd}
         self.run.tell(
-            "task_finished", self.path, **named, summary=result.raw[:120], **figures, duration_s=result.duration_s,
+            "task_finished", self.path, **named, summary=self.run.secrets.masked(result.raw)[:120], **figures, duration_s=result.duration_s,
             about=(self.scope, self.task, result),
         )  # fmt: skip
 

@@ -45,10 +45,15 @@ class Verbose:
         if run.runtime is not self._runtime:
             return
         try:
-            for said in self._said(run, event, about):
-                self._put(replace(said, text=printable(self._runtime.masked.now.text(said.text))))
+            # Before it is cut: what is left of a secret would not be known any more.
+            masked = replace(event, data=self._runtime.masked.now.data(event.data))
+            for said in self._said(run, masked, about):
+                self._put(replace(said, tag=self._shown(said.tag), text=self._shown(said.text)))
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
+
+    def _shown(self, text: str) -> str:
+        return printable(self._runtime.masked.now.text(text))
 
     def _said(self, run: Run, event: Event, about: Any) -> list[Said]:
         match event.name:

@@ -53,7 +53,7 @@ def find_paused(runtime: Runtime, flow_id: str, name: str) -> tuple[Paused, RunR
         if wait.run_id not in named and payload_of(wait)["about"].get("flow_id") != flow_id:
             continue
         row = journal.run(wait.run_id)
-        if row is not None and (row.kind, row.name) == ("flow", name):
+        if row is not None and (row.kind, row.name) == ("flow", runtime.masked.secrets.stored_name(name)):
             return Paused(row.id, wait, _context(runtime, wait)), row
         if row is not None:
             raise NoPendingFeedback(

@@ -152,7 +152,14 @@ class Running:
             raise InputsError("from_checkpoint= and restore_from_state_id= both say where to begin: give one of them")
         if origin is None:
             return self.prepared(runtime, inputs, run_key, resume, budget, deadline_s, restore)
-        begins = beginning(runtime.journal, origin, "flow", self.flow._name, run_key=run_key, resume=resume)
+        begins = beginning(
+            runtime.journal,
+            origin,
+            "flow",
+            runtime.masked.secrets.stored_name(self.flow._name),
+            run_key=run_key,
+            resume=resume,
+        )
         vouch(runtime, self.flow)
         given = {**runtime.codec.decode(runtime.masked.revealed_data(begins.inputs)), **(inputs or {})}
         kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s, replay=begins.replay)
@@ -166,7 +173,11 @@ class Running:
         budget: Budget | None,
         deadline_s: float | None,
     ) -> Kickoff:
-        recorded, replay = replay_of(find_unit(runtime.journal, method, kind="method"), "flow", self.flow._name)
+        recorded, replay = replay_of(
+            find_unit(runtime.journal, method, kind="method"),
+            "flow",
+            runtime.masked.secrets.stored_name(self.flow._name),
+        )
         vouch(runtime, self.flow)
         given = {**runtime.codec.decode(runtime.masked.revealed_data(recorded)), **(inputs or {})}
         return self.prepared(runtime, given, None, None, budget, deadline_s, replay=replay)

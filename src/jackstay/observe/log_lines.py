@@ -112,10 +112,12 @@ class LogLines:
         if event.name in ("run_started", "run_resumed", "kickoff_started", "crew_started"):
             opened = self._open.setdefault(event.run_id, {}).setdefault(event.path, _Open(event.at, {}))
             if data.get("kind") in ("crew", "flow") and data.get("name"):
-                opened.fields[data["kind"]] = data["name"]
+                opened.fields[data["kind"]] = self._plain(data["name"])
             return None
         if event.name.endswith("_started"):
-            fields = {key: data[key] for key in ("task", "agent", "method", "model", "tool") if data.get(key)}
+            fields = {
+                key: self._plain(data[key]) for key in ("task", "agent", "method", "model", "tool") if data.get(key)
+            }
             self._open.setdefault(event.run_id, {})[event.path] = _Open(event.at, fields)
             return None
         return self._open.get(event.run_id, {}).get(event.path) if event.name.endswith(_ENDS) else None

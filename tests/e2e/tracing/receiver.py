@@ -81,11 +81,13 @@ class Receiver:
         self.spans: list[Told] = []
         self.requests: list[tuple[str, Mapping[str, str]]] = []
         """Path and headers of each."""
+        self.bodies: list[bytes] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.bodies.append(body)
                 receiver.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 if receiver.status == 200:
                     receiver.spans += _received(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -44,6 +45,28 @@ def test_what_is_stored_has_no_secret_and_is_the_same_again_when_it_is_read(secr
     if "⟦" not in text and secrets:
         assert secret not in json.loads(stored)["a"].replace("⟦secret X⟧", "")
         assert json.loads(secrets.restored(stored)) == json.loads(text)
+
+
+@given(st.binary(max_size=5), st.text(min_size=8, max_size=20), st.binary(max_size=5), st.booleans())
+def test_secret_in_base64_is_found_wherever_it_stands_and_is_the_same_again_when_it_is_read(before, secret, after, url):
+    data = before + secret.encode() + after
+    text = (base64.urlsafe_b64encode if url else base64.b64encode)(data).decode()
+    secrets = Secrets({"X": secret})
+
+    stored = secrets.stored(json.dumps(text))
+
+    if secrets:
+        assert "[secret X]" in secrets.masked(text)
+        assert "⟦secret X:base64" in stored
+        assert json.loads(secrets.restored(stored)) == text
+
+
+def test_name_has_a_reference_that_is_followed_and_in_paths_what_is_shown():
+    secrets = Secrets({"K": "hunter2-hunter2"})
+
+    assert secrets.stored_name("Desk hunter2-hunter2") == "Desk ⟦secret K⟧"
+    assert secrets.restored_name("Desk ⟦secret K⟧") == "Desk hunter2-hunter2"
+    assert secrets.in_name("Desk hunter2-hunter2") == "Desk [secret K]"
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,40 @@ def test_run_key_finds_its_run_by_inputs_with_a_secret(place):
     assert second.run_id == first.run_id
 
 
+class Named(Flow):
+    name = f"Desk {CANARY}"
+    fails = True
+    model: ScriptedModel
+
+    @start()
+    def begin(self) -> str:
+        made = self.step(f"step {CANARY}", str, 1, key=CANARY)
+        worker = agent(self.model)
+        return made + Crew(name=CANARY, agents=[worker], tasks=[task(worker, name=f"Task {CANARY}")]).kickoff().raw
+
+    @listen(begin)
+    def end(self, given: str) -> str:
+        if self.fails:
+            raise RuntimeError("later")
+        return given
+
+
+def test_run_whose_names_and_key_have_a_secret_goes_on_where_it_stopped(place, monkeypatch):
+    model = ScriptedModel(["fine"])
+    monkeypatch.setattr(Named, "model", model, raising=False)
+    with pytest.raises(RuntimeError, match="later"):
+        Named().kickoff(run_key=f"key {CANARY}")
+    stored = place.bytes()
+    place.open()
+    monkeypatch.setattr(Named, "fails", False)
+
+    result = Named().kickoff(run_key=f"key {CANARY}")
+
+    assert (result, len(model.calls)) == ("1fine", 1)
+    assert b"canary_7f3a" not in stored.lower()
+    assert none_in(stored)
+
+
 def test_key_and_headers_of_a_model_are_nowhere_even_if_the_provider_repeats_them(tmp_path):
     with Stub(answer=lambda request: Reply(f"your key is {CANARY}, your team {ODD}")) as stub:
         place = Place(tmp_path, **{**stub.environ(), "OPENAI_API_KEY": ""})
