@@ -24,6 +24,7 @@ from jackstay.cli.target import Target
 from jackstay.cli.tasks import names_of
 from jackstay.cli.terminal import say
 from jackstay.core.budget import Budget, parse_amount
+from jackstay.core.content import content_of, how_to_go_on
 from jackstay.core.events import Event
 from jackstay.core.ids import SHORT
 from jackstay.core.outlines import changes
@@ -156,7 +157,7 @@ def _start_again(runtime: Runtime, target: Target, run: RunRow, of: Replay, opti
         try:
             start(target, Kickoffs(seen=True))
         except KeyboardInterrupt as stop:
-            return stopped(stop, run.id)
+            return stopped(stop, how_to_go_on(run.id, content_of(run.tags)))
     if not session.reached:
         say(
             f"error: the program has ended without coming to {unit_id(run.id[:SHORT], of.target)}: it made no kickoff of "

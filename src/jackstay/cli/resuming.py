@@ -19,6 +19,7 @@ from jackstay.cli.target import Target
 from jackstay.cli.terminal import say
 from jackstay.core.budget import parse_amount
 from jackstay.core.canonical import canonical_json
+from jackstay.core.content import content_of, how_to_go_on
 from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.intents import Decided
@@ -153,7 +154,7 @@ def _start_again(runtime: Runtime, target: Target, row: RunRow, *, strict: bool)
         try:
             start(target, Kickoffs(seen=True))
         except KeyboardInterrupt as stop:
-            return stopped(stop, row.id)
+            return stopped(stop, how_to_go_on(row.id, content_of(row.tags)))
     after = runtime.journal.run(row.id)
     if after is not None and after.status != "succeeded" and after.attempts == row.attempts:
         say(

@@ -19,6 +19,7 @@ from jackstay.cli.program import Kickoffs, declared, prepare, start
 from jackstay.cli.target import DECLARATIONS, Target, nearest_project, resolve
 from jackstay.cli.terminal import is_live, say, stderr
 from jackstay.core.budget import Budget, parse_amount
+from jackstay.core.content import how_to_go_on
 from jackstay.core.deadline import checked_deadline
 from jackstay.core.events import Event
 from jackstay.core.forgetting import refuse_forgotten
@@ -137,7 +138,7 @@ def execute(
         except KeyboardInterrupt as stop:
             if not run_id:
                 raise
-            return stopped(stop, run_id)
+            return stopped(stop, how_to_go_on(run.id, run.content))
         if run.stop is not None:
             # The program caught it and ended as if nothing had happened; the run did not (engine rule 21).
             raise run.stop
@@ -167,10 +168,10 @@ def _entry_of(budget: Budget) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def stopped(stop: KeyboardInterrupt, run_id: str) -> int:
-    """The last line of an interrupted run."""
+def stopped(stop: KeyboardInterrupt, then: str) -> int:
+    """The last line of an interrupted run. `then`: how it goes on, if it can."""
     word = "stopped" if isinstance(stop, Terminated) else "interrupted"
-    say(f"{word}: run {run_id} can go on where it stopped: jackstay resume {run_id[:SHORT]}", "yellow")
+    say(f"{word}: {then}", "yellow")
     return code_of(stop)
 
 

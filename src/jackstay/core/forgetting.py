@@ -16,7 +16,12 @@ TAG = "forgotten"
 
 def forgotten_at(run: RunRow) -> str | None:
     """When its content was erased; None: it has it."""
-    when = json.loads(run.tags).get(TAG) if run.tags else None
+    return forgotten_in(run.tags)
+
+
+def forgotten_in(tags: str | None) -> str | None:
+    """The same, by a run's tags."""
+    when = json.loads(tags).get(TAG) if tags else None
     return str(when) if when is not None else None
 
 

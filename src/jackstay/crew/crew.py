@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
+from jackstay.core.content import Content
 from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
@@ -58,6 +59,7 @@ class Crew(BaseModel):
     many model calls per minute crews of this definition make together, in whatever runs and processes; agents' own `max_rpm` hold besides. `output_log_file`: a
     path (True: logs.txt) to which tasks' begins and ends are added. `planning`: before the tasks begin, `planning_llm`
     (gpt-5.4-mini) writes a plan for each. `verbose`: what happens in a kickoff is printed, as it happens.
+    `content`: how much of what is said stays when a run has ended: "full", "hashes" or "off".
 
     `Process.hierarchical`: a manager does all tasks and gives the work to the agents. It is `manager_agent`, an agent
     without tools, or one that the crew makes for the model `manager_llm`. Tasks need no agent then.
@@ -87,6 +89,7 @@ class Crew(BaseModel):
     budget: Budget | None = None
     deadline_s: accepted.Deadline = None
     max_rpm: int | None = Field(default=None, ge=1)
+    content: Content | None = None
     tool_failure_policy: ToolFailurePolicy | None = None
     security_config: SecurityConfig = Field(default_factory=SecurityConfig)
     usage_metrics: UsageMetrics | None = None

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.content import least
 from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import placeholders
@@ -81,6 +82,7 @@ def kickoff_of(
         resume=resume,
         entry=entry_point(),
         verbose=crew.verbose,
+        content=least(crew.content, *(task.content for task in crew.tasks)),
     )
 
 

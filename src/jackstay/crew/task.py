@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from jackstay.core.content import Content
 from jackstay.core.interpolation import interpolate
 from jackstay.core.specs import AgentSpec, ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
@@ -62,6 +63,8 @@ class Task(Alone, Done):
     (2, or a `Retry`), then the run fails. "skip": the crew goes on; the output has `ok=False` and `error`, later tasks are
     told that it is missing. "fallback": `fallback`, an agent, does it instead, or is the text that stands in its place.
     `retries` come before "skip" and "fallback", too.
+
+    `content`: "hashes" or "off" where what it says is not to stay when the run has ended: then nothing of that run does.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -86,6 +89,7 @@ class Task(Alone, Done):
     guardrails: Any = None
     guardrail_max_retries: int = Field(default=3, ge=0)
     deadline_s: accepted.Deadline = None
+    content: Content | None = None
     tool_failure_policy: ToolFailurePolicy | None = None
     on_error: OnErrorWord = "abort"
     retries: Retries = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json
+from jackstay.core.content import Content
 from jackstay.core.deadline import checked_deadline
 from jackstay.core.failures import Failure, rebuild
 from jackstay.core.forgetting import refuse_forgotten
@@ -59,6 +60,8 @@ class Kickoff:
     tags: Mapping[str, Any] = field(default_factory=dict)
     verbose: bool = False
     """What happens in it is printed (`engine/verbose.py`)."""
+    content: Content | None = None
+    """How much of what is said stays when the run has ended; None: what the run around it, or the project, says."""
     state_id: str | None = None
     """Of a persisted flow: a state's id, which asks for its newest run if that has not finished."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.content import least
 from jackstay.core.events import EventName
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunEnd, RunStatus
@@ -100,13 +101,13 @@ async def _end(batch: Run, outcomes: list[Ended]) -> None:
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     ids = [None if isinstance(outcome, Failed) else outcome.run_id for outcome in outcomes]
     output = canonical_json({"runs": ids, "failed": len(failed)})
-    _warn_of_failures(outcomes, batch=batch.id)
+    _warn_of_failures(outcomes, batch=batch.id, gone=batch.content != "full")
     status: RunStatus = "failed" if failed else "succeeded"
     await batch.end(RunEnd(status, batch.now(), reason="error" if failed else None, output=output))
     await caught_up(batch)
 
 
-def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None) -> None:
+def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None, gone: bool = False) -> None:
     """Once for all of them. `batch`: the run under which they are runs of their own; else they are part of their caller's
     run, and what the program did about them is part of its record."""
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
@@ -114,7 +115,8 @@ def _warn_of_failures(outcomes: Sequence[Ended], *, batch: str | None) -> None:
         return
     first = failed[0]
     if batch is not None:
-        then = f"to try them again: jackstay resume {batch[:SHORT]}"
+        again = f"to try them again: jackstay resume {batch[:SHORT]}"
+        then = "what they said was not kept: they cannot be resumed" if gone else again
     else:
         then = f"jackstay show {first.run_id[:SHORT]} lists them" if first.run_id else "none of them has begun"
     _log().warning("%d of %d items failed (the first: %s); %s", len(failed), len(outcomes), first.error, then)
@@ -204,4 +206,5 @@ def _batch_kickoff(name: str, kickoffs: Sequence[Kickoff]) -> Kickoff:
         encode=canonical_json,
         decode=json.loads,
         entry=kickoffs[0].entry if kickoffs else {},
+        content=least(*(kickoff.content for kickoff in kickoffs)),
     )

@@ -7,9 +7,9 @@ import contextlib
 import traceback
 from typing import Any
 
+from jackstay.core.content import how_to_go_on
 from jackstay.core.events import EventName
 from jackstay.core.failures import failure_of
-from jackstay.core.ids import SHORT
 from jackstay.core.records import FailReason, RunEnd, RunStatus
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
@@ -52,7 +52,7 @@ async def end_failed(run: Run, error: BaseException) -> None:
         if text not in getattr(error, "__notes__", ()):
             error.add_note(text)
     if run.writer.visible and not isinstance(error, asyncio.CancelledError | RunSuspended):
-        error.add_note(f"run {run.id} can go on where it stopped: jackstay resume {run.id[:SHORT]}")
+        error.add_note(how_to_go_on(run.id, run.content))
     if isinstance(error, LeaseLost | AlreadyRunning):
         return
     status, reason = status_of(error)

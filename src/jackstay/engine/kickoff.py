@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from jackstay.core.canonical import canonical_json
+from jackstay.core.content import TAG as CONTENT
+from jackstay.core.content import least
 from jackstay.core.events import EventName
 from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.core.forgetting import refuse_forgotten
@@ -112,6 +114,7 @@ def belonging_to(scope: Scope) -> Iterator[None]:
 async def _nested(parent: Scope, home: Home, kickoff: Kickoff) -> Outcome:
     run = parent.run
     run.check(parent)
+    run.content = least(run.content, kickoff.content) or run.content
     args_hash = kickoff.identity
     scope = parent.child(parent.hashed(slug(run.secrets.in_name(kickoff.name)), args_hash), home=home)
     earlier = await _in_place_of(run, scope.path, kickoff)
@@ -244,6 +247,8 @@ def _tagged(tags: str | None, of: Replay, source: RunRow) -> str:
 
 def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
     """A run that its first write will make visible."""
+    content = kickoff.content or runtime.content
+    told = {**kickoff.tags, **({} if content == "full" else {CONTENT: content})}
     now = runtime.clock.now()
     runtime.say_override()
     row = RunRow(
@@ -259,7 +264,7 @@ def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
         parent_run=kickoff.parent_run,
         session_id=runtime.session.id if runtime.session else runtime.session_id,
         model_override=runtime.settings.model,
-        tags=runtime.tracing.adopt(canonical_json(dict(kickoff.tags)) if kickoff.tags else None),
+        tags=runtime.tracing.adopt(canonical_json(told) if told else None),
     )
     return Run(runtime, row, lease=Lease(row.id, 1), is_new=True)
 

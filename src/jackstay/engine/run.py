@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackstay.core.budget import Hold
 from jackstay.core.canonical import canonical_json
+from jackstay.core.content import Content, content_of
 from jackstay.core.events import Event, EventName, ListenersEvent
 from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
 from jackstay.core.masking import Secrets
 from jackstay.core.records import (
+    TERMINAL,
     Intent,
     Lease,
     Reservation,
@@ -72,6 +74,8 @@ class Run:
     def __init__(self, runtime: Runtime, row: RunRow, *, lease: Lease, is_new: bool) -> None:
         self.runtime, self.row, self.lease = runtime, row, lease
         self.pid = os.getpid()
+        self.content: Content = content_of(row.tags)
+        """How much of what is said stays when it has ended."""
         self._stop: BaseException | None = None
         self.abandoned: list[str] = []
         """Users' functions that go on though nobody waits for them: name and stack, for the run's record."""
@@ -293,6 +297,8 @@ class Run:
             raise
         self.ended = end
         self._told_over(end)
+        if self.content != "full" and end.status in TERMINAL:
+            await self.runtime.eraser.erase(self)
 
     def _told_over(self, end: RunEnd) -> None:
         """Given up here: they know one another, and would wait for the garbage collector together."""

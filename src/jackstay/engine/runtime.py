@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jackstay.core.budget import Budget
+from jackstay.core.content import Content
 from jackstay.core.events import Event, EventName
 from jackstay.core.ids import SHORT
 from jackstay.core.retry import Retry
@@ -24,6 +25,7 @@ from jackstay.core.values import Codec, class_name
 from jackstay.engine.breakers import Breakers
 from jackstay.engine.budgets import Settled, SharedBudgets
 from jackstay.engine.clock import Clock
+from jackstay.engine.erasing import Eraser, project_content
 from jackstay.engine.leases import LeaseKeeper
 from jackstay.engine.limiter import Limiter
 from jackstay.engine.loop import EngineLoop
@@ -116,6 +118,8 @@ class Runtime:
         self._prices: Overrides | None = None
         self._shared_budgets: SharedBudgets | None = None
         self._masked: Masked | None = None
+        self._content: Content | None = None
+        self.eraser = Eraser(self)
         self._logs = self._make_logs()
         self.tracing, self.metering = Tracing(self, tracer_provider), Metering(self)
         self._verbose: Verbose | None = None
@@ -165,7 +169,7 @@ class Runtime:
 
     def check_settings(self) -> None:
         """Before a run begins: raises `ConfigurationError` for what `jackstay.toml` or the environment says wrongly."""
-        _ = self.shared_budgets, self.prices
+        _ = self.shared_budgets, self.prices, self.content
         self.masked.refresh()
         self.limiter.check()
         self.metering.check()
@@ -183,6 +187,13 @@ class Runtime:
         if self._masked is None:
             self._masked = Masked(self.environ, self.project_file)
         return self._masked
+
+    @property
+    def content(self) -> Content:
+        """How much of runs' content stays where their definitions do not say; raises `ConfigurationError` as above."""
+        if self._content is None:
+            self._content = project_content(self.project_file)
+        return self._content
 
     @property
     def codec(self) -> Codec:
@@ -295,7 +306,7 @@ class Runtime:
         """After a fork: threads are gone and connections are the parent's. Nothing is closed, all is made anew."""
         self.engine_loop, self.pool, self._lock = EngineLoop(), Pool(self.settings.pool_size), threading.Lock()
         self._rim = Pool(RIM_THREADS)
-        self.leases = LeaseKeeper(self)
+        self.leases, self.eraser = LeaseKeeper(self), Eraser(self)
         self.breakers, self.settled, self.limiter = Breakers(self), Settled(), Limiter(self)
         if self._wire is not None:
             self._wire.forget_in_child()

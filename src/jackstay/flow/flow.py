@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
+from jackstay.core.content import Content
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems, unheard
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
@@ -58,6 +59,8 @@ class Flow(AsksPeople, Generic[T]):
     retry: Retry | None = None
     budget: Budget | None = None
     deadline_s: float | None = None
+    content: Content | None = None
+    """How much of what is said stays when a run has ended: "full", "hashes" or "off"."""
     checkpoint: bool | CheckpointConfig | None = None
     """Accepted: the journal has every method in any case."""
     persistence: FlowPersistence | None = None
@@ -95,6 +98,7 @@ class Flow(AsksPeople, Generic[T]):
             "retry",
             "budget",
             "deadline_s",
+            "content",
             "checkpoint",
             "persistence",
             "input_provider",

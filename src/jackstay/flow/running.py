@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.content import checked_content
 from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.feedback import FlowTalk, HumanFeedbackResult
 from jackstay.core.interception import InterceptionPoint
@@ -125,6 +126,7 @@ class Running:
             budget=budget or flow.budget,
             deadline_s=nearest(checked_deadline(deadline_s), checked_deadline(flow.deadline_s)),
             retry=flow.retry,
+            content=checked_content(flow.content, f"content of flow {flow._name}"),
             run_key=run_key,
             resume=resume,
             replay=replay,

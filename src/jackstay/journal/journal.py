@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+from jackstay.core.content import Content
 from jackstay.core.limits import LimitAsk, LimitState, Turns
 from jackstay.core.records import Lease, RunRow, StateUse, StepRow, Takeover, Wait, Write
 from jackstay.journal import answer_cache, breakers, flow_states, forgetting, limits, opening, pruning, waits
@@ -200,11 +201,17 @@ class Journal(Reads):
         wanted = tuple(run_ids)
         return self._writer.call(lambda connection: pruning.delete_runs(connection, wanted))
 
-    def forget(self, run_ids: Sequence[str], at: datetime) -> Pending[frozenset[str]]:
+    def forget(self, run_ids: Sequence[str], at: datetime, *, keep: Content | None = None) -> Pending[frozenset[str]]:
         """Erase the content of those of the runs (and of the items of batches among them) that have ended and that nobody
-        holds. Returns them; what only they needed stays until a `sweep`."""
+        holds. Returns them; what only they needed stays until a `sweep`. `keep`: what is left of runs that were to keep
+        no content."""
         wanted = tuple(run_ids)
-        return self._writer.call(lambda connection: forgetting.forget_runs(connection, wanted, at))
+        return self._writer.call(lambda connection: forgetting.forget_runs(connection, wanted, at, keep))
+
+    def rest_log(self) -> None:
+        """Empty SQLite's log, as far as nobody is at work there: what was erased stands in it until then."""
+        if self.path is not None:
+            self._read(lambda connection: connection.exec_driver_sql("pragma wal_checkpoint(truncate)").all())
 
     def state_uses(self, state_id: str) -> list[StateUse]:
         """The kickoffs of persisted flows with a state of that id, the newest first."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jackstay.core.failures import Failure
+from jackstay.core.forgetting import forgotten_at
 from jackstay.core.ids import SHORT
 from jackstay.core.paths import parent_of
 from jackstay.core.records import StepKind, StepRow
@@ -149,6 +150,9 @@ def _spent(evidence: Evidence) -> Iterator[str]:
 
 def _safe(evidence: Evidence) -> str:
     """What a resumed run has already."""
+    gone = forgotten_at(evidence.run)
+    if gone is not None:
+        return f"its content was erased at {gone}: it cannot be resumed or replayed"
     steps = [row for each in (evidence, *evidence.items) for row in each.steps if row.status in ("succeeded", "opaque")]
     counted = Counter(row.kind for row in steps if row.kind in _WORDS)
     if not counted:
@@ -184,7 +188,7 @@ def _commands(evidence: Evidence, found: Found) -> Iterator[Command]:
         return
     if evidence.state == "waiting":
         yield from _answers(evidence, short)
-    elif evidence.state != "succeeded":
+    elif evidence.state != "succeeded" and forgotten_at(evidence.run) is None:
         yield from _goes_on(evidence, found, short)
     if found.step:
         yield Command(f'jackstay show {short} --step "{found.step}"', "what was asked there, and what came back")
