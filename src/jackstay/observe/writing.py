@@ -84,19 +84,25 @@ class Writing(Generic[T]):
     def _work(self, over: threading.Event) -> None:
         is_last = False
         while not is_last:
-            self._asleep = True
-            # What came before `_asleep` was seen has rung no bell.
-            if not self._waiting and not self._hurried:
-                self._bell.wait()
-            self._asleep = False
             if not self._hurried:
+                # Also after the last write: while there is much to write, nobody has to wake this thread.
                 self._bell.wait(LINGER_S)
+            if not (self._waiting or self._hurried):
+                self._sleep()
+                continue
             # Before anything is written: what comes from here on says it again.
             self._hurried = False
             # As well: of what was put before the end nothing is left.
             is_last = over.is_set()
             while self._waiting:
                 self._write_some()
+
+    def _sleep(self) -> None:
+        self._asleep = True
+        # What came before `_asleep` was seen has rung no bell.
+        if not (self._waiting or self._hurried):
+            self._bell.wait()
+        self._asleep = False
 
     def _write_some(self) -> None:
         some: list[T] = []
