@@ -109,7 +109,8 @@ class Tracing:
             # With it comes OpenTelemetry's SDK, which most processes do not need.
             from jackstay.observe.otel import Spans
 
-            return Spans(provider)
+            own = self._own
+            return Spans(provider, ended=own.ended if own is not None and own.provider is provider else None)
         except ImportError:
             self._say(f"this program's OpenTelemetry provider gets no spans of runs: {trace_source.EXTRA}")
         except TypeError as error:

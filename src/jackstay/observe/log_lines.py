@@ -81,7 +81,8 @@ class LogLines:
         """What is logged of it. `ids`: those of its run; `content`: what was said, beside the event's own data."""
         ends = event.name.endswith(_ENDS)
         with self._lock:
-            begun = self._open.get(event.run_id, {}).get(event.path) if ends else self._note(event)
+            begun = self._open.get(event.run_id, {}).get(event.path) if ends else None
+            self._note(event)
             where = self._where(event.run_id, event.path)
             if ends:
                 self._forget(event)
