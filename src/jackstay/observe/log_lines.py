@@ -88,8 +88,10 @@ class LogLines:
                 self._forget(event)
         if event.name in _ONLY_LISTENERS:
             return []
-        where |= {"trace_id": ids.trace, "span_id": ids.of(event.path)}
-        fields = {**where, **self._figures(event, begun), **self._said(content or {})}
+        where["trace_id"], where["span_id"] = ids.trace, ids.of(event.path)
+        fields = where | self._figures(event, begun)
+        if content and self._content:
+            fields |= {key: self._shown(value) for key, value in content.items()}
         lines = [Line(NAMES.get(event.name, event.name), LEVELS.get(event.name, logging.INFO), event.at, fields)]
         if event.data.get("replay_of"):
             lines.append(Line("replayed", logging.INFO, event.at, where | {"replay_of": event.data["replay_of"]}))
@@ -151,9 +153,6 @@ class LogLines:
         if begun is not None and "duration_s" not in found:
             found["duration_s"] = round(max(0.0, (event.at - begun.at).total_seconds()), 6)
         return found
-
-    def _said(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: self._shown(value) for key, value in content.items()} if self._content else {}
 
     def _plain(self, value: Any) -> Any:
         match value:

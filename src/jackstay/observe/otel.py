@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -121,7 +120,7 @@ class Spans:
         """What begin and end would make of it, for a quarter of the time: most spans have nothing that might be cut or refused."""
         return ReadableSpan(
             described.name,
-            context_of(replace(parent, span_id=placed.span_id)),
+            context_of(TraceParent(parent.trace_id, placed.span_id)),
             context_of(parent),
             self._tracer.resource,
             described.attributes,

@@ -47,9 +47,12 @@ class Writing(Generic[T]):
 
     async def caught_up(self, timeout_s: float) -> None:
         """Returns when everything before has been written, or after so long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self.mark()
+        mark = self.mark()
+        late = asyncio.get_running_loop().call_later(timeout_s, _settle, mark)
+        try:
+            await mark
+        finally:
+            late.cancel()
 
     def mark(self) -> asyncio.Future[None]:
         """Done, on the calling loop, when everything before it has been written."""
@@ -143,7 +146,12 @@ class _Mark:
 
     def reached(self) -> None:
         with contextlib.suppress(RuntimeError):  # a loop that has ended waits for nothing
-            self._loop.call_soon_threadsafe(lambda: None if self.future.done() else self.future.set_result(None))
+            self._loop.call_soon_threadsafe(_settle, self.future)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class _Bell:
@@ -154,8 +162,10 @@ class _Bell:
         self._rung.acquire()
 
     def ring(self) -> None:
-        with contextlib.suppress(RuntimeError):  # rung already
+        try:
             self._rung.release()
+        except RuntimeError:
+            return  # rung already
 
     def wait(self, timeout_s: float = -1) -> None:
         self._rung.acquire(timeout=timeout_s)
