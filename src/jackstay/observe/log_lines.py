@@ -47,6 +47,7 @@ MOST_CHARACTERS = 20_000
 _ENDS = ("_finished", "_failed", "_skipped", "_passed", "_rejected", "_cancelled", "_waiting")
 _KICKOFFS = frozenset({"run_started", "run_resumed", "kickoff_started", "crew_started"})
 _NAMED = ("task", "agent", "method", "model", "tool")
+_NOT_TOLD = frozenset({"about", "replay_of"})
 _ONLY_LISTENERS = frozenset({"kickoff_started", "kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"})
 
 
@@ -80,18 +81,20 @@ class LogLines:
     def of(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> list[Line]:
         """What is logged of it. `ids`: those of its run; `content`: what was said, beside the event's own data."""
         ends = event.name.endswith(_ENDS)
+        masking = self._masking()
         with self._lock:
             begun = self._open.get(event.run_id, {}).get(event.path) if ends else None
-            self._note(event)
+            if not ends:
+                self._note(event, masking)
             where = self._where(event.run_id, event.path)
             if ends:
                 self._forget(event)
         if event.name in _ONLY_LISTENERS:
             return []
         where["trace_id"], where["span_id"] = ids.trace, ids.of(event.path)
-        fields = where | self._figures(event, begun)
+        fields = where | self._figures(event, begun, masking)
         if content and self._content:
-            fields |= {key: self._shown(value) for key, value in content.items()}
+            fields |= {key: _shown(value, masking) for key, value in content.items()}
         lines = [Line(NAMES.get(event.name, event.name), LEVELS.get(event.name, logging.INFO), event.at, fields)]
         if event.data.get("replay_of"):
             lines.append(Line("replayed", logging.INFO, event.at, where | {"replay_of": event.data["replay_of"]}))
@@ -117,16 +120,16 @@ class LogLines:
             place = parent_of(place)
         return {}
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: Event, masking: Masking) -> None:
         """Takes in what begins."""
         data = event.data
         if event.name in _KICKOFFS:
             opened = self._open.get(event.run_id, {}).get(event.path) or self._begin(event)
             if data.get("kind") in ("crew", "flow") and data.get("name"):
-                opened.names[data["kind"]] = self._plain(data["name"])
+                opened.names[data["kind"]] = _plain(data["name"], masking)
         elif event.name.endswith("_started"):
             opened = self._begin(event)
-            opened.names |= {key: self._plain(data[key]) for key in _NAMED if data.get(key)}
+            opened.names |= {key: _plain(data[key], masking) for key in _NAMED if data.get(key)}
 
     def _begin(self, event: Event) -> _Open:
         around = self._names(event.run_id, parent_of(event.path)) if event.path else {}
@@ -140,38 +143,37 @@ class LogLines:
         elif not event.name.startswith("kickoff_"):
             self._open.get(event.run_id, {}).pop(event.path, None)
 
-    def _figures(self, event: Event, begun: _Open | None) -> dict[str, Any]:
+    def _figures(self, event: Event, begun: _Open | None, masking: Masking) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in event.data.items():
-            if value is None or key in ("about", "replay_of"):
+            if value is None or key in _NOT_TOLD:
                 continue
             if key in CONTENT:
                 if self._content:
-                    found[key] = self._shown(value)
-                continue
-            found[_KEYS.get(key, key)] = self._plain(value)
+                    found[key] = _shown(value, masking)
+            else:
+                found["attempt" if key == "attempts" else key] = _plain(value, masking)
         if begun is not None and "duration_s" not in found:
             found["duration_s"] = round(max(0.0, (event.at - begun.at).total_seconds()), 6)
         return found
 
-    def _plain(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self._masking().text(value)
-            case bool() | int():
-                return value
-            case float():
-                return round(value, 6)
-            case Decimal():
-                return float(value)
-            case _:
-                return self._shown(value)
 
-    def _shown(self, value: Any) -> Any:
-        shown = self._masking().data(value)
-        if isinstance(shown, str) and len(shown) > MOST_CHARACTERS:
-            return f"{shown[:MOST_CHARACTERS]}… ({len(shown) - MOST_CHARACTERS:,} more characters are in the journal)"
-        return shown
+def _plain(value: Any, masking: Masking) -> Any:
+    match value:
+        case str():
+            return masking.text(value)
+        case bool() | int():
+            return value
+        case float():
+            return round(value, 6)
+        case Decimal():
+            return float(value)
+        case _:
+            return _shown(value, masking)
 
 
-_KEYS: Mapping[str, str] = {"attempts": "attempt"}
+def _shown(value: Any, masking: Masking) -> Any:
+    shown = masking.data(value)
+    if isinstance(shown, str) and len(shown) > MOST_CHARACTERS:
+        return f"{shown[:MOST_CHARACTERS]}… ({len(shown) - MOST_CHARACTERS:,} more characters are in the journal)"
+    return shown
