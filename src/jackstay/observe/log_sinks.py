@@ -95,7 +95,7 @@ class StreamSink:
         self._form, self._failed = form, failed
 
     def write(self, entries: Sequence[Entry]) -> None:
-        for text in _chunks(entries, self._form, self._failed):
+        for text in chunks_of(entries, self._form, self._failed):
             try:
                 sys.stderr.write(text)
                 sys.stderr.flush()
@@ -115,7 +115,7 @@ class FileSink(RotatingFileHandler):
         self._form, self._failed = form, failed
 
     def write(self, entries: Sequence[Entry]) -> None:
-        for text in _chunks(entries, self._form, self._failed):
+        for text in chunks_of(entries, self._form, self._failed):
             try:
                 stream = self._opened()
                 stream.write(text)
@@ -130,6 +130,7 @@ class FileSink(RotatingFileHandler):
         of_file = os.fstat(self.stream.fileno())
         if stat.S_ISREG(of_file.st_mode) and of_file.st_size >= self.maxBytes:
             self.doRollover()
+            self.stream = self._open()
         return self.stream
 
 
@@ -145,7 +146,7 @@ def file_sink(path: Path, failed: Failed, mask: Mask) -> Sink:
     return FileSink(path, json_form(mask), failed)
 
 
-def _chunks(entries: Sequence[Entry], form: Form, failed: Failed) -> Iterator[str]:
+def chunks_of(entries: Sequence[Entry], form: Form, failed: Failed) -> Iterator[str]:
     """The entries as text, line by line where they are long."""
     lines: list[str] = []
     size = 0
