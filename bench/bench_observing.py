@@ -1,11 +1,12 @@
-"""CPU of observing: a one-task kickoff without it, with logs, with traces, with both; beside pydantic-ai's `Agent` with and without its
-own instrumentation, in the same environment against the same stub.
+"""CPU of observing: a one-task kickoff without it, with logs, with traces, with metrics, with logs and traces; beside pydantic-ai's
+`Agent` with and without its own instrumentation, in the same environment against the same stub.
 
 The goal: everything on costs at most 15 % of a kickoff. Each way is a process of its own, all are asked in turn for short rounds; a lap
 is as many rounds as fill a batch of spans, and a ratio is the median of the laps' ratios. New processes take over after a few laps, with
-the same hash seed on both sides: two processes that do the same differ by up to 7 %, for as long as they live. Batches have OpenTelemetry's own size and delay on
-both sides. CPU is that of the process from the end of one round to the end of the next, so that what its threads encode, send and write
-between rounds is counted, too; the receiver is in this process. Every answer is looked at; lines and spans are counted where they arrive.
+the same hash seed for all: two processes that do the same differ by up to 7 % for as long as they live. Batches have OpenTelemetry's own
+size and delay on both sides. CPU is that of the process from the end of one round to the end of the next, so that what its threads encode,
+send and write between rounds is counted, too; the receiver is in this process. Every answer is looked at; lines and spans are counted where
+they arrive.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ STARTS, LAPS, ROUNDS, KICKOFFS, GOAL = 5, 3, 8, 16, 15.0
 LINES, SPANS = 6, 4
 """Of ours, per kickoff."""
 SAID = "The summary is short."
-OURS = ("off", "logs", "traces", "logs and traces")
+OURS = ("off", "logs", "traces", "metrics", "logs and traces")
 THEIRS = ("Agent, off", "Agent, traced")
 
 
@@ -59,6 +60,7 @@ def kickoffs(stack: ExitStack, way: str, stub: str, receiver: str) -> Callable[[
     # By the standard variables, as most programs do it.
     sent = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver} if "traces" in way else {}
     os.environ.update(sent | ({"JACKSTAY_LOG_FILE": "run.json"} if "logs" in way else {}))
+    os.environ.update({"JACKSTAY_METRICS_PORT": "0"} if way == "metrics" else {})
     stack.enter_context(Runtime())
     crew = crew_at(stub)
 

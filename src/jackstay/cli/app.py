@@ -13,6 +13,7 @@ from jackstay.cli.create import create
 from jackstay.cli.export import export
 from jackstay.cli.flow import flow
 from jackstay.cli.json_lines import speak_json_if_asked
+from jackstay.cli.metrics import metrics
 from jackstay.cli.outcome import leave_quietly, reporting
 from jackstay.cli.terminal import prepare_streams
 
@@ -50,6 +51,10 @@ Strict = Annotated[
 LogFile = Annotated[
     Path | None,
     typer.Option("--log-file", metavar="FILE", help="Write the log to this file, as JSON lines; it is rotated."),
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option("--metrics-port", metavar="PORT", help="Serve Prometheus metrics here while the program runs."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.", envvar="JACKSTAY_DEBUG")]
 
@@ -109,11 +114,13 @@ def run(  # noqa: PLR0913 - each is an option
         bool, typer.Option("--estimate", help="Run nothing; say what the last runs of it cost, else a bound.")
     ] = False,
     log_file: LogFile = None,
+    metrics_port: MetricsPort = None,
     debug: Debug = False,
 ) -> None:
     """Run a program as one resumable run."""
     with reporting(debug=debug):
-        from jackstay.cli.running import Asked, named  # on demand: see above
+        from jackstay.cli.environment import Watched  # on demand: see above
+        from jackstay.cli.running import Asked, named
         from jackstay.cli.running import run as start
 
         asked = Asked(
@@ -125,7 +132,7 @@ def run(  # noqa: PLR0913 - each is an option
             run_key,
             budget,
             deadline,
-            log_file,
+            Watched(log_file, metrics_port),
         )
         if estimate:
             from jackstay.cli.estimating import estimate as look_ahead  # on demand: see above
@@ -291,16 +298,19 @@ def resume(
     budget: Most = None,
     strict: Strict = False,
     log_file: LogFile = None,
+    metrics_port: MetricsPort = None,
     debug: Debug = False,
 ) -> None:
     """Go on with a run: what the journal has is not done again."""
     with reporting(debug=debug):
-        from jackstay.cli.resuming import resume as go_on  # on demand: see above
+        from jackstay.cli.environment import Watched  # on demand: see above
+        from jackstay.cli.resuming import resume as go_on
         from jackstay.cli.resuming import resume_all
 
+        watched = Watched(log_file, metrics_port)
         if every:
-            raise typer.Exit(resume_all(run, budget=budget, decide=decide, strict=strict, log_file=log_file))
-        raise typer.Exit(go_on(run, budget=budget, decide=decide, strict=strict, log_file=log_file))
+            raise typer.Exit(resume_all(run, budget=budget, decide=decide, strict=strict, watched=watched))
+        raise typer.Exit(go_on(run, budget=budget, decide=decide, strict=strict, watched=watched))
 
 
 @app.command(rich_help_panel=FIRST)
@@ -352,7 +362,7 @@ def log_tasks_outputs(
 
 
 @app.command(rich_help_panel=FIRST)
-def replay(
+def replay(  # noqa: PLR0913 - each is an option
     task: Annotated[
         str,
         typer.Option(
@@ -377,14 +387,17 @@ def replay(
     ] = False,
     strict: Strict = False,
     log_file: LogFile = None,
+    metrics_port: MetricsPort = None,
     debug: Debug = False,
 ) -> None:
     """Run a program again from one task of an earlier run, as a new run."""
     with reporting(debug=debug):
-        from jackstay.cli.replaying import Asked  # on demand: see above
+        from jackstay.cli.environment import Watched  # on demand: see above
+        from jackstay.cli.replaying import Asked
         from jackstay.cli.replaying import replay as do_again
 
-        asked = Asked(task, tuple(inputs or ()), inputs_file, model, budget, deadline, dry_run, strict, log_file)
+        watched = Watched(log_file, metrics_port)
+        asked = Asked(task, tuple(inputs or ()), inputs_file, model, budget, deadline, dry_run, strict, watched)
         raise typer.Exit(do_again(asked))
 
 
@@ -485,6 +498,7 @@ app.add_typer(create, name="create", rich_help_panel=FIRST)
 app.add_typer(checkpoint, name="checkpoint", rich_help_panel=FIRST)
 app.add_typer(flow, name="flow", rich_help_panel=FIRST)
 app.add_typer(export, name="export", rich_help_panel=FIRST)
+app.command(rich_help_panel=UPKEEP)(metrics)
 app.add_typer(database, name="db", rich_help_panel=UPKEEP)
 
 

@@ -1,14 +1,18 @@
-"""What is read before a program starts: `.env`, the model that stands in for every agent's, where the log goes."""
+"""What is read before a program starts: `.env`, the model that stands in for every agent's, where the log and the metrics go."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv import load_dotenv
 
+from jackstay.cli.outcome import UsageError
 from jackstay.cli.terminal import say
+from jackstay.engine.metering import HOST, LOOPBACK, PORT
 
 
 def read_dotenv(folders: Iterable[Path | str] = ()) -> None:
@@ -32,7 +36,26 @@ def choose_model(option: str | None, recorded: str | None = None) -> None:
         say(f"model: {model} for every agent ({source})", "dim")
 
 
-def log_to(file: Path | None) -> None:
-    """The option --log-file, passed on by JACKSTAY_LOG_FILE, which the program's own child processes see too."""
-    if file is not None:
-        os.environ["JACKSTAY_LOG_FILE"] = str(file.absolute())
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How a program is watched while it runs: --log-file and --metrics-port. Passed on by the environment, which the
+    program's own child processes see too."""
+
+    log_file: Path | None = None
+    metrics_port: int | None = None
+
+    def begin(self) -> None:
+        """Before anything runs: a port that was asked for by name is refused if it cannot be had."""
+        if self.log_file is not None:
+            os.environ["JACKSTAY_LOG_FILE"] = str(self.log_file.absolute())
+        if self.metrics_port is not None:
+            _try(os.environ.get(HOST, "").strip() or LOOPBACK, self.metrics_port)
+            os.environ[PORT] = str(self.metrics_port)
+
+
+def _try(host: str, port: int) -> None:
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"--metrics-port {port}: {host} does not have it ({error}); nothing was run") from error

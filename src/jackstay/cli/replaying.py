@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jackstay.cli.defined import Unloadable, definitions_of
-from jackstay.cli.environment import choose_model, log_to, read_dotenv
+from jackstay.cli.environment import Watched, choose_model, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.json_lines import speak_json_if_asked
@@ -65,7 +65,7 @@ class Asked:
     deadline_s: float | None = None
     dry_run: bool = False
     strict: bool = False
-    log_file: Path | None = None
+    watched: Watched = field(default_factory=Watched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def replay(asked: Asked) -> int:
     """Says what will run again and what is reused; does it, unless it is only to be said; compares."""
     read_dotenv()
     speak_json_if_asked()
-    log_to(asked.log_file)
+    asked.watched.begin()
     inputs = read_inputs(asked.pairs, asked.inputs_file)
     budget = Budget(**parse_amount(asked.budget)) if asked.budget is not None else None
     with existing_runtime() as runtime:

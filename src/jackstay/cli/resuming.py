@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jackstay.cli.environment import choose_model, log_to, read_dotenv
+from jackstay.cli.environment import Watched, choose_model, read_dotenv
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import ExitCode, UsageError
@@ -43,13 +43,13 @@ def resume(
     budget: str | None = None,
     decide: str | None = None,
     strict: bool = False,
-    log_file: Path | None = None,
+    watched: Watched = Watched(),
 ) -> int:
     """Goes on with a run, if that is what it needs; with `budget`, the one that stopped it is raised first; `decide` says
     what became of a tool's call that it waits for. `strict`: nothing is asked anew because something has changed."""
     read_dotenv()
     speak_json_if_asked()
-    log_to(log_file)
+    watched.begin()
     decided = None if decide is None else _decision(decide)
     raised = None if budget is None else canonical_json(parse_amount(budget))
     with existing_runtime() as runtime:
@@ -169,14 +169,14 @@ def _start_again(runtime: Runtime, target: Target, row: RunRow, *, strict: bool)
 
 
 def resume_all(
-    wanted: str | None, *, budget: str | None, decide: str | None = None, strict: bool, log_file: Path | None = None
+    wanted: str | None, *, budget: str | None, decide: str | None = None, strict: bool, watched: Watched = Watched()
 ) -> int:
     """Goes on with every run that was interrupted or has failed, one after the other, oldest first, each in a process of
     its own; so with those whose person has answered. The exit code is the worst of theirs."""
     if wanted is not None or budget is not None or decide is not None:
         raise UsageError("--all goes on with every unfinished run; leave RUN, --budget and --decide out")
     read_dotenv()
-    log_to(log_file)
+    watched.begin()
     with existing_journal() as journal:
         rows = unfinished(journal)
     codes = [_resumed_alone(row, strict=strict) for row in rows]

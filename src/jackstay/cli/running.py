@@ -6,11 +6,11 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jackstay.cli.environment import choose_model, log_to, read_dotenv
+from jackstay.cli.environment import Watched, choose_model, read_dotenv
 from jackstay.cli.inputs import read_inputs
 from jackstay.cli.interrupts import stopping_in_order
 from jackstay.cli.json_lines import speak_json_if_asked
@@ -44,7 +44,7 @@ class Asked:
     budget: str | None = None
     """As `core.budget.parse_amount` reads it."""
     deadline_s: float | None = None
-    log_file: Path | None = None
+    watched: Watched = field(default_factory=Watched)
 
 
 def named(path: str | None, definition: str | None) -> str:
@@ -62,7 +62,7 @@ def run(asked: Asked) -> int:
     inputs = read_inputs(asked.pairs, asked.inputs_file)
     read_dotenv(target.search[:1])
     speak_json_if_asked()
-    log_to(asked.log_file)
+    asked.watched.begin()
     key = asked.run_key or os.environ.get("JACKSTAY_RUN_KEY") or None
     choose_model(asked.model)
     limit_s = _checked(asked.deadline_s)

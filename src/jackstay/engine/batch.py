@@ -72,6 +72,7 @@ async def _batch_run(
         batch = new_run(runtime, asked)
     runtime.leases.keep(batch, current_task())
     runtime.tracing.begin(batch)
+    runtime.metering.begin(batch)
     if batch.trace is not None:
         batch.trace.enter("")  # its items are runs of their own, in its trace
     try:

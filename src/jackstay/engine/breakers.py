@@ -26,6 +26,11 @@ class Breakers:
         self._looked_at = float("-inf")
         self._news: asyncio.Future[None] | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """Those that this process has met with; from any thread."""
+        return list(self._known)
+
     async def enter(self, names: Sequence[str]) -> str:
         """Empty: the model may be asked, and `leave` has to be called when that has ended. Else why not, in words.
 

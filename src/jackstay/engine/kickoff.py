@@ -75,6 +75,7 @@ async def start(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     if scope is not None and kickoff.run_key is None and kickoff.resume is None and kickoff.replay is None:
         if scope.run.trace is None:
             runtime.tracing.begin(scope.run)  # a script may have set its provider since it began
+        runtime.metering.begin(scope.run)  # likewise
         with belonging_to(scope):
             async with heard(scope.run, home):
                 return await _nested(scope, home, kickoff)
@@ -291,6 +292,7 @@ async def _drive(run: Run, home: Home, kickoff: Kickoff, asked_s: float) -> Outc
     scope.about = about_kickoff(kickoff)
     runtime.leases.keep(run, current_task())
     runtime.tracing.begin(run)
+    runtime.metering.begin(run)
     begun: EventName = "run_started" if run.row.attempts == 1 else "run_resumed"
     named = {
         "kind": kickoff.kind,

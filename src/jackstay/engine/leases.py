@@ -37,6 +37,10 @@ class LeaseKeeper:
     def let_go(self, run: Run) -> None:
         self._runs.pop(run.id, None)
 
+    @property
+    def count(self) -> int:
+        return len(self._runs)
+
     def cancel(self, run_id: str) -> bool:
         """Stops a run that this process drives, with the items of a batch; False if it does not drive it."""
         why = RunCancelled(f"run {run_id} was cancelled")

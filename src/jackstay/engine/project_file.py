@@ -1,4 +1,4 @@
-"""`jackstay.toml`: limits, prices, budgets and masking of a project. Found upwards from the program's folder, or named by
+"""`jackstay.toml`: limits, prices, budgets, masking and metrics of a project. Found upwards from the program's folder, or named by
 JACKSTAY_CONFIG; read at the first kickoff.
 
 Knows that there are sections, not what they mean: whoever a section belongs to reads it with `section`, and says what is
@@ -18,7 +18,7 @@ from jackstay.errors import ConfigurationError
 
 FILE = "jackstay.toml"
 SETTING = "JACKSTAY_CONFIG"
-SECTIONS = ("budgets", "limits", "masking", "prices")
+SECTIONS = ("budgets", "limits", "masking", "metrics", "prices")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ from jackstay.errors import (
 
 if TYPE_CHECKING:
     from jackstay.engine.budgets import BudgetScope
+    from jackstay.engine.metering import RunMeter
     from jackstay.engine.run_trace import RunTrace
     from jackstay.engine.runtime import Runtime
     from jackstay.engine.scope import Scope
@@ -99,6 +100,8 @@ class Run:
         self._span_ids: SpanIds | None = None
         self.trace: RunTrace | None = None
         """Set while spans are made of its steps."""
+        self.meter: RunMeter | None = None
+        """Set while metrics are wanted."""
         self.unended: Sequence[StepRow] = ()
         """What the process before has recorded, if it has not lived to say how its turn ended."""
 
@@ -255,6 +258,8 @@ class Run:
     def defer(self, row: StepRow, *, settlements: tuple[Settlement, ...] = (), blobs: Blobs = ()) -> None:
         """See `RunWriter.defer`."""
         self._made(row)
+        if self.meter is not None:
+            self.meter.written((row,), settlements)
         self.writer.defer(row, settlements=settlements, blobs=blobs)
 
     async def commit(
@@ -269,6 +274,8 @@ class Run:
         """See `RunWriter.commit`."""
         for row in steps:
             self._made(row)
+        if self.meter is not None:
+            self.meter.written(steps, settlements, reservations)
         await self.writer.commit(
             *steps, reservations=reservations, settlements=settlements, blobs=blobs, holds=holds, intents=intents
         )
@@ -282,16 +289,19 @@ class Run:
             # process at once, since it knows that it does not drive the run any more. (Not so where the lease was lost:
             # then another process drives it.)
             self.runtime.left_behind.add(self.id)
-            self._trace_over(RunEnd("failed", None, reason="storage"))
+            self._told_over(RunEnd("failed", None, reason="storage"))
             raise
         self.ended = end
-        self._trace_over(end)
+        self._told_over(end)
 
-    def _trace_over(self, end: RunEnd) -> None:
-        """Given up here: the two know one another, and would wait for the garbage collector together."""
+    def _told_over(self, end: RunEnd) -> None:
+        """Given up here: they know one another, and would wait for the garbage collector together."""
         trace, self.trace = self.trace, None
         if trace is not None:
             trace.over(end)
+        meter, self.meter = self.meter, None
+        if meter is not None:
+            meter.over(end)
 
     def _made(self, row: StepRow) -> None:
         """A row that is new."""

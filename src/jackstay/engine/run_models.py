@@ -50,6 +50,10 @@ class RunModels:
             return (self.asker(config).requested,)
         return tuple(member.model or self.asker(member).requested for member in chain_of(config))
 
+    def provider_of(self, requested: str) -> str:
+        """Who answers for the model that was asked by this name."""
+        return next((a.provider for _, a in self._askers.values() if a.requested == requested), "none")
+
     def asker(self, config: ModelConfig, *, owner: str = "") -> Asker:
         """How this very model is asked (see `model_for`); raises what is wrong with it (`UnknownModelError`,
         `MissingKeyError`, …)."""

@@ -28,6 +28,7 @@ from jackstay.engine.leases import LeaseKeeper
 from jackstay.engine.limiter import Limiter
 from jackstay.engine.loop import EngineLoop
 from jackstay.engine.masked import Masked
+from jackstay.engine.metering import Metering
 from jackstay.engine.pool import Pool
 from jackstay.engine.project_file import ProjectFile, read_project_file
 from jackstay.engine.settings import Settings
@@ -116,7 +117,7 @@ class Runtime:
         self._shared_budgets: SharedBudgets | None = None
         self._masked: Masked | None = None
         self._logs = self._make_logs()
-        self.tracing = Tracing(self, tracer_provider)
+        self.tracing, self.metering = Tracing(self, tracer_provider), Metering(self)
         self._verbose: Verbose | None = None
 
     # --- parts, made when first needed ---------------------------------------------------------------------------------
@@ -167,6 +168,7 @@ class Runtime:
         _ = self.shared_budgets, self.prices
         self.masked.refresh()
         self.limiter.check()
+        self.metering.check()
 
     @property
     def shared_budgets(self) -> SharedBudgets:
@@ -255,6 +257,7 @@ class Runtime:
     def close(self) -> None:
         """Stops the engine, releases the leases, flushes the writer (2 s at most)."""
         _forget_current(self)
+        self.metering.close()
         self.leases.stop()
         if self._wire is not None and not self.engine_loop.is_here:
             wire, self._wire = self._wire, None
@@ -299,6 +302,7 @@ class Runtime:
         if self._journal is not None:
             self._journal.forget_in_child()
         self.tracing.forget_in_child()
+        self.metering.forget_in_child()
         if self._logs is not None:
             self._logs.forget_in_child()
         if self._verbose is not None:

@@ -122,6 +122,7 @@ async def _begin(runtime: Runtime, script: Kickoff, resume: str | None) -> Run:
         await run.writer.begin(run.row)
     runtime.leases.keep(run, lambda: _kickoffs_of(runtime))
     runtime.tracing.begin(run)
+    runtime.metering.begin(run)
     news = {"kind": "script", "name": script.name, "inputs": dict(script.inputs)}
     if replay_of := run.row.forked_from if script.replay is not None else None:
         news["replay_of"] = replay_of

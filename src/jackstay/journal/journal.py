@@ -98,6 +98,16 @@ class Journal(Reads):
         """The SQLite file, if it is one."""
         return self._database.location.path
 
+    @property
+    def lag_s(self) -> float:
+        """How long this process's writes wait for the database just now."""
+        return self._writer.lag_s
+
+    @property
+    def queued(self) -> int:
+        """Writes of this process that wait for the next transaction."""
+        return self._writer.queued
+
     def create_run(self, run: RunRow, *, write: Write | None = None) -> Pending[Lease]:
         """Insert a run, held by this process with epoch 1, and the first rows of it if `write` is given.
 

@@ -67,6 +67,13 @@ class Reads:
         """Runs that fit the filter, newest first."""
         return self._runs(_filtered(wanted), limit=wanted.limit)
 
+    def count_runs(self) -> list[tuple[str, str, str | None, int]]:
+        """How many runs there are of each kind, status and reason; reads them all."""
+        run = schema.run
+        groups = (run.c.kind, run.c.status, run.c.reason)
+        query = select(*groups, func.count()).group_by(*groups).order_by(*groups)
+        return self._read(lambda connection: [tuple(row) for row in connection.execute(query)])
+
     def run_by_key(self, run_key: str, project_id: str | None = None) -> RunRow | None:
         """The run that has this run key in the project."""
         run = schema.run

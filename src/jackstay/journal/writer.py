@@ -65,6 +65,17 @@ class Writer:
     def started(self) -> bool:
         return self._thread is not None and not self._closed
 
+    @property
+    def queued(self) -> int:
+        """Wishes that wait for the next transaction."""
+        return self._queue.qsize()
+
+    @property
+    def lag_s(self) -> float:
+        """How long the wishes that are being committed have been, at least; 0 if there are none."""
+        since_s = self._since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
     def close(self, timeout_s: float) -> bool:
         """Commit what waits, then end the thread. False if that took too long."""
         with self._entering:
@@ -97,6 +108,7 @@ class Writer:
         self._entering = threading.Lock()  # nothing is put into the queue behind its end
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._since_s: float | None = None
 
     def _put(self, asked: _Asked) -> Pending[Any]:
         with self._entering:
@@ -113,11 +125,13 @@ class Writer:
         ended = False
         while not ended:
             batch, ended = self._take()
+            self._since_s = time.monotonic()
             for group in _groups(batch):
                 with self._busy:
                     self._commit(group)
                     self._fault_point("journal.committed")
                 wake([asked.pending for asked in group], self._guard)
+            self._since_s = None
         with self._busy:
             self._drop_connection()
 
