@@ -42,7 +42,7 @@ PRELOADED = (
     "jackstay.flow",
     "jackstay.journal",
     "jackstay.models.clients.openai",
-    "jackstay.models.pools",
+    "jackstay.models.transport",
     "jackstay.models.sim",
     "jackstay.models.wire",
     "jackstay.tools",

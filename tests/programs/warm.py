@@ -29,7 +29,7 @@ PRELOADED = (
     "jackstay.engine.kickoff",
     "jackstay.journal",
     "jackstay.models.clients.openai",
-    "jackstay.models.pools",
+    "jackstay.models.transport",
     "jackstay.models.wire",
     "openai.lib.streaming.chat",
     "openai.resources.chat.completions",

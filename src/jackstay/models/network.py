@@ -100,19 +100,25 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
 def http_client(url: str | None, environ: Mapping[str, str]) -> httpx2.AsyncClient:
     """A client for one address. No limit on connections (the engine's limiter is the limit), no retries, no time
     limit of its own but for connecting: the call's time limit is enforced around the whole request."""
-    import httpx2  # function-level, like `pools`: not wanted before the first call
+    import httpx2  # function-level, like `transport`: not wanted before the first call
 
-    from jackstay.models.pools import pools  # with it comes httpx2
+    from jackstay.models.transport import Transport  # with it come httpx2 and aiohttp
 
     # A line at INFO for every request drowns what a program logs itself; who sets that logger's level keeps it.
     log = logging.getLogger("httpx2")
     if log.level == logging.NOTSET:
         log.setLevel(logging.WARNING)
+    proxy = proxy_for(url, environ)
+    if proxy is not None and proxy.lower().startswith("socks"):
+        raise ConfigurationError(
+            f"requests to {host_of(url)} would go through {shown_proxy(proxy)}: SOCKS is not supported; name an HTTP proxy, "
+            f"or the host in NO_PROXY"
+        )
     plain = (url or "").startswith("http://")
     # No CA is read for a plain address; were it to redirect to https, verification would fail, not pass.
     verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else ssl_context(environ)
     return httpx2.AsyncClient(
-        transport=pools(proxy=proxy_for(url, environ), verify=verify, keepalive_s=KEEPALIVE_S),
+        transport=Transport(proxy=proxy, verify=verify, keepalive_s=KEEPALIVE_S),
         trust_env=False,
         follow_redirects=True,
         timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -44,7 +45,9 @@ class Asked:
 class Loopback:
     """`with Loopback(reply) as server:`; `reply` is a `Reply` or a function of the request."""
 
-    def __init__(self, reply: Reply | Callable[[Asked], Reply] | None = None) -> None:
+    def __init__(
+        self, reply: Reply | Callable[[Asked], Reply] | None = None, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.reply = reply or Reply({})
         self.asked: list[Asked] = []
         self.in_flight = self.most_in_flight = self.dropped = 0
@@ -73,7 +76,9 @@ class Loopback:
 
         self._http = Server(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self._http.server_port}"
-        self.url = f"http://{self.host}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
 
     def __enter__(self) -> Loopback:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()

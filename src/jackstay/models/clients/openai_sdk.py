@@ -10,12 +10,10 @@ SDK's own business as before.
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, cast
 
-import anyio
 import httpx2
 from openai import APIConnectionError, APITimeoutError, AsyncOpenAI, NotGiven, Omit, not_given, omit
 from openai._models import FinalRequestOptions
@@ -46,8 +44,7 @@ class Client(AsyncOpenAI):
             response = await self._client.send(request)
         except httpx2.TimeoutException as exc:
             raise APITimeoutError(request=request) from exc
-        # The last two are what the HTTP library lets through of TLS.
-        except (httpx2.RequestError, ssl.SSLError, anyio.EndOfStream) as exc:
+        except httpx2.RequestError as exc:
             raise APIConnectionError(request=request) from exc
         if not response.is_success:
             raise self._make_status_error_from_response(response)
