@@ -252,18 +252,31 @@ USUAL = ("API_KEY", "SECRET", "EMAIL_ADDRESS", "CREDIT_CARD", "PHONE_NUMBER")
 """What is masked where nobody has said anything."""
 
 
+NAME_MOST, NAMES_KNOWN = 100, 500
+"""Characters of a text that is remembered with what it looks like masked; how many are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Masking:
     """What people may see of a run: neither known secrets nor what looks like personal data."""
 
     secrets: Secrets = field(default_factory=Secrets)
     forms: tuple[Form, ...] = tuple(FORMS[name] for name in USUAL)
+    _known: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Names: a few are told again and again, in every line and every span."""
 
     def text(self, text: str) -> str:
-        text = self.secrets.masked(text)
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        masked = self.secrets.masked(text)
         for form in self.forms:
-            text = form.masked(text)
-        return text
+            masked = form.masked(masked)
+        if len(text) <= NAME_MOST:
+            if len(self._known) >= NAMES_KNOWN:
+                self._known.clear()
+            self._known[text] = masked
+        return masked
 
     def data(self, value: Any) -> Any:
         """JSON data with every string masked, keys as well; the value of a key that names a secret is not shown at all."""

@@ -6,11 +6,10 @@ that users' own records are logged as well; and a log file that was asked for ha
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from jackstay.core.masking import Masking
 from jackstay.engine.context import context_here
 from jackstay.engine.telling import TOLD
 from jackstay.observe.log_lines import LogLines
-from jackstay.observe.log_sinks import FIELDS, file_sink, record_of, stream_sink
+from jackstay.observe.log_sinks import FIELDS, OURS, Entry, file_sink, stream_sink
 from jackstay.observe.writing import Writing
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 
 CAUGHT_UP_S = 2.0
 """How long a kickoff waits for its lines to be written when it has ended."""
-OURS = "jackstay"
+_Waiting = tuple[Entry, bool]
+"""What is to be written, and whether on stderr as well."""
 
 
 class Logs:
@@ -54,17 +54,18 @@ class Logs:
             return
         try:
             self._claim_root(event)
-            told = Event(event.name, event.run_id, event.path, event.at, {**_named(event, about), **event.data})
+            if event.name == "kickoff_started":  # which only listeners are told: what it is called
+                event = Event(event.name, event.run_id, event.path, event.at, {"kind": about.kind, "name": about.name})
             content = _content(event, about) if self._runtime.settings.log_content else None
-            for line in self.lines.of(told, run.span_ids, content):
+            for line in self.lines.of(event, run.span_ids, content):
                 if line.level >= self._level:
-                    self._put(record_of(OURS, line.level, line.event, line.at.timestamp(), line.fields))
+                    self._put(line)
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
 
     async def caught_up(self, run: Run) -> None:
         if run.runtime is self._runtime:
-            await asyncio.wait([asyncio.wrap_future(self._writing.mark())], timeout=CAUGHT_UP_S)
+            await self._writing.caught_up(CAUGHT_UP_S)
 
     # --- users' own records --------------------------------------------------------------------------------------------
 
@@ -94,15 +95,16 @@ class Logs:
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
-    def _put(self, record: logging.LogRecord, *, stream: bool = True) -> None:
-        sinks = [sink for sink in (self._stream if stream else None, self._file) if sink is not None]
-        if sinks:
-            self._writing.put(lambda: self._write(sinks, record))
+    def _put(self, entry: Entry, *, stream: bool = True) -> None:
+        if self._file is not None or (stream and self._stream is not None):
+            self._writing.put((entry, stream))
 
-    def _write(self, sinks: list[logging.Handler], record: logging.LogRecord) -> None:
+    def _write(self, waiting: Sequence[_Waiting]) -> None:
         failed_before, self._failing = self._broken, False
-        for sink in sinks:
-            sink.handle(record)
+        if self._stream is not None:
+            self._stream.write([entry for entry, stream in waiting if stream])
+        if self._file is not None:
+            self._file.write([entry for entry, _ in waiting])
         if failed_before and not self._failing:
             self._broken = False
 
@@ -132,8 +134,8 @@ class Logs:
         """After a fork: the thread is the parent's."""
         self._writing = self._new_writing()
 
-    def _new_writing(self) -> Writing:
-        return Writing("jackstay-log", self._failed)
+    def _new_writing(self) -> Writing[_Waiting]:
+        return Writing("jackstay-log", self._write, self._failed)
 
 
 class _Forwarding(logging.Handler):
@@ -155,11 +157,6 @@ class _Forwarding(logging.Handler):
 
 def _is_script(event: Event) -> bool:
     return event.name.startswith("run_") and event.data.get("kind") == "script"
-
-
-def _named(event: Event, about: Any) -> Mapping[str, Any]:
-    """Of a kickoff, which only listeners are told: what it is called."""
-    return {"kind": about.kind, "name": about.name} if event.name == "kickoff_started" else {}
 
 
 def _content(event: Event, about: Any) -> Mapping[str, Any] | None:

@@ -126,7 +126,8 @@ class RunTrace:
             return self._root
         found = self._steps.get(path)
         if found is None:
-            here = context_of(replace(self._parent, span_id=self._epoch.id_of(path)))
+            own = TraceParent(self._parent.trace_id, self._epoch.id_of(path), self._parent.is_sampled)
+            here = context_of(own)
             found = self._steps[path] = StepSpan(here, self._run.id, path)
         return found
 

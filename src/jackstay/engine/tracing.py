@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.trace_ids import tagged
 from jackstay.observe import trace_source
-from jackstay.observe.writing import Writing
+from jackstay.observe.writing import Job, Writing, one_by_one
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -65,7 +65,7 @@ class Tracing:
         """Returns when every span that has ended is with the provider; not where one that stands still was waited for."""
         if self._provider is None or self._is_own or (self._behind is not None and not self._behind.done()):
             return
-        self._behind = asyncio.wrap_future(self._writing.mark())
+        self._behind = self._writing.mark()
         await asyncio.wait([self._behind], timeout=CAUGHT_UP_S)
 
     # --- the provider ----------------------------------------------------------------------------------------------------
@@ -109,7 +109,8 @@ class Tracing:
             # With it comes OpenTelemetry's SDK, which most processes do not need.
             from jackstay.observe.otel import Spans
 
-            return Spans(provider)
+            own = self._own
+            return Spans(provider, ended=own.ended if own is not None and own.provider is provider else None)
         except ImportError:
             self._say(f"this program's OpenTelemetry provider gets no spans of runs: {trace_source.EXTRA}")
         except TypeError as error:
@@ -156,5 +157,5 @@ class Tracing:
         self._writing = self._new_writing()
         self._behind = None
 
-    def _new_writing(self) -> Writing:
-        return Writing("jackstay-traces", self._failed)
+    def _new_writing(self) -> Writing[Job]:
+        return Writing("jackstay-traces", one_by_one(self._failed), self._failed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import shutil
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jackstay.core.events import Event
 from jackstay.observe.account import Account, Said, rendered
 from jackstay.observe.figures import printable
-from jackstay.observe.writing import Writing
+from jackstay.observe.writing import Job, Writing, one_by_one
 
 if TYPE_CHECKING:
     from jackstay.engine.run import Run
@@ -74,7 +73,7 @@ class Verbose:
 
     async def caught_up(self, run: Run) -> None:
         if run.runtime is self._runtime:
-            await asyncio.wait([asyncio.wrap_future(self._writing.mark())], timeout=CAUGHT_UP_S)
+            await self._writing.caught_up(CAUGHT_UP_S)
 
     def _put(self, said: Said) -> None:
         self._writing.put(lambda: _print(said))
@@ -91,8 +90,8 @@ class Verbose:
         """After a fork: the thread is the parent's."""
         self._writing = self._new_writing()
 
-    def _new_writing(self) -> Writing:
-        return Writing("jackstay-verbose", self._failed)
+    def _new_writing(self) -> Writing[Job]:
+        return Writing("jackstay-verbose", one_by_one(self._failed), self._failed)
 
 
 def _print(said: Said) -> None:

@@ -45,6 +45,9 @@ MOST_CHARACTERS = 20_000
 """Of one content; the journal has it whole."""
 
 _ENDS = ("_finished", "_failed", "_skipped", "_passed", "_rejected", "_cancelled", "_waiting")
+_KICKOFFS = frozenset({"run_started", "run_resumed", "kickoff_started", "crew_started"})
+_NAMED = ("task", "agent", "method", "model", "tool")
+_NOT_TOLD = frozenset({"about", "replay_of"})
 _ONLY_LISTENERS = frozenset({"kickoff_started", "kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"})
 
 
@@ -61,7 +64,8 @@ class Line:
 @dataclass(slots=True)
 class _Open:
     at: datetime
-    fields: dict[str, Any]
+    names: dict[str, Any]
+    """Of crew, flow, task and so on, masked: its own and those around it."""
 
 
 class LogLines:
@@ -76,13 +80,21 @@ class LogLines:
 
     def of(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> list[Line]:
         """What is logged of it. `ids`: those of its run; `content`: what was said, beside the event's own data."""
+        ends = event.name.endswith(_ENDS)
+        masking = self._masking()
         with self._lock:
-            begun = self._note(event)
-            where = {**self._where(event.run_id, event.path), "trace_id": ids.trace, "span_id": ids.of(event.path)}
-            self._forget(event)
+            begun = self._open.get(event.run_id, {}).get(event.path) if ends else None
+            if not ends:
+                self._note(event, masking)
+            where = self._where(event.run_id, event.path)
+            if ends:
+                self._forget(event)
         if event.name in _ONLY_LISTENERS:
             return []
-        fields = {**where, **self._figures(event, begun), **self._said(content or {})}
+        where["trace_id"], where["span_id"] = ids.trace, ids.of(event.path)
+        fields = where | self._figures(event, begun, masking)
+        if content and self._content:
+            fields |= {key: _shown(value, masking) for key, value in content.items()}
         lines = [Line(NAMES.get(event.name, event.name), LEVELS.get(event.name, logging.INFO), event.at, fields)]
         if event.data.get("replay_of"):
             lines.append(Line("replayed", logging.INFO, event.at, where | {"replay_of": event.data["replay_of"]}))
@@ -94,75 +106,74 @@ class LogLines:
             return self._where(run_id, path)
 
     def _where(self, run_id: str, path: str) -> dict[str, Any]:
-        known = self._open.get(run_id, {})
-        around: dict[str, Any] = {}
-        place = path
-        while True:
+        named = {"run_id": run_id, "path": path} if path else {"run_id": run_id}
+        return {**named, **self._names(run_id, path)}
+
+    def _names(self, run_id: str, place: str) -> Mapping[str, Any]:
+        """Of the nearest scope that is open there or around."""
+        known = self._open.get(run_id)
+        while known:
             if place in known:
-                around = {**known[place].fields, **around}
+                return known[place].names
             if not place:
                 break
             place = parent_of(place)
-        named = {"run_id": run_id, "path": path or None, **around}
-        return {key: value for key, value in named.items() if value is not None}
+        return {}
 
-    def _note(self, event: Event) -> _Open | None:
-        """Takes in what begins; the beginning of what ends."""
+    def _note(self, event: Event, masking: Masking) -> None:
+        """Takes in what begins."""
         data = event.data
-        if event.name in ("run_started", "run_resumed", "kickoff_started", "crew_started"):
-            opened = self._open.setdefault(event.run_id, {}).setdefault(event.path, _Open(event.at, {}))
+        if event.name in _KICKOFFS:
+            opened = self._open.get(event.run_id, {}).get(event.path) or self._begin(event)
             if data.get("kind") in ("crew", "flow") and data.get("name"):
-                opened.fields[data["kind"]] = self._plain(data["name"])
-            return None
-        if event.name.endswith("_started"):
-            fields = {
-                key: self._plain(data[key]) for key in ("task", "agent", "method", "model", "tool") if data.get(key)
-            }
-            self._open.setdefault(event.run_id, {})[event.path] = _Open(event.at, fields)
-            return None
-        return self._open.get(event.run_id, {}).get(event.path) if event.name.endswith(_ENDS) else None
+                opened.names[data["kind"]] = _plain(data["name"], masking)
+        elif event.name.endswith("_started"):
+            opened = self._begin(event)
+            opened.names |= {key: _plain(data[key], masking) for key in _NAMED if data.get(key)}
+
+    def _begin(self, event: Event) -> _Open:
+        around = self._names(event.run_id, parent_of(event.path)) if event.path else {}
+        opened = _Open(event.at, dict(around))
+        self._open.setdefault(event.run_id, {})[event.path] = opened
+        return opened
 
     def _forget(self, event: Event) -> None:
-        if event.name.startswith("run_") and event.name.endswith(_ENDS):
+        if event.name.startswith("run_"):
             self._open.pop(event.run_id, None)
-        elif event.name.endswith(_ENDS) and not event.name.startswith("kickoff_"):
+        elif not event.name.startswith("kickoff_"):
             self._open.get(event.run_id, {}).pop(event.path, None)
 
-    def _figures(self, event: Event, begun: _Open | None) -> dict[str, Any]:
+    def _figures(self, event: Event, begun: _Open | None, masking: Masking) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in event.data.items():
-            if value is None or key in ("about", "replay_of"):
+            if value is None or key in _NOT_TOLD:
                 continue
             if key in CONTENT:
                 if self._content:
-                    found[key] = self._shown(value)
-                continue
-            found[_KEYS.get(key, key)] = self._plain(value)
+                    found[key] = _shown(value, masking)
+            else:
+                found["attempt" if key == "attempts" else key] = _plain(value, masking)
         if begun is not None and "duration_s" not in found:
             found["duration_s"] = round(max(0.0, (event.at - begun.at).total_seconds()), 6)
         return found
 
-    def _said(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: self._shown(value) for key, value in content.items()} if self._content else {}
 
-    def _plain(self, value: Any) -> Any:
-        match value:
-            case Decimal():
-                return float(value)
-            case str():
-                return self._masking().text(value)
-            case float():
-                return round(value, 6)
-            case bool() | int():
-                return value
-            case _:
-                return self._shown(value)
-
-    def _shown(self, value: Any) -> Any:
-        shown = self._masking().data(value)
-        if isinstance(shown, str) and len(shown) > MOST_CHARACTERS:
-            return f"{shown[:MOST_CHARACTERS]}… ({len(shown) - MOST_CHARACTERS:,} more characters are in the journal)"
-        return shown
+def _plain(value: Any, masking: Masking) -> Any:
+    match value:
+        case str():
+            return masking.text(value)
+        case bool() | int():
+            return value
+        case float():
+            return round(value, 6)
+        case Decimal():
+            return float(value)
+        case _:
+            return _shown(value, masking)
 
 
-_KEYS: Mapping[str, str] = {"attempts": "attempt"}
+def _shown(value: Any, masking: Masking) -> Any:
+    shown = masking.data(value)
+    if isinstance(shown, str) and len(shown) > MOST_CHARACTERS:
+        return f"{shown[:MOST_CHARACTERS]}… ({len(shown) - MOST_CHARACTERS:,} more characters are in the journal)"
+    return shown

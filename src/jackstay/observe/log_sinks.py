@@ -7,38 +7,44 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import structlog
 
 from jackstay.core.ids import SHORT
 from jackstay.observe.figures import printable
+from jackstay.observe.log_lines import Line
 
 FILE_BYTES, FILES_KEPT = 10_000_000, 5
+OURS = "jackstay"
+"""The name of our logger."""
+
 FIELDS = "jackstay_fields"
 """Attribute of a record: its context."""
 
 MASKED = "jackstay_masked"
 """Attribute of a record: there is nothing in it that must not be shown."""
 
+CHUNK = 4096
+"""Characters that are written at once, at most, if more than one line: what several processes write into one pipe stays whole
+lines up to that size (PIPE_BUF)."""
+
 Processed = MutableMapping[str, Any]
 Mask = Callable[[Any], Any]
 Failed = Callable[[BaseException], None]
+Entry = Line | logging.LogRecord
+"""A line of ours, or a record of the user's."""
 
-
-def record_of(name: str, level: int, event: str, at_s: float, fields: Mapping[str, Any]) -> logging.LogRecord:
-    """A line of ours as a record of standard logging."""
-    body = {"name": name, "levelno": level, "levelname": logging.getLevelName(level), "msg": event, "args": ()}
-    return logging.makeLogRecord({**body, "created": at_s, FIELDS: fields, MASKED: True})
+Form = Callable[[Entry], str]
 
 
 def json_formatter(mask: Mask | None = None) -> logging.Formatter:
     """One JSON object per line: `timestamp`, `level`, `logger`, `event`, the context, a record's `extra`."""
-    return _JsonLines(
+    return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_before(mask),
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -48,9 +54,22 @@ def json_formatter(mask: Mask | None = None) -> logging.Formatter:
     )
 
 
-def console_formatter(mask: Mask | None = None, *, colors: bool) -> logging.Formatter:
+def json_form(mask: Mask) -> Form:
+    # Lines of ours have their form already: a third of what structlog's processors take for them.
+    encode, users = json.JSONEncoder(default=repr).encode, json_formatter(mask)
+
+    def form(entry: Entry) -> str:
+        if not isinstance(entry, Line):
+            return users.format(entry)
+        said = {"timestamp": _told(entry.at), "level": logging.getLevelName(entry.level).lower(), "logger": OURS}
+        return encode({**said, "event": entry.event, **entry.fields})
+
+    return form
+
+
+def console_form(mask: Mask, *, colors: bool) -> Form:
     """One readable line; control characters in what models and users say do nothing to the terminal."""
-    return structlog.stdlib.ProcessorFormatter(
+    formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_before(mask),
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -58,68 +77,92 @@ def console_formatter(mask: Mask | None = None, *, colors: bool) -> logging.Form
             structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=20, sort_keys=False),
         ],
     )
+    return lambda entry: formatter.format(_record_of(entry) if isinstance(entry, Line) else entry)
 
 
-class StreamSink(logging.StreamHandler[TextIO]):
+class Sink(Protocol):
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Does not raise: what cannot be written is told to `failed`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class StreamSink:
     """stderr as it is at the moment of writing: a program may put another one there."""
 
-    def __init__(self, failed: Failed) -> None:
-        super().__init__(sys.stderr)
-        self._failed = failed
+    def __init__(self, form: Form, failed: Failed) -> None:
+        self._form, self._failed = form, failed
 
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
+    def write(self, entries: Sequence[Entry]) -> None:
+        for text in chunks_of(entries, self._form, self._failed):
+            try:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            except Exception as error:  # noqa: BLE001 - a stream of the program's may raise anything
+                self._failed(error)
 
-    @stream.setter
-    def stream(self, _: TextIO) -> None:
+    def close(self) -> None:
         pass
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        self._failed(sys.exc_info()[1] or RuntimeError("the log line could not be written"))
 
 
 class FileSink(RotatingFileHandler):
     """Made with its folder; a new file every 10 MB, five old ones are kept."""
 
-    def __init__(self, path: Path, failed: Failed) -> None:
+    def __init__(self, path: Path, form: Form, failed: Failed) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
-        self._failed = failed
+        self._form, self._failed = form, failed
 
-    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
+    def write(self, entries: Sequence[Entry]) -> None:
+        for text in chunks_of(entries, self._form, self._failed):
+            try:
+                stream = self._opened()
+                stream.write(text)
+                stream.flush()
+            except Exception as error:  # noqa: BLE001 - a disk that is full, a folder that is gone
+                self._failed(error)
+
+    def _opened(self) -> TextIO:
         """By what the file has: logging's own makes each line a second time to know how long it will be."""
         if self.stream is None:
             self.stream = self._open()
         of_file = os.fstat(self.stream.fileno())
-        return stat.S_ISREG(of_file.st_mode) and of_file.st_size >= self.maxBytes
+        if stat.S_ISREG(of_file.st_mode) and of_file.st_size >= self.maxBytes:
+            self.doRollover()
+            self.stream = self._open()
+        return self.stream
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        self._failed(sys.exc_info()[1] or RuntimeError("the log line could not be written"))
 
-
-def stream_sink(style: str, failed: Failed, mask: Mask) -> logging.Handler:
+def stream_sink(style: str, failed: Failed, mask: Mask) -> Sink:
     """`json` or `console`, on stderr."""
-    sink = StreamSink(failed)
+    if style == "json":
+        return StreamSink(json_form(mask), failed)
     colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    sink.setFormatter(json_formatter(mask) if style == "json" else console_formatter(mask, colors=colors))
-    return sink
+    return StreamSink(console_form(mask, colors=colors), failed)
 
 
-def file_sink(path: Path, failed: Failed, mask: Mask) -> logging.Handler:
-    sink = FileSink(path, failed)
-    sink.setFormatter(json_formatter(mask))
-    return sink
+def file_sink(path: Path, failed: Failed, mask: Mask) -> Sink:
+    return FileSink(path, json_form(mask), failed)
 
 
-class _JsonLines(structlog.stdlib.ProcessorFormatter):
-    """Lines of ours have their form already: a third of what structlog's processors take for them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        if not getattr(record, MASKED, False):
-            return super().format(record)
-        said = {"level": record.levelname.lower(), "logger": record.name, "event": record.getMessage()}
-        return json.dumps({"timestamp": _at(record), **said, **getattr(record, FIELDS, {})}, default=repr)
+def chunks_of(entries: Sequence[Entry], form: Form, failed: Failed) -> Iterator[str]:
+    """The entries as text, line by line where they are long."""
+    lines: list[str] = []
+    size = 0
+    for entry in entries:
+        try:
+            line = f"{form(entry)}\n"
+        except Exception as error:  # noqa: BLE001 - what users log may raise when it is shown
+            failed(error)
+            continue
+        if lines and size + len(line) > CHUNK:
+            yield "".join(lines)
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line)
+    if lines:
+        yield "".join(lines)
 
 
 # --- processors --------------------------------------------------------------------------------------------------------
@@ -136,7 +179,7 @@ def _before(mask: Mask | None) -> list[Any]:
 
 
 def _with_context(body: Processed, mask: Mask | None) -> Processed:
-    """Time first, then what the record has of its own, then where it happened. Lines of ours are masked already."""
+    """Time first, then where it happened, then what the record has of its own. Lines of ours are masked already."""
     record: logging.LogRecord = body["_record"]
     fields = body.pop(FIELDS, None) or {}
     ours = body.pop(MASKED, False)
@@ -147,7 +190,16 @@ def _with_context(body: Processed, mask: Mask | None) -> Processed:
 
 
 def _at(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
+    return _told(datetime.fromtimestamp(record.created, UTC))
+
+
+def _told(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")
+
+
+def _record_of(line: Line) -> logging.LogRecord:
+    body = {"name": OURS, "levelno": line.level, "levelname": logging.getLevelName(line.level), "msg": line.event}
+    return logging.makeLogRecord({**body, "created": line.at.timestamp(), FIELDS: line.fields, MASKED: True})
 
 
 def _short(_: Any, __: str, body: Processed) -> Processed:

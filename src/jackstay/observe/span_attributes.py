@@ -189,7 +189,8 @@ class Describing:
         return Failed(kind, self._text(failure.message), self._text(failure.traceback), failure.code)
 
     def _text(self, text: str) -> str:
-        return self._cut(self._masking().text(text))
+        masked = self._masking().text(text)
+        return masked if len(masked) <= MOST_CHARACTERS else self._cut(masked)
 
     def _cut(self, text: str) -> str:
         if len(text) <= MOST_CHARACTERS:

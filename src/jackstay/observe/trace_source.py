@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.sdk.trace.sampling import Sampler
 
+MOST_ATTRIBUTES = 64
+"""No span of ours has more, but for what users' code puts into it."""
+
 EXTRA = "pip install 'jackstay[otel]'"
 DISABLED, EXPORTER = "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -68,7 +71,10 @@ class OwnProvider:
 
         self._failed, self._hushed = failed, Hushed()
         self.provider = provider()
-        self.provider.add_span_processor(BatchSpanProcessor(outlet(self._hushed, self._down)))
+        processor = BatchSpanProcessor(outlet(self._hushed, self._down))
+        self.provider.add_span_processor(processor)
+        self.ended: Callable[[ReadableSpan], None] | None = processor.on_end if _as_told(self.provider) else None
+        """Takes spans that are over: nobody has to see them begin."""
 
     def _down(self) -> None:
         self._failed(f"the receiver of traces does not take spans{self._hushed.why}; runs go on without it")
@@ -90,6 +96,17 @@ def provider(*, sampler: Sampler | None = None) -> TracerProvider:
 
     named = Resource.create({SERVICE: "jackstay"}).merge(OTELResourceDetector().detect())
     return TracerProvider(sampler, named, shutdown_on_exit=False)
+
+
+def _as_told(provider: TracerProvider) -> bool:
+    """Whether a span is sent as it was told: the environment names neither a limit for texts nor a sampler of somebody's, which
+    may look at every span."""
+    from opentelemetry.sdk.trace import SpanLimits, sampling  # the extra `otel`, as above
+
+    limits = SpanLimits()
+    most = limits.max_span_attributes
+    whole = limits.max_span_attribute_length is None and (most is None or most >= MOST_ATTRIBUTES)
+    return whole and type(provider.sampler).__module__ == sampling.__name__
 
 
 def exporter() -> SpanExporter:

@@ -2,50 +2,67 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+Job = Callable[[], None]
+Failed = Callable[[Exception], None]
 
 WAITING_MOST = 100_000
-"""Jobs that wait to be written; what comes on top of them is counted and dropped."""
+"""What waits to be written; what comes on top of it is counted and dropped."""
 LINGER_S = 0.02
-"""From the first job that comes until all that have come are written. To wake a thread for every line took ten times as long as
+"""From the first that comes until all that have come are written. To wake a thread for every line took ten times as long as
 to write it (bench/bench_observing.py)."""
 
 
-class Writing:
-    """Does jobs in their order, on a daemon thread that the first one starts. What a job raises is handed to `failed`."""
+class Writing(Generic[T]):
+    """Writes in order, what has come together at once, on a daemon thread that the first one starts. What `write` raises is
+    handed to `failed`."""
 
-    def __init__(self, name: str, failed: Callable[[Exception], None]) -> None:
-        self._name, self._failed = name, failed
+    def __init__(self, name: str, write: Callable[[Sequence[T]], None], failed: Failed) -> None:
+        self._name, self._write, self._failed = name, write, failed
         self._lock = threading.Lock()
-        self._jobs: deque[Callable[[], None]] = deque()
-        self._some, self._at_once = threading.Event(), threading.Event()
+        self._waiting: deque[T | _Mark] = deque()
+        self._bell = _Bell()
+        self._asleep = self._hurried = False
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
-        """Of the thread of now: the one before may still stand in a job."""
+        """Of the thread of now: the one before may still stand in a write."""
         self.dropped = 0
 
-    def put(self, job: Callable[[], None]) -> None:
-        if len(self._jobs) > WAITING_MOST:
+    def put(self, one: T) -> None:
+        if len(self._waiting) > WAITING_MOST:
             self.dropped += 1
             return
-        self._jobs.append(job)
-        if not self._some.is_set():
-            self._some.set()
+        self._waiting.append(one)
+        if self._asleep:
+            self._bell.ring()
         if self._thread is None:
             self._start()
 
-    def mark(self) -> Future[None]:
-        """Done when everything before it has been written."""
-        done: Future[None] = Future()
+    async def caught_up(self, timeout_s: float) -> None:
+        """Returns when everything before has been written, or after so long."""
+        mark = self.mark()
+        late = asyncio.get_running_loop().call_later(timeout_s, _settle, mark)
+        try:
+            await mark
+        finally:
+            late.cancel()
+
+    def mark(self) -> asyncio.Future[None]:
+        """Done, on the calling loop, when everything before it has been written."""
+        mark = _Mark(asyncio.get_running_loop())
         if self._thread is None:
-            done.set_result(None)
+            mark.future.set_result(None)
         else:
-            self._jobs.append(lambda: done.set_result(None) if done.set_running_or_notify_cancel() else None)
+            self._waiting.append(mark)
             self._hurry()
-        return done
+        return mark.future
 
     def close(self, timeout_s: float) -> None:
         """Writes what waits, for so long at most."""
@@ -57,8 +74,8 @@ class Writing:
             thread.join(timeout_s)
 
     def _hurry(self) -> None:
-        self._at_once.set()
-        self._some.set()
+        self._hurried = True
+        self._bell.ring()
 
     def _start(self) -> None:
         with self._lock:
@@ -70,15 +87,85 @@ class Writing:
     def _work(self, over: threading.Event) -> None:
         is_last = False
         while not is_last:
-            self._some.wait()
-            self._at_once.wait(LINGER_S)
-            # Cleared before the jobs are done: what comes from here on sets them again.
-            self._some.clear()
-            self._at_once.clear()
-            # Asked before them, too: of what was put before the end nothing is left.
+            if not self._hurried:
+                # Also after the last write: while there is much to write, nobody has to wake this thread.
+                self._bell.wait(LINGER_S)
+            if not (self._waiting or self._hurried):
+                self._sleep()
+                continue
+            # Before anything is written: what comes from here on says it again.
+            self._hurried = False
+            # As well: of what was put before the end nothing is left.
             is_last = over.is_set()
-            while self._jobs:
-                try:
-                    self._jobs.popleft()()
-                except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
-                    self._failed(error)
+            while self._waiting:
+                self._write_some()
+
+    def _sleep(self) -> None:
+        self._asleep = True
+        # What came before `_asleep` was seen has rung no bell.
+        if not (self._waiting or self._hurried):
+            self._bell.wait()
+        self._asleep = False
+
+    def _write_some(self) -> None:
+        some: list[T] = []
+        mark = None
+        with contextlib.suppress(IndexError):  # nothing is left
+            while mark is None:
+                one = self._waiting.popleft()
+                if isinstance(one, _Mark):
+                    mark = one
+                else:
+                    some.append(one)
+        try:
+            if some:
+                self._write(some)
+        except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
+            self._failed(error)
+        if mark is not None:
+            mark.reached()
+
+
+def one_by_one(failed: Failed) -> Callable[[Sequence[Job]], None]:
+    """For a `Writing` of jobs: one that fails keeps none of the others."""
+
+    def do(jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
+                failed(error)
+
+    return do
+
+
+class _Mark:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.future: asyncio.Future[None] = loop.create_future()
+
+    def reached(self) -> None:
+        with contextlib.suppress(RuntimeError):  # a loop that has ended waits for nothing
+            self._loop.call_soon_threadsafe(_settle, self.future)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class _Bell:
+    """Wakes one thread. A plain lock: to set an Event takes ten calls, and a line has to be cheaper than a call of a model."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Lock()
+        self._rung.acquire()
+
+    def ring(self) -> None:
+        try:
+            self._rung.release()
+        except RuntimeError:
+            return  # rung already
+
+    def wait(self, timeout_s: float = -1) -> None:
+        self._rung.acquire(timeout=timeout_s)

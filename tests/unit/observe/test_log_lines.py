@@ -89,3 +89,14 @@ def test_nothing_is_remembered_of_a_run_that_has_ended():
     told(log, "run_finished", kind="crew", name="c")
 
     assert log.where(RUN, "a#1").keys() == {"run_id", "path"}
+
+
+def test_names_are_masked_in_the_lines_of_what_is_inside_as_well():
+    log = lines()
+    told(log, "run_started", kind="crew", name="ann@example.com and team")
+    told(log, "task_started", "research#1", task="for bob@example.com", agent="Analyst of carl@example.com")
+
+    line = told(log, "warning", "research#1/llm#1", text="odd")
+
+    assert (line.fields["crew"], line.fields["task"]) == ("<EMAIL_ADDRESS> and team", "for <EMAIL_ADDRESS>")
+    assert "example.com" not in str([line.fields, log.where(RUN, "research#1/tool:search#1")])
