@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from jackstay.core.canonical import canonical_json
-from jackstay.core.masking import FORMS, USUAL, Form, Masking, Secrets, names_secret
+from jackstay.core.entities import FORMS, USUAL, Form
+from jackstay.core.masking import Masking, Secrets, names_secret
 from jackstay.core.specs import ModelConfig, chain_of
 from jackstay.engine.concealing import R, revealed
 from jackstay.engine.project_file import ProjectFile
