@@ -409,7 +409,7 @@ MUTATIONS = {
     ),
     "task.id": Mutation("crew/task.py", IDS_ARE_OURS, ""),
     "task.agent": Mutation(TEAM, "            if task.agent is None:", "            if False:"),
-    "task.key": Mutation("crew/task.py", "slug(self.name or written or self.description)", "str(self.id)"),
+    "task.key": Mutation("crew/task.py", "key_of(self.name or written or self.description)", "str(self.id)"),
     "task.response_model": Mutation(
         "crew/task.py",
         "self.output_pydantic or self.output_json or self.response_model",

@@ -124,6 +124,8 @@ class Database:
         synchronous = "full" if location.durability == "full" else "normal"
         connection.execute(f"pragma synchronous={synchronous}")
         connection.execute("pragma foreign_keys=off")
+        # Else what was erased, and what a row was before it changed, stays in the file's free space.
+        connection.execute("pragma secure_delete=on")
         return connection
 
     def _postgres_engine(self) -> Engine:

@@ -35,9 +35,6 @@ def forget_runs(
     them. Returns them; long contents stay until a `sweep`. `keep`: "hashes" leaves those of results, "off" not even
     those of questions; and a failed run lets go of its run key, since nothing can go on with it."""
     core, run = connection.core, schema.run
-    if connection.dialect.name == "sqlite":
-        # Else what was erased stays in the file's free pages. For this connection, so for the sweep after it as well.
-        connection.execute("pragma secure_delete = on")
     family = sorted(core.scalars(select(run.c.id).where(or_(run.c.id.in_(run_ids), run.c.parent_run.in_(run_ids)))))
     held = held_runs(connection, family)
     ended = core.execute(
