@@ -31,7 +31,7 @@ def patch(old: Any, new: Any) -> Any:
         return _of_objects(old, new)
     if isinstance(old, list) and isinstance(new, list):
         return _of_lists(old, new)
-    if type(old) is type(new) and old == new:
+    if _key(old) == _key(new):
         return SAME
     if isinstance(old, str) and isinstance(new, str) and len(old) >= _TEXT:
         return _of_texts(old, new)
@@ -124,7 +124,8 @@ def _of_lists(old: Sequence[Any], new: Sequence[Any]) -> Any:
 def _key(item: Any) -> Any:
     """Equal only for items that are equal as JSON. (Not JSON itself: numbers take five times as long to write there. Nothing is
     ever read from these bytes.)"""
-    return marshal.dumps(item, 2) if isinstance(item, dict | list) else (type(item), item)
+    # Numbers as well: 0.0 equals -0.0, and is another value.
+    return marshal.dumps(item, 2) if isinstance(item, dict | list | float) else (type(item), item)
 
 
 def _stretches(old: Sequence[Any], new: Sequence[Any], items: Sequence[Any], start: int) -> list[list[Any]]:

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jackstay.core.canonical import canonical_json
@@ -29,6 +29,8 @@ def same(one: Any, other: Any) -> bool:
 
 @settings(max_examples=400)
 @given(JSON, JSON)
+@example(0.0, -0.0)
+@example([0.0], [-0.0])
 def test_a_patch_makes_the_new_value_of_the_old_one(old: Any, new: Any) -> None:
     kept, change = copy.deepcopy(old), patch(old, new)
 
