@@ -9,7 +9,7 @@ from jackstay.cli.environment import read_dotenv
 from jackstay.cli.outcome import ExitCode
 from jackstay.cli.stored import chosen, existing_runtime
 from jackstay.cli.terminal import say
-from jackstay.core.content import content_of
+from jackstay.core.content import content_of, how_to_go_on
 from jackstay.core.ids import SHORT
 from jackstay.core.records import TERMINAL, RunRow
 from jackstay.engine.runtime import Runtime
@@ -31,13 +31,7 @@ def cancel(wanted: str) -> int:
             return ExitCode.OK
         after = _until_stopped(runtime, row)
         if after.status in TERMINAL:
-            kept = content_of(after.tags) == "full"
-            how = (
-                f"it can go on where it stopped: jackstay resume {short}"
-                if kept
-                else "what was said in it was not kept"
-            )
-            say(f"run {short} is {after.status}; {how}")
+            say(f"run {short} is {after.status}; {how_to_go_on(row.id, content_of(after.tags), called='it')}")
             return ExitCode.OK
         say(
             f"run {short} was asked to stop and has not stopped after {WAIT_S:g} s{_driver(runtime, row)}: nothing new is "

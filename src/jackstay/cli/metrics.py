@@ -40,7 +40,7 @@ def _exposition() -> str:
     from jackstay.engine.budgets import SharedBudgets
     from jackstay.engine.gauging import stored
     from jackstay.engine.masked import Masked
-    from jackstay.engine.metering import EXTRA
+    from jackstay.engine.metering import WITHOUT
     from jackstay.engine.project_file import read_project_file
     from jackstay.errors import MissingExtraError
 
@@ -49,7 +49,7 @@ def _exposition() -> str:
 
         from jackstay.observe.exposition import Figures, registry_of  # the extra
     except ImportError as error:
-        raise MissingExtraError(f"metrics need prometheus-client: {EXTRA}") from error
+        raise MissingExtraError(WITHOUT) from error
     read_dotenv()
     file = read_project_file(Path.cwd(), os.environ)
     masking = Masked(os.environ, file).now

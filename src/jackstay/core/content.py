@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from jackstay.core.ids import SHORT
 from jackstay.errors import ConfigurationError
@@ -30,12 +29,13 @@ def least(*levels: Content | None) -> Content | None:
 
 def content_of(tags: str | None) -> Content:
     """The level that a run's tags tell."""
-    said: Mapping[str, Any] = json.loads(tags) if tags else {}
-    return said.get(TAG, "full") if said.get(TAG) in LEVELS else "full"
+    said: Content | None = json.loads(tags).get(TAG) if tags else None
+    return said or "full"
 
 
-def how_to_go_on(run_id: str, content: Content) -> str:
-    """Of a run that has failed or was stopped: whether it can be resumed, and how."""
+def how_to_go_on(run_id: str, content: Content, *, called: str = "") -> str:
+    """Of a run that has failed or was stopped: whether it can be resumed, and how. `called`: in place of its whole id."""
+    run = called or f"run {run_id}"
     if content != "full":
-        return f"run {run_id} keeps no content ({content}): it cannot be resumed, kick off again"
-    return f"run {run_id} can go on where it stopped: jackstay resume {run_id[:SHORT]}"
+        return f"{run} keeps no content ({content}): it cannot be resumed, kick off again"
+    return f"{run} can go on where it stopped: jackstay resume {run_id[:SHORT]}"

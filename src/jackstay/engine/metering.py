@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 SECTION = "metrics"
 PORT, HOST = "JACKSTAY_METRICS_PORT", "JACKSTAY_METRICS_HOST"
 LOOPBACK = "127.0.0.1"
-EXTRA = "pip install 'jackstay[metrics]'"
+WITHOUT = "metrics need prometheus-client: pip install 'jackstay[metrics]'"
+"""Said where the extra is missing."""
 
 
 class Metering:
@@ -88,7 +89,7 @@ class Metering:
                 try:
                     from jackstay.observe.exposition import Figures, registry_of  # the extra
                 except ImportError as error:
-                    raise MissingExtraError(f"metrics need prometheus-client: {EXTRA}") from error
+                    raise MissingExtraError(WITHOUT) from error
                 self._count()
                 self._registry = registry_of(Figures(self._sums, self._gauges))
             return self._registry
