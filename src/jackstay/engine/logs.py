@@ -17,7 +17,7 @@ from jackstay.core.events import Event
 from jackstay.core.masking import Masking
 from jackstay.engine.context import context_here
 from jackstay.engine.telling import TOLD
-from jackstay.observe.log_lines import LogLines
+from jackstay.observe.log_lines import Line, LogLines
 from jackstay.observe.log_sinks import FIELDS, OURS, Entry, file_sink, stream_sink
 from jackstay.observe.writing import Writing
 
@@ -37,7 +37,7 @@ class Logs:
     def __init__(self, runtime: Runtime, masking: Callable[[], Masking]) -> None:
         self._runtime, settings = runtime, runtime.settings
         self.lines = LogLines(masking, content=settings.log_content)
-        self._level = settings.log_level
+        self._level, self._content = settings.log_level, settings.log_content
         self._writing = self._new_writing()
         self._broken = self._failing = False
         """The last line could not be written; said once until it can again."""
@@ -56,7 +56,7 @@ class Logs:
             self._claim_root(event)
             if event.name == "kickoff_started":  # which only listeners are told: what it is called
                 event = Event(event.name, event.run_id, event.path, event.at, {"kind": about.kind, "name": about.name})
-            content = _content(event, about) if self._runtime.settings.log_content else None
+            content = _content(event, about) if self._content else None
             for line in self.lines.of(event, run.span_ids, content):
                 if line.level >= self._level:
                     self._put(line)
@@ -108,6 +108,13 @@ class Logs:
         if failed_before and not self._failing:
             self._broken = False
 
+    def _is_quick(self, waiting: _Waiting) -> bool:
+        """Only into a file that is one, and only lines of ours: a terminal may stand still, and to show what is in a user's
+        record, or what was said, may take the user's code and a while."""
+        if self._file is None or self._stream is not None or self._content:
+            return False
+        return self._file.is_quick and isinstance(waiting[0], Line)
+
     def _failed(self, error: BaseException) -> None:
         """A recorded warning, and nothing else; not for every line of a disk that is full."""
         self._failing = True
@@ -135,7 +142,7 @@ class Logs:
         self._writing = self._new_writing()
 
     def _new_writing(self) -> Writing[_Waiting]:
-        return Writing("jackstay-log", self._write, self._failed)
+        return Writing("jackstay-log", self._write, self._failed, quick=self._is_quick)
 
 
 class _Forwarding(logging.Handler):

@@ -61,8 +61,10 @@ def json_form(mask: Mask) -> Form:
     def form(entry: Entry) -> str:
         if not isinstance(entry, Line):
             return users.format(entry)
-        said = {"timestamp": _told(entry.at), "level": logging.getLevelName(entry.level).lower(), "logger": OURS}
-        return encode({**said, "event": entry.event, **entry.fields})
+        level = logging.getLevelName(entry.level).lower()
+        said: dict[str, Any] = {"timestamp": _told(entry.at), "level": level, "logger": OURS, "event": entry.event}
+        said.update(entry.fields)
+        return encode(said)
 
     return form
 
@@ -113,6 +115,8 @@ class FileSink(RotatingFileHandler):
         path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
         self._form, self._failed = form, failed
+        self.is_quick = False
+        """It is a file on a disk, as far as is known: neither a pipe nor a device, which may stand still."""
 
     def write(self, entries: Sequence[Entry]) -> None:
         for text in chunks_of(entries, self._form, self._failed):
@@ -128,7 +132,8 @@ class FileSink(RotatingFileHandler):
         if self.stream is None:
             self.stream = self._open()
         of_file = os.fstat(self.stream.fileno())
-        if stat.S_ISREG(of_file.st_mode) and of_file.st_size >= self.maxBytes:
+        self.is_quick = stat.S_ISREG(of_file.st_mode)
+        if self.is_quick and of_file.st_size >= self.maxBytes:
             self.doRollover()
             self.stream = self._open()
         return self.stream
@@ -142,7 +147,7 @@ def stream_sink(style: str, failed: Failed, mask: Mask) -> Sink:
     return StreamSink(console_form(mask, colors=colors), failed)
 
 
-def file_sink(path: Path, failed: Failed, mask: Mask) -> Sink:
+def file_sink(path: Path, failed: Failed, mask: Mask) -> FileSink:
     return FileSink(path, json_form(mask), failed)
 
 

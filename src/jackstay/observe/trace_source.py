@@ -124,7 +124,7 @@ def outlet(hushed: Hushed, down: Callable[[], None]) -> SpanExporter:
     """An exporter that calls `down` once if its receiver takes nothing, until it takes something."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # the extra `otel`, as above
 
-    from jackstay.observe.otlp import Sender
+    from jackstay.observe.otlp import Sender  # the extra, as above
 
     class Outlet(SpanExporter):
         def __init__(self) -> None:

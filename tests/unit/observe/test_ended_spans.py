@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from jackstay.core.trace_ids import TraceParent
 from jackstay.observe.open_spans import RootSpan
@@ -21,7 +21,7 @@ from jackstay.observe.otlp import EndedSpan, Sender, encoded
 from jackstay.observe.span_attributes import Described, Failed
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import OwnProvider, exporter
-from tests.e2e.tracing.receiver import Receiver
+from tests.e2e.tracing.receiver import RETRIED, Receiver
 
 TRACE, SPAN, PARENT = "01a219d8678f7e88842a02050e64d529", "94d5179788c42696", "d57a77696f6989c0"
 BEGIN = datetime(2026, 11, 26, 3, 0, 0, 123456, tzinfo=UTC)
@@ -107,11 +107,9 @@ def test_both_kinds_of_spans_arrive_whether_or_not_the_exporter_takes_bytes(monk
     with Receiver() as receiver:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
-        to = exporter()
-        sender = Sender(to)
-        assert sender.takes_bytes  # the version that is locked: another one may need another way
-        if not takes_bytes:
-            sender = Sender(_Plain(to))
+        to: Any = exporter()
+        assert Sender(to).takes_bytes  # the version that is locked: another one may need another way
+        sender = Sender(to if takes_bytes else _Plain(to))
 
         assert sender.send(both) is SpanExportResult.SUCCESS
 
@@ -120,11 +118,30 @@ def test_both_kinds_of_spans_arrive_whether_or_not_the_exporter_takes_bytes(monk
     assert sorted(span.name for span in receiver.spans) == ["chat gpt-4o"] * 2 + ["invoke_workflow crew"] * 4
 
 
-class _Plain:
+def test_receiver_that_is_busy_is_asked_again_and_one_that_refuses_is_not(monkeypatch):
+    with Receiver(first=RETRIED) as busy, Receiver(status=403) as refusing:
+        for receiver, result, requests in (
+            (busy, SpanExportResult.SUCCESS, 5),
+            (refusing, SpanExportResult.FAILURE, 1),
+        ):
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+            to = exporter()
+
+            assert Sender(to).send(told(TOLD, directly=True)) is result
+
+            to.shutdown()
+            assert len(receiver.requests) == requests
+    assert [span.name for span in busy.spans] == ["chat gpt-4o", "invoke_workflow crew", "invoke_workflow crew"]
+
+
+class _Plain(SpanExporter):
     """An exporter as its documentation has it."""
 
-    def __init__(self, to: Any) -> None:
-        self.export = to.export
+    def __init__(self, to: SpanExporter) -> None:
+        self._to = to
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._to.export(spans)
 
 
 @contextmanager

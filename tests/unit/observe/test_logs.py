@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,36 @@ def test_record_of_a_tool_is_logged_with_the_context_of_its_call(make):
     assert (line["logger"], line["level"], line["hits"]) == ("tests.reports", "warning", 3)
     assert (line["run_id"], line["task"], line["tool"]) == (output.run_id, "brief", "search")
     assert line["span_id"] == logged.named("tool_started")["span_id"]
+
+
+class Shown:
+    """Notes on which thread it is shown."""
+
+    def __init__(self) -> None:
+        self.by: set[str] = set()
+
+    def __repr__(self) -> str:
+        self.by.add(threading.current_thread().name)
+        return "shown"
+
+
+def test_users_code_in_a_record_never_runs_on_the_engine_loop(make):
+    shown = Shown()
+
+    @tool
+    def look(topic: str) -> str:
+        """Looks."""
+        REPORTS.warning("looking", extra={"what": shown})
+        return "seen"
+
+    logged = make()
+
+    for _ in range(3):  # the first opens the file
+        asked = ScriptedModel([tool_call("look", topic="tides"), "done"])
+        one_task(asked, agent_fields={"tools": [look]}).kickoff()
+
+    assert [line["what"] for line in logged.lines() if line["event"] == "looking"] == ["shown"] * 3
+    assert shown.by == {"jackstay-log"}
 
 
 def test_quiet_run_says_nothing_at_warning(make):
