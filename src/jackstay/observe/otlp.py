@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -149,7 +150,12 @@ def _span(span: EndedSpan, known: dict[tuple[str, str], bytes]) -> bytes:
 
 
 def _attribute(key: str, value: Value) -> bytes:
-    return _field(0x4A, _field(0x0A, key.encode()) + _field(0x12, _value(value)))
+    return _field(0x4A, _key(key) + _field(0x12, _value(value)))
+
+
+@lru_cache(maxsize=256)  # names are few
+def _key(key: str) -> bytes:
+    return _field(0x0A, key.encode())
 
 
 def _value(value: Value) -> bytes:
