@@ -23,6 +23,8 @@ Value = str | bool | int | float | Sequence[str]
 Asked = Callable[[StepRow], Sequence[Message]]
 """The conversation that a model call was asked with."""
 
+_WORDS = frozenset({"role", "type", "id", "name", "finish_reason"})
+"""Keys of messages whose values are the convention's words, and names of tools."""
 MOST_CHARACTERS = 20_000
 """Of one text in a span; the journal has it whole, and backends cut or refuse what is larger."""
 
@@ -186,9 +188,10 @@ class Describing:
             return Failed("_OTHER", "")
         failure = Failure.from_json(error)
         kind = failure.type.replace("builtins:", "").replace(":", ".")
-        return Failed(kind, self._text(failure.message), self._text(failure.traceback), failure.code)
+        return Failed(kind, self._shown(failure.message), self._shown(failure.traceback), failure.code)
 
     def _text(self, text: str) -> str:
+        """What something is called."""
         masked = self._masking().text(text)
         return masked if len(masked) <= MOST_CHARACTERS else self._cut(masked)
 
@@ -198,8 +201,8 @@ class Describing:
         return f"{text[:MOST_CHARACTERS]}… (run {self._run.id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
 
     def _shown(self, value: Any) -> str:
-        """Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
-        masked = self._masking().data(value)
+        """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
+        masked = self._masking().whole(value, _WORDS)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 
