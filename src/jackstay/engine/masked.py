@@ -19,6 +19,7 @@ from jackstay.core.specs import ModelConfig, chain_of
 from jackstay.engine.concealing import R, revealed
 from jackstay.engine.project_file import ProjectFile
 from jackstay.engine.recognisers import recogniser_of
+from jackstay.errors import ConfigurationError
 from jackstay.observe.log_lines import MASKED
 
 SECTION = "masking"
@@ -85,7 +86,9 @@ class Masked:
         self._has_failed = True
         frames = traceback.extract_tb(error.__traceback__)
         where = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
-        text = f"masking.recogniser has raised {type(error).__name__}{where}; {WITHHELD} stands for what it was to look at, and runs go on"
+        raised = f"masking.recogniser has raised {type(error).__name__}{where}"
+        what = str(error) if isinstance(error, ConfigurationError) else raised  # our own words: it cannot be loaded
+        text = f"{what}; {WITHHELD} stands for what it was to look at, and runs go on"
         logging.getLogger("jackstay").warning("%s", text, extra={MASKED: True})
 
     # --- secrets -------------------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from jackstay.core.readable import readable
 from jackstay.core.recognition import Finding, Recogniser
 from jackstay.errors import ConfigurationError
 
@@ -48,17 +50,26 @@ def is_installed() -> bool:
 
 def model_of(name: str, folder: Path, mistake: Mistake) -> Model:
     """The model of that name, or at that path as seen from the folder."""
-    spec = find_spec(name) if name.isidentifier() else None
-    if spec is not None and spec.submodule_search_locations:
-        package = Path(spec.submodule_search_locations[0])
-        if (package / "meta.json").is_file():
-            return _described(name, package, mistake)
+    package = _package(name) if name.isidentifier() else None
+    if package is not None:
+        return _described(name, package, mistake)
     path = (folder / Path(name).expanduser()).resolve()
     if path.is_dir():
         return _described(path, path, mistake)
     if name.isidentifier():
         raise mistake(f"is {name!r}, which is not installed; python -m spacy download {name}")
     raise mistake(f"is {name!r}, and there is no folder {path}; name a folder with a spaCy model, or a model's package")
+
+
+def _package(name: str) -> Path | None:
+    """The folder of an installed package; as spaCy looks for it."""
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return None
+    spec = find_spec(name)
+    places = (spec.submodule_search_locations if spec is not None else None) or ()
+    return next(map(Path, places), None)
 
 
 def _described(source: str | Path, folder: Path, mistake: Mistake) -> Model:
@@ -102,9 +113,10 @@ def presidio(model: Model, entities: Collection[str], mistake: Mistake) -> Recog
     analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[language])
 
     def find(text: str) -> Iterable[Finding]:
+        read = readable(text)
         with nlp.memory_zone():  # without it spaCy keeps every word that it has ever seen
-            found = analyzer.analyze(text, language, entities=wanted)
-            return [(each.start, each.end, each.entity_type) for each in found]
+            found = analyzer.analyze(read.text, language, entities=wanted)
+            return [(read.given(each.start), read.given(each.end), each.entity_type) for each in found]
 
     return find
 

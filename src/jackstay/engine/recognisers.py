@@ -18,7 +18,7 @@ from jackstay.engine.project_file import ProjectFile
 from jackstay.errors import ConfigurationError, JackstayError, MissingExtraError
 
 PRESIDIO = "presidio"
-_SET = "set masking.recogniser to 'presidio' (docs/logging.md), or to module:function for one of yours"
+_SET = f"set masking.recogniser to 'presidio' ({EXTRA}), or to 'module:function' for one of yours"
 
 
 class LoadedOnce:

@@ -6,7 +6,7 @@ Nothing that people or models said is in it unless that was asked for, and then 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,14 +158,15 @@ class Describing:
     def _conversation(self, row: StepRow, answer: Mapping[str, Any]) -> dict[str, Value]:
         if self._asked is None:
             return {}
-        own: dict[str, Value] = {names.INPUT_MESSAGES: self._shown([_message(each) for each in self._asked(row)])}
+        messages = [_message(each) for each in self._asked(row)]
+        own: dict[str, Value] = {names.INPUT_MESSAGES: self._shown(messages, _WORDS)}
         if answer:
             calls = [
                 {"type": "tool_call", "id": c[2], "name": c[0], "arguments": c[1]} for c in answer.get("tool_calls", ())
             ]
             parts = [*([{"type": "text", "content": answer["text"]}] if answer.get("text") else []), *calls]
             said = {"role": "assistant", "parts": parts, "finish_reason": answer.get("finish_reason", "stop")}
-            own[names.OUTPUT_MESSAGES] = self._shown([said])
+            own[names.OUTPUT_MESSAGES] = self._shown([said], _WORDS)
         return own
 
     # --- the others ----------------------------------------------------------------------------------------------------
@@ -200,9 +201,9 @@ class Describing:
             return text
         return f"{text[:MOST_CHARACTERS]}… (run {self._run.id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
 
-    def _shown(self, value: Any) -> str:
+    def _shown(self, value: Any, words: Container[str] = ()) -> str:
         """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
-        masked = self._masking().whole(value, _WORDS)
+        masked = self._masking().whole(value, words)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 
