@@ -71,6 +71,17 @@ class Told:
         return [line for line in self.lines if (line["event"], line["logger"]) == (event, logger)]
 
 
+def telling(folder: Path, receiver: Receiver) -> dict[str, str]:
+    """The environment in which all is told that can be."""
+    return {
+        "HOME": str(folder),
+        "JACKSTAY_LOG_FILE": "run.json",
+        "JACKSTAY_LOG_CONTENT": "on",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true",
+    }
+
+
 @pytest.fixture(scope="module")
 def told(model, tmp_path_factory) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("project")
@@ -82,14 +93,7 @@ def told(model, tmp_path_factory) -> Iterator[Told]:
     with pytest.MonkeyPatch.context() as patch, Receiver() as receiver:
         patch.chdir(folder)
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
-        environ = {
-            "HOME": str(folder),
-            "JACKSTAY_LOG_FILE": str(log),
-            "JACKSTAY_LOG_CONTENT": "on",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
-            "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true",
-        }
-        runtime = Runtime(folder=folder, environ=environ)
+        runtime = Runtime(folder=folder, environ=telling(folder, receiver))
         with runtime, redirect_stdout(out):
             answers = ScriptedModel([tool_call("look", topic="Ada Lovelace"), f"In short: {SAID}"])
             asking = task(agent(answers, tools=[look]), "Ask {who}")
@@ -170,17 +174,23 @@ def project(tmp_path, model, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_function_that_fails_withholds_its_texts_with_one_warning_and_never_runs_where_runs_are_driven(project, capsys):
+def test_function_that_fails_withholds_its_texts_with_one_warning_and_never_runs_where_runs_are_driven(
+    project, capsys, monkeypatch
+):
     section = "recogniser = 'names_of_staff:find'\nentities = ['PERSON']"
     (project / "jackstay.toml").write_text(f"[masking]\n{section}\n")
-    environ = {"HOME": str(project), "JACKSTAY_LOG_FILE": "run.json", "JACKSTAY_LOG_CONTENT": "on"}
     said = "Ada Lovelace on Jib: bob@example.com"
     answers = ScriptedModel([tool_call("look", topic="boom Ada Lovelace"), tool_call("look", topic="boom"), said])
 
-    runtime = Runtime(folder=project, environ=environ)
-    with runtime:
-        result = crew(task(agent(answers, tools=[look])), verbose=True).kickoff()
-    runtime.close()
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        runtime = Runtime(folder=project, environ=telling(project, receiver))
+        with runtime:
+            result = crew(task(agent(answers, tools=[look])), verbose=True).kickoff()
+            with suppress(ValueError):
+                one_task(ScriptedModel([ValueError("Ada Lovelace")])).kickoff()
+        runtime.close()
+        assert receiver.spans
 
     log, printed = (project / "run.json").read_text(), capsys.readouterr().out
     lines = [json.loads(line) for line in log.splitlines()]

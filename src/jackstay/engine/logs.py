@@ -36,7 +36,7 @@ class Logs:
     """Of one runtime; made if its settings ask for a log."""
 
     def __init__(self, runtime: Runtime, masking: Callable[[], Masking]) -> None:
-        self._runtime, settings = runtime, runtime.settings
+        self._runtime, self._masking, settings = runtime, masking, runtime.settings
         self.lines = LogLines(masking, content=settings.log_content)
         self._level = settings.log_level
         self._writing = self._new_writing()
@@ -103,7 +103,8 @@ class Logs:
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
         failed_before, self._failing = self._broken, False
-        waiting = [(self.lines.recognised(it) if isinstance(it, Line) else it, stream) for it, stream in waiting]
+        if self._masking().recognition is not None:  # records of users are looked at when they get their form
+            waiting = [(self.lines.recognised(it) if isinstance(it, Line) else it, stream) for it, stream in waiting]
         if self._stream is not None:
             self._stream.write([entry for entry, stream in waiting if stream])
         if self._file is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -63,6 +62,8 @@ def model_of(name: str, folder: Path, mistake: Mistake) -> Model:
 
 def _package(name: str) -> Path | None:
     """The folder of an installed package; as spaCy looks for it."""
+    from importlib.metadata import PackageNotFoundError, distribution  # it loads half of the standard library
+
     try:
         distribution(name)
     except PackageNotFoundError:

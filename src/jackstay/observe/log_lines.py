@@ -114,8 +114,6 @@ class LogLines:
     def recognised(self, line: Line) -> Line:
         """The line without what the recogniser finds. Not on the engine loop, as `of` is: it takes milliseconds."""
         masking = self._masking()
-        if masking.recognition is None:
-            return line
         told = {key: each if key in NAMES_ONLY else masking.recognised(each) for key, each in line.fields.items()}
         return replace(line, fields=told)
 
