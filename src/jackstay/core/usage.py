@@ -93,3 +93,9 @@ class Price:
             + usage.output_tokens * self.output_mtok
         )
         return micro / 1_000_000
+
+    def worst(self, input_tokens: int, output_tokens: int) -> Decimal:
+        """What these tokens cost at most, of whatever kind those of the input are."""
+        rates = (self.input_mtok, self.cached_mtok, self.cache_write_mtok)
+        dearest = max(rate for rate in rates if rate is not None)
+        return (input_tokens * dearest + output_tokens * self.output_mtok) / 1_000_000

@@ -74,7 +74,8 @@ class _Loop:
         after: Conversation | None,
     ) -> None:
         self.scope, self.agent, self.output = scope, agent, output
-        scope.about = replace(scope.about, agent=agent)
+        if scope.about.agent is not agent:
+            scope.about = replace(scope.about, agent=agent)
         self.config: ModelConfig = scope.run.models.model_for(agent.model)
         self.tools = {tool.spec.name: tool for tool in tools}
         self.native = scope.run.models.chain_asker(agent.model, owner=f"agent '{agent.role}'").native_tools

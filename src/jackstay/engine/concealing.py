@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from jackstay.core.failures import Failure
 from jackstay.core.masking import Secrets
 from jackstay.core.messages import Conversation, Message
-from jackstay.core.records import Blob, MessagesBlob, RunEnd, RunRow, StepRow, Wait, Write
+from jackstay.core.records import Blob, MessagesBlob, RunEnd, RunRow, StepRow, Wait
 
 R = TypeVar("R", RunRow, StepRow, RunEnd, Wait)
 
@@ -59,16 +59,12 @@ def revealed(row: R, secrets: Secrets) -> R:
     return replace(row, **changed) if changed else row
 
 
-def concealed_write(write: Write, secrets: Secrets) -> Write:
-    if not secrets:
-        return write
-    return replace(
-        write,
-        steps=tuple(concealed(row, secrets) for row in write.steps),
-        blobs=tuple(_concealed_blob(blob, secrets) for blob in write.blobs),
-        end=None if write.end is None else concealed(write.end, secrets),
-        waits=tuple(concealed(wait, secrets) for wait in write.waits),
-    )
+def concealed_rows(rows: tuple[R, ...], secrets: Secrets) -> tuple[R, ...]:
+    return tuple(concealed(row, secrets) for row in rows) if secrets else rows
+
+
+def concealed_blobs(blobs: tuple[Blob | MessagesBlob, ...], secrets: Secrets) -> tuple[Blob | MessagesBlob, ...]:
+    return tuple(_concealed_blob(blob, secrets) for blob in blobs) if secrets else blobs
 
 
 def _concealed_blob(blob: Blob | MessagesBlob, secrets: Secrets) -> Blob | MessagesBlob:

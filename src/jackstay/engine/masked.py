@@ -42,7 +42,7 @@ class Masked:
         self._recognition = self._recognising(named)
         self._has_failed = False
         self._learned: dict[str, str] = {}
-        self._seen: dict[str, str] | None = None
+        self._seen: dict[Any, Any] | None = None
         self.now = Masking(Secrets(), self._forms, self._recognition)
         self.refresh()
 
@@ -52,10 +52,10 @@ class Masked:
 
     def refresh(self) -> None:
         """The environment as it is now: a program may have put a key into it since."""
-        environ = _copied(self._environ)
-        if environ != self._seen:  # at every kickoff: hardly ever has anything changed
-            self._seen = environ
-            self._found = tuple(_in_environment(environ, self._named))
+        raw = _copied(self._environ, raw=True)
+        if raw != self._seen:  # at every kickoff: hardly ever has anything changed
+            self._seen = raw
+            self._found = tuple(_in_environment(_copied(self._environ), self._named))
             self._know()
 
     # --- the recogniser ------------------------------------------------------------------------------------------------
@@ -148,11 +148,12 @@ def secrets_in(named: Mapping[str, Any] | None, prefix: str) -> Iterable[tuple[s
             yield f"{prefix}{name}", str(value)
 
 
-def _copied(environ: Mapping[str, str]) -> dict[str, str]:
-    """Map by map: a chain of them looks each name up in every one."""
-    copied: dict[str, str] = {}
+def _copied(environ: Mapping[str, str], *, raw: bool = False) -> dict[Any, Any]:
+    """Map by map: a chain of them looks each name up in every one. `raw`: of `os.environ` what it decodes anew for every
+    look, good enough to see whether anything has changed."""
+    copied: dict[Any, Any] = {}
     for each in reversed(environ.maps if isinstance(environ, ChainMap) else [environ]):
-        copied.update(each)
+        copied.update(getattr(each, "_data", each) if raw else each)
     return copied
 
 

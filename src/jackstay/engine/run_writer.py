@@ -23,7 +23,7 @@ from jackstay.core.records import (
     Wait,
     Write,
 )
-from jackstay.engine.concealing import concealed, concealed_write
+from jackstay.engine.concealing import concealed, concealed_blobs, concealed_rows
 from jackstay.errors import LeaseLost, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -168,10 +168,19 @@ class RunWriter:
             if end is None or self._unsaved is not None:
                 raise self.broken
             steps, settlements, blobs = (), (), ()
-        write = Write(self.lease, steps, reservations, settlements, blobs, end, holds, waits, intents)
         new, self._unsaved = self._unsaved, None
         journal, secrets = self._runtime.journal, self._runtime.masked.secrets
-        write = concealed_write(write, secrets)
+        write = Write(
+            self.lease,
+            concealed_rows(steps, secrets),
+            reservations,
+            settlements,
+            concealed_blobs(blobs, secrets),
+            None if end is None else concealed(end, secrets),
+            holds,
+            concealed_rows(waits, secrets),
+            intents,
+        )
         try:
             if new is None:
                 await _to_the_end(journal.write(write))

@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 import uuid
-from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from jackstay.engine.masked import Masked
 from jackstay.engine.metering import Metering
 from jackstay.engine.pool import Pool
 from jackstay.engine.project_file import ProjectFile, read_project_file
-from jackstay.engine.settings import Settings
+from jackstay.engine.settings import Environ, Settings
 from jackstay.engine.telling import TOLD, listeners
 from jackstay.engine.tracing import Tracing
 
@@ -80,7 +79,7 @@ class Runtime:
     ) -> None:
         given = {"JACKSTAY_DATABASE_URL": database_url, "JACKSTAY_DURABILITY": durability, "JACKSTAY_MODEL": model}
         # A view, not a copy: a key that the program puts into its environment later is found.
-        self.environ: Mapping[str, str] = ChainMap(
+        self.environ: Mapping[str, str] = Environ(
             {name: value for name, value in given.items() if value},
             cast("dict[str, str]", os.environ if environ is None else environ),
         )

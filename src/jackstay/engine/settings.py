@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from jackstay.errors import ConfigurationError
 
@@ -12,6 +13,17 @@ Durability = Literal["normal", "full", "off"]
 Console = Literal["auto", "on", "off"]
 LogStyle = Literal["json", "console", "off"]
 LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class Environ(ChainMap[str, str]):
+    """A chain that looks a variable up once in each map, not three times: most are asked for at every kickoff."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        for each in self.maps:
+            value = each.get(key)
+            if value is not None:
+                return value
+        return default
 
 
 @dataclass(frozen=True, slots=True)

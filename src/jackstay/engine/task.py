@@ -97,7 +97,8 @@ class _TaskStep:
         except Exception as error:
             await self._failed(error)
             raise
-        result = replace(result, began_at=self.began.at, context=self.context)
+        if how is not None:
+            result = replace(result, **self._around)
         done = canonical_json(task_to_json(result))
         self.run.defer(self._row("succeeded", result=done, flags=how, error=self.missing))
         self._tell_end(result, how)
@@ -131,7 +132,7 @@ class _TaskStep:
             return result, "missing"
         async with watched(self.scope):
             result = await after_task(self.scope, self.task, result)
-            result = replace(result, bill=self.run.bills.own(self.path), duration_s=self._took_s())
+            result = replace(result, bill=self.run.bills.own(self.path), duration_s=self._took_s(), **self._around)
             await self._hand_out(result)
             # A callback may have swallowed a stop.
             self.run.check(self.scope)
@@ -189,6 +190,10 @@ class _TaskStep:
 
     def _result(self, text: str, value: Any) -> TaskResult:
         return result_of(self.scope, self.task, self.agent, text, value, since_s=self.began.monotonic_s)
+
+    @property
+    def _around(self) -> dict[str, Any]:
+        return {"began_at": self.began.at, "context": self.context}
 
     def _took_s(self) -> float:
         return self.run.runtime.clock.monotonic() - self.began.monotonic_s

@@ -185,7 +185,11 @@ class _ToolStep:
     # --- the end -----------------------------------------------------------------------------------------------------
 
     async def _succeeded(self, text: str) -> tuple[Message, bool]:
-        await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
+        row = self._row("succeeded", result=canonical_json({"text": text}))
+        if self.act is None:
+            self.run.defer(row)
+        else:
+            await self.run.commit(row)
         self.run.tell("tool_finished", self.path, tool=self.call.name, result=text, about=self._about)
         return await self._told(text)
 

@@ -10,7 +10,8 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError
 
-from jackstay.errors import StorageUnavailable
+from jackstay.core.records import RunRow
+from jackstay.errors import AlreadyRunning, JackstayError, StorageUnavailable
 from jackstay.journal.location import URL_SETTING
 
 FailureKind = Literal["data", "busy", "gone", "storage"]
@@ -63,6 +64,29 @@ def storage_error(error: BaseException, where: str) -> StorageUnavailable:
     cause = driver_error(error)
     text = " ".join(str(cause).split()) or type(cause).__name__
     return StorageUnavailable(f"the journal at {where} cannot be used: {text}; {_remedy(cause)}")
+
+
+def told(error: Exception, where: str, run_id: str | None, new: RunRow | None) -> Exception:
+    """What a caller who waits for a write gets: its own instance, with what it needs to know. `run_id`: whose rows they are;
+    `new`: the run that was to be made."""
+    if isinstance(error, StorageUnavailable):
+        return type(error)(*error.args)
+    if isinstance(error, JackstayError):
+        return error
+    if new is not None and is_conflict(error):
+        made: JackstayError = AlreadyRunning(
+            f"a run with the id {new.id}"
+            + (f" or the run key {new.run_key!r}" if new.run_key else "")
+            + " exists already: look it up and go on with that one"
+        )
+    elif run_id is not None and kind_of(error) == "data":
+        made = StorageUnavailable(
+            f"a row of run {run_id} cannot be stored in {where}: {driver_error(error)}; the run has stopped there"
+        )
+    else:
+        made = storage_error(error, where)
+    made.__cause__ = error
+    return made
 
 
 def _remedy(cause: BaseException) -> str:

@@ -41,7 +41,7 @@ def open_journal(
 
     Raises `StorageUnavailable` (or one of its kinds: `DatabaseTooNew`, `MigrationNeeded`) when it cannot be used, and
     `MissingExtraError` when PostgreSQL's driver is not installed. Warns once if the place is not the usual one.
-    `fault_point` is called in the writer's thread before and after each commit (`jackstay.testing.FaultPoints.hit`).
+    `fault_point` is called before and after each commit, by the thread or loop that commits (`jackstay.testing.FaultPoints.hit`).
     """
     database = Database(location, busy_timeout_s=busy_timeout_s, idle_s=lease_s / 2)
     try:

@@ -72,14 +72,15 @@ def _prepare_sqlite(database: Database, connection: WriteConnection, deadline: f
         _switch_to_wal(database, connection, deadline)
     version = _version(connection.core)
     _refuse_newer(database, version)
-    if version == SCHEMA_VERSION:
-        return
-    with connection.transaction():  # `begin immediate`: of processes that start at once, one works, the others wait
-        version = _version(connection.core)
-        if version is None:
-            _create_all(connection)
-        elif version < SCHEMA_VERSION:
-            migrate(connection.core)
+    if version != SCHEMA_VERSION:
+        with connection.transaction():  # `begin immediate`: of processes that start at once, one works, the others wait
+            version = _version(connection.core)
+            if version is None:
+                _create_all(connection)
+            elif version < SCHEMA_VERSION:
+                migrate(connection.core)
+    if not database.in_memory:  # there readers keep writers waiting, for a moment
+        connection.wait_for_nobody(flushes=database.location.durability == "full")
 
 
 def _switch_to_wal(database: Database, connection: WriteConnection, deadline: float) -> None:

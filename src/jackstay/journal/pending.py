@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,11 +18,11 @@ T = TypeVar("T")
 class Pending(Generic[T]):
     """The outcome of a write, now or later. Await it, or call `result`. Cancelling a waiter does not undo the write."""
 
-    __slots__ = ("_done", "_error", "_event", "_guard", "_value", "_waiters")
+    __slots__ = ("_done", "_error", "_event", "_guard", "_hurry", "_value", "_waiters")
 
-    def __init__(self, guard: threading.Lock) -> None:
+    def __init__(self, guard: threading.Lock, hurry: Callable[[], object] | None = None) -> None:
         # One guard for all writes of a writer: taken once per batch when it resolves, once per waiter.
-        self._guard = guard
+        self._guard, self._hurry = guard, hurry
         self._done = False
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -39,6 +39,8 @@ class Pending(Generic[T]):
             event = None
             if not self._done:
                 event = self._event = self._event or threading.Event()
+        if event is not None and self._hurry is not None:
+            self._hurry()
         if event is not None and not event.wait(timeout_s):
             raise TimeoutError(f"the journal's write did not finish within {timeout_s} s")
         return self._outcome()
@@ -74,8 +76,10 @@ class Pending(Generic[T]):
         return self._value  # type: ignore[return-value]  # settled: T itself
 
 
-def wake(batch: Iterable[Pending[Any]], guard: threading.Lock) -> None:
-    """Let everybody go on who waits for one of these writes: one wake-up per event loop, however many wait on it."""
+def wake(
+    batch: Iterable[Pending[Any]], guard: threading.Lock, *, here: asyncio.AbstractEventLoop | None = None
+) -> None:
+    """`here`: the loop that calls. Let everybody go on who waits for one of these writes: one wake-up per event loop, however many wait on it."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     with guard:
         for pending in batch:
@@ -85,6 +89,8 @@ def wake(batch: Iterable[Pending[Any]], guard: threading.Lock) -> None:
             for loop, future in pending._waiters or ():
                 loops.setdefault(loop, []).append(future)
             pending._waiters = None
+    if here in loops:
+        _release(loops.pop(here))
     for loop, futures in loops.items():
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits there any more
             loop.call_soon_threadsafe(_release, futures)

@@ -23,6 +23,10 @@ Inserts: TypeAlias = Sequence[tuple[Table, Sequence[Sequence[Any]]]]
 Changes: TypeAlias = Sequence[tuple[str, Sequence[Sequence[Any]]]]
 """Statements, each with the parameters of every execution."""
 
+LOG_TRANSACTIONS = 100
+"""So many stand in SQLite's log before they go into its database. It is about SQLite's own measure, a thousand pages; but SQLite
+would do it within a transaction, whoever waits for that."""
+
 
 class WriteConnection:
     """SQLite's. Several rows go into one `insert`: the driver gives the interpreter's lock back at each statement, and
@@ -33,12 +37,32 @@ class WriteConnection:
     def __init__(self, connection: Connection, path: Path | None) -> None:
         self._path, self._file, self._inode = path, str(path), path.stat().st_ino if path else 0
         self.core = connection
+        self._quick = False
         self.dialect = connection.dialect
         self.statements = Statements(connection.dialect)
+        self._logged = 0
         self.committing = False
         """Whether a failure leaves it open if the transaction was committed."""
         raw: Any = connection.connection.dbapi_connection
         self._raw, self._cursor = raw, raw.cursor()
+
+    @property
+    def is_quick(self) -> bool:
+        """A transaction takes no longer than writing to memory does: none waits for the disk, nor is the log full."""
+        return self._quick and self._logged < LOG_TRANSACTIONS
+
+    def wait_for_nobody(self, *, flushes: bool) -> None:
+        """From now on: not for other processes, whose locks are errors at once; not for the log. `flushes`: each
+        transaction waits for the disk."""
+        self._quick = not flushes
+        self.execute("pragma busy_timeout=0")
+        self.execute("pragma wal_autocheckpoint=0")
+
+    def rest(self) -> None:
+        """To be called between transactions: empties the log if that is due, which may take a while."""
+        if self._logged >= LOG_TRANSACTIONS and self._path is not None:
+            self._logged = 0
+            self.execute("pragma wal_checkpoint(passive)").fetchall()
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         return self._cursor.execute(sql, parameters)
@@ -49,8 +73,7 @@ class WriteConnection:
         with self.undone_on_error():
             self.execute(self.begin_statement)
             yield
-            self.committing = True
-            self.execute("commit")
+            self._commit()
 
     @contextmanager
     def undone_on_error(self) -> Iterator[None]:
@@ -91,8 +114,12 @@ class WriteConnection:
                     at += size
         for sql, executions in changes:
             self._cursor.executemany(sql, executions)
+        self._commit()
+
+    def _commit(self) -> None:
         self.committing = True
         self.execute("commit")
+        self._logged += 1
 
     def close(self) -> None:
         with suppress(Exception):  # a broken connection cannot be closed in good order
@@ -120,6 +147,9 @@ class PostgresWriteConnection(WriteConnection):
 
     begin_statement = "begin"
     _FEW = 4
+
+    def rest(self) -> None:
+        """Nothing to do: the server looks after its log."""
 
     def __init__(self, connection: Connection, path: Path | None) -> None:
         super().__init__(connection, path)

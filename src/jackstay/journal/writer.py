@@ -1,30 +1,38 @@
-"""The one thread of a process that writes, and its group commit: whatever waits becomes one transaction.
+"""What writes in a process, and its group commit: whatever waits becomes one transaction.
 
 Callers never block: they put their wish into a queue and wait for a `Pending`. The thread starts with the first wish
 and survives every failure of the storage: the wishes of that moment fail, later ones work again after the repair.
+
+While the thread has nothing to do, rows for a SQLite file that an event loop asks for are committed by that loop, at the
+end of its turn and all together: what passes to the thread and back costs three times as much as the transaction. What
+may take a while is the thread's: another process's lock, flushing to the disk, a disk that is slow.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from jackstay.core.records import RunRow, Write
-from jackstay.errors import AlreadyRunning, JackstayError, StorageUnavailable
+from jackstay.errors import StorageUnavailable
 from jackstay.journal import opening
 from jackstay.journal.commit import Committer, RowsAsked
 from jackstay.journal.database import Database
-from jackstay.journal.failures import driver_error, is_conflict, kind_of, storage_error
+from jackstay.journal.failures import kind_of, told
 from jackstay.journal.pending import Pending, wake
 from jackstay.journal.write_connection import WriteConnection
 
 T = TypeVar("T")
 
+_SLOW_S, _LEFT_ALONE_S = 0.02, 5.0
+"""A disk that takes so long for a transaction is left to the thread for so long."""
 _LARGEST_BATCH = 512
 """Wishes per transaction: keeps the first one's wait bounded when thousands stand in the queue."""
 
@@ -55,7 +63,7 @@ class Writer:
 
     def rows(self, *, write: Write | None = None, run: RunRow | None = None) -> Pending[Any]:
         """Commit a write, a new run, or both together."""
-        return self._put(RowsAsked(Pending(self._guard), write, run))
+        return self._put(RowsAsked(Pending(self._guard, self._hurry), write, run))
 
     def call(self, call: Callable[[WriteConnection], T], *, forgets: str | None = None) -> Pending[T]:
         """Run something in a transaction of its own, in the writer's thread."""
@@ -68,7 +76,7 @@ class Writer:
     @property
     def queued(self) -> int:
         """Wishes that wait for the next transaction."""
-        return self._queue.qsize()
+        return self._queue.qsize() + len(self._turn)
 
     @property
     def lag_s(self) -> float:
@@ -80,6 +88,7 @@ class Writer:
         """Commit what waits, then end the thread. False if that took too long."""
         with self._entering:
             self._closed = True
+            self._leave_to_thread()
             self._queue.put(None)
         if self._thread is None:
             return True
@@ -108,6 +117,12 @@ class Writer:
         self._entering = threading.Lock()  # nothing is put into the queue behind its end
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._under_way = 0
+        """Wishes that the thread has been given and that have no outcome yet."""
+        self._turn: list[RowsAsked] = []
+        """Rows that the loop `_turn_of` has asked for since its turn began."""
+        self._turn_of: asyncio.AbstractEventLoop | None = None
+        self._quick_from_s = 0.0
         self._since_s: float | None = None
 
     def _put(self, asked: _Asked) -> Pending[Any]:
@@ -118,8 +133,83 @@ class Writer:
                 # A daemon: a program that ends without closing its Runtime must not hang here.
                 self._thread = threading.Thread(target=self._serve, name="jackstay-journal", daemon=True)
                 self._thread.start()
-            self._queue.put(asked)
+            if not self._joins_turn(asked):
+                self._leave_to_thread(asked)
         return asked.pending
+
+    def _leave_to_thread(self, *later: _Asked) -> None:
+        """What the loop's turn has asked for so far, then these: the order stays."""
+        wishes = (*self._turn, *later)
+        self._turn = []
+        self._under_way += len(wishes)
+        for asked in wishes:
+            self._queue.put(asked)
+
+    # --- a loop's turn -----------------------------------------------------------------------------------------------------
+
+    def _joins_turn(self, asked: _Asked) -> bool:
+        if not isinstance(asked, RowsAsked) or not self._may_be_quick:
+            return False
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        if not self._turn:
+            self._turn_of = loop
+            loop.call_soon(self._end_of_turn)
+        elif loop is not self._turn_of:
+            return False
+        self._turn.append(asked)
+        return True
+
+    @property
+    def _may_be_quick(self) -> bool:
+        connection = self._connection
+        return connection is not None and connection.is_quick and not self._under_way
+
+    def _end_of_turn(self) -> None:
+        began_s = time.monotonic()
+        with self._entering:
+            quick = self._turn and self._may_be_quick and began_s >= self._quick_from_s
+            if not quick or not self._busy.acquire(blocking=False):
+                self._leave_to_thread()
+                return
+            turn, self._turn = self._turn, []
+        try:
+            self._since_s = began_s
+            settled = self._settle_at_once(turn)
+        finally:
+            self._since_s = None
+            self._busy.release()
+        if not settled:
+            with self._entering:
+                self._turn = [*turn, *self._turn]
+                self._leave_to_thread()
+            return
+        wake([asked.pending for asked in turn], self._guard, here=self._turn_of)
+        now_s = time.monotonic()
+        if now_s - began_s > _SLOW_S:
+            self._quick_from_s = now_s + _LEFT_ALONE_S
+
+    def _settle_at_once(self, turn: Sequence[RowsAsked]) -> bool:
+        """False: another process is writing, and somebody has to wait for it; or a row is at fault, and it has to be found
+        which."""
+        try:
+            self._attempt(turn)
+        except Exception as exc:  # noqa: BLE001 - as in `_commit`
+            if kind_of(exc) in ("busy", "data"):
+                self._forget(turn)
+                return False
+            self._failed(turn, exc)
+        self._fault_point("journal.committed")
+        return True
+
+    def _hurry(self) -> None:
+        """A thread waits, which may be that of the loop itself."""
+        with self._entering:
+            self._leave_to_thread()
+
+    # --- the thread --------------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         ended = False
@@ -130,10 +220,20 @@ class Writer:
                 with self._busy:
                     self._commit(group)
                     self._fault_point("journal.committed")
+                with self._entering:
+                    self._under_way -= len(group)
                 wake([asked.pending for asked in group], self._guard)
+                with self._busy:
+                    self._rest()
             self._since_s = None
         with self._busy:
             self._drop_connection()
+
+    def _rest(self) -> None:
+        """Between two transactions: nobody waits for this."""
+        if self._connection is not None:
+            with suppress(Exception):  # what is wrong with the storage, the next transaction says
+                self._connection.rest()
 
     def _take(self) -> tuple[list[_Asked], bool]:
         """Wait for the first wish, then take all that stand behind it."""
@@ -154,16 +254,22 @@ class Writer:
         try:
             self._try(group)
         except Exception as exc:  # noqa: BLE001 - any driver's, any kind: those who wait are told, the thread lives on
-            self._committer.forget([asked.run_id for asked in group if isinstance(asked, RowsAsked)])
-            if kind_of(exc) == "data" and len(group) > 1:
-                for asked in group:  # one row is at fault: the others must not suffer for it
-                    self._commit([asked])
-                return
-            if kind_of(exc) != "data":
-                self._drop_connection()  # may be what broke; the next wish tries a fresh one
-                self._database.reconnect()
-            for asked in group:
-                asked.pending.fail(self._told(exc, asked))
+            self._failed(group, exc)
+
+    def _failed(self, group: Sequence[_Asked], exc: Exception) -> None:
+        self._forget(group)
+        if kind_of(exc) == "data" and len(group) > 1:
+            for asked in group:  # one row is at fault: the others must not suffer for it
+                self._commit([asked])
+            return
+        if kind_of(exc) != "data":
+            self._drop_connection()  # may be what broke; the next wish tries a fresh one
+            self._database.reconnect()
+        for asked in group:
+            asked.pending.fail(self._told(exc, asked))
+
+    def _forget(self, group: Sequence[_Asked]) -> None:
+        self._committer.forget([asked.run_id for asked in group if isinstance(asked, RowsAsked)])
 
     def _try(self, group: Sequence[_Asked]) -> None:
         """Commit, again and again while another process is writing."""
@@ -202,26 +308,8 @@ class Writer:
         return self._connection is not None and self._connection.committing
 
     def _told(self, error: Exception, asked: _Asked) -> Exception:
-        """The error that the waiting caller gets: its own instance, with what it needs to know."""
-        if isinstance(error, StorageUnavailable):
-            return type(error)(*error.args)
-        if isinstance(error, JackstayError):
-            return error
-        where = self._database.location.shown
-        if isinstance(asked, RowsAsked) and asked.run is not None and is_conflict(error):
-            told: JackstayError = AlreadyRunning(
-                f"a run with the id {asked.run.id}"
-                + (f" or the run key {asked.run.run_key!r}" if asked.run.run_key else "")
-                + " exists already: look it up and go on with that one"
-            )
-        elif isinstance(asked, RowsAsked) and kind_of(error) == "data":
-            told = StorageUnavailable(
-                f"a row of run {asked.run_id} cannot be stored in {where}: {driver_error(error)}; the run has stopped there"
-            )
-        else:
-            told = storage_error(error, where)
-        told.__cause__ = error
-        return told
+        run_id, new = (asked.run_id, asked.run) if isinstance(asked, RowsAsked) else (None, None)
+        return told(error, self._database.location.shown, run_id, new)
 
     def _drop_connection(self) -> None:
         if self._connection is not None:

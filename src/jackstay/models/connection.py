@@ -6,6 +6,7 @@ Knows neither which provider it is (the builders in `clients/` do) nor prices, r
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -93,6 +94,7 @@ class WireConnection:
         model = self._models.get(endpoint.model)
         if model is None:
             model = self._models[endpoint.model] = self._build(endpoint)
+            model.customize_request_parameters = _Customized(model.customize_request_parameters)  # type: ignore[assignment, method-assign]
         return model
 
     async def list_models(self, endpoint: Endpoint) -> list[str]:
@@ -106,6 +108,23 @@ class WireConnection:
 
     async def close(self) -> None:
         await self._close()
+
+
+class _Customized:
+    """Tools and output formats as a provider wants them. The wire library walks through all their schemas for every
+    question; those of the last few are kept."""
+
+    def __init__(self, customize: Callable[[ModelRequestParameters], ModelRequestParameters]) -> None:
+        self._customize = customize
+        self._known: deque[tuple[ModelRequestParameters, ModelRequestParameters]] = deque(maxlen=8)
+
+    def __call__(self, given: ModelRequestParameters) -> ModelRequestParameters:
+        for known, made in self._known:
+            if known == given:
+                return made
+        made = self._customize(given)
+        self._known.appendleft((given, made))
+        return made
 
 
 async def _streamed(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from jackstay.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import httpx2
+    from jackstay.models.transport import HttpClient
 
 CONNECT_TIMEOUT_S = 10.0
 """A host that does not take a connection within this is reported as unreachable, however long the call may take."""
@@ -97,12 +97,11 @@ def ssl_context(environ: Mapping[str, str]) -> ssl.SSLContext | bool:
         ) from exc
 
 
-def http_client(url: str | None, environ: Mapping[str, str]) -> httpx2.AsyncClient:
+def http_client(url: str | None, environ: Mapping[str, str]) -> HttpClient:
     """A client for one address. No limit on connections (the engine's limiter is the limit), no retries, no time
     limit of its own but for connecting: the call's time limit is enforced around the whole request."""
-    import httpx2  # function-level, like `transport`: not wanted before the first call
-
-    from jackstay.models.transport import Transport  # with it come httpx2 and aiohttp
+    # Not wanted before the first call: with it come httpx2 and aiohttp.
+    from jackstay.models.transport import HttpClient, Transport
 
     # A line at INFO for every request drowns what a program logs itself; who sets that logger's level keeps it.
     log = logging.getLogger("httpx2")
@@ -117,9 +116,5 @@ def http_client(url: str | None, environ: Mapping[str, str]) -> httpx2.AsyncClie
     plain = (url or "").startswith("http://")
     # No CA is read for a plain address; were it to redirect to https, verification would fail, not pass.
     verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else ssl_context(environ)
-    return httpx2.AsyncClient(
-        transport=Transport(proxy=proxy, verify=verify, keepalive_s=KEEPALIVE_S),
-        trust_env=False,
-        follow_redirects=True,
-        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
-    )
+    transport = Transport(proxy=proxy, verify=verify, keepalive_s=KEEPALIVE_S)
+    return HttpClient(transport, connect_timeout_s=CONNECT_TIMEOUT_S)

@@ -6,6 +6,7 @@ An unknown price is None and stays unknown; it never becomes zero.
 from __future__ import annotations
 
 import importlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -112,9 +113,7 @@ class PriceList:
         price = self._own(provider, endpoint) or self._price(provider, endpoint, tokens_in)
         if price is None:
             return Worst(None, tokens_in, tokens_out)
-        rates = (price.input_mtok, price.cached_mtok, price.cache_write_mtok)
-        dearest = replace(price, input_mtok=max(rate for rate in rates if rate is not None))
-        return Worst(dearest.cost(Usage(input_tokens=tokens_in, output_tokens=tokens_out)), tokens_in, tokens_out)
+        return Worst(price.worst(tokens_in, tokens_out), tokens_in, tokens_out)
 
     def context_window(self, provider: Provider, endpoint: Endpoint) -> int | None:
         """The user's own figure, else the list's."""
@@ -166,8 +165,8 @@ class Listed:
 
     info: Any
     version: str
-    _rates: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """By the hour: prices have dates of effect, and looking through them for every call takes longer than the sum."""
+    _hours: dict[int, Hour] = field(default_factory=dict)
+    """Prices have dates of effect; looking through them for every call takes longer than the sum."""
 
     @property
     def context_window(self) -> int | None:
@@ -176,17 +175,34 @@ class Listed:
 
     def at(self, input_tokens: int, now: datetime) -> Price | None:
         """The price of a call with so many input tokens (some models cost more beyond a threshold), at that time."""
-        hour = int(now.timestamp()) // 3600
-        if hour not in self._rates:
-            self._rates.clear()
-            self._rates[hour] = vars(self.info.get_prices(now))
-        prices = self._rates[hour]
-        if any(name.startswith(UNPRICED) and value is not None for name, value in prices.items()):
+        number = int(now.timestamp()) // 3600
+        if number not in self._hours:
+            self._hours.clear()
+            self._hours[number] = Hour(vars(self.info.get_prices(now)), self.version)
+        return self._hours[number].at(input_tokens)
+
+
+class Hour:
+    """The prices of one hour, by the tiers that a call's size reaches."""
+
+    def __init__(self, prices: dict[str, Any], version: str) -> None:
+        self._prices, self._version = prices, version
+        self._starts = sorted({tier.start for price in prices.values() for tier in getattr(price, "tiers", ())})
+        self._known: dict[int, Price | None] = {}
+
+    def at(self, input_tokens: int) -> Price | None:
+        reached = bisect_left(self._starts, input_tokens)
+        if reached not in self._known:
+            self._known[reached] = self._made(input_tokens)
+        return self._known[reached]
+
+    def _made(self, input_tokens: int) -> Price | None:
+        if any(name.startswith(UNPRICED) and value is not None for name, value in self._prices.items()):
             return None
-        given, said, cached, written = (_rate(prices.get(field), input_tokens) for field in FIELDS)
+        given, said, cached, written = (_rate(self._prices.get(field), input_tokens) for field in FIELDS)
         if given is None or said is None:
             return None
-        return Price(given, said, cached, written, version=self.version)
+        return Price(given, said, cached, written, version=self._version)
 
 
 def _rate(price: Any, input_tokens: int) -> Decimal | None:

@@ -56,6 +56,8 @@ class Routes:
         """The endpoint of a model. Raises `UnknownModelError`, `MissingKeyError`, `MissingExtraError`."""
         named = _default_model(config, environ) if config.reads_environment else config
         provider, model = self._split(named, owner)
+        self._require_sdk(provider, named.model, owner)
+        key_name, key = _key(named, provider, environ, owner)
         endpoint = Endpoint(
             provider=provider.name,
             model=model,
@@ -71,9 +73,9 @@ class Routes:
             native_output=named.native_output,
             context_window=named.context_window,
             prompt_caching=named.prompt_caching,
+            key_name=key_name,
+            key=key,
         )
-        self._require_sdk(provider, named.model, owner)
-        endpoint = _with_key(endpoint, named, provider, environ, owner)
         return provider.prepare(endpoint, environ) if provider.prepare else endpoint
 
     def _split(self, config: ModelConfig, owner: str) -> tuple[Provider, str]:
@@ -144,28 +146,25 @@ def _address(config: ModelConfig, provider: Provider, environ: Mapping[str, str]
     return url.rstrip("/") if url else None
 
 
-def _with_key(
-    endpoint: Endpoint, config: ModelConfig, provider: Provider, environ: Mapping[str, str], owner: str
-) -> Endpoint:
+def _key(config: ModelConfig, provider: Provider, environ: Mapping[str, str], owner: str) -> tuple[str, Secret | None]:
+    """Where it comes from, and the key."""
     if config.api_key:
-        return replace(endpoint, key_name="api_key", key=Secret(config.api_key))
-    name, value = _first(key_variables(provider, endpoint), environ)
-    if value:
-        return replace(endpoint, key_name=name, key=Secret(value))
-    if not provider.needs_key:
-        return endpoint
+        return "api_key", Secret(config.api_key)
+    name, value = _first(key_variables(provider, config.model), environ)
+    if value or not provider.needs_key:
+        return name, Secret(value) if value else None
     raise MissingKeyError(
         f"{provider.key_variables[0]} is not set (model {config.model}{_of(owner)}); "
         f"put it in .env, or run with JACKSTAY_MODEL=sim/demo"
     )
 
 
-def key_variables(provider: Provider, endpoint: Endpoint) -> tuple[str, ...]:
+def key_variables(provider: Provider, requested: str) -> tuple[str, ...]:
     """Where the key may stand. For a server that is only compatible, the variable is named after its prefix:
     OPENAI_API_KEY is never sent to a stranger."""
     if provider is not COMPATIBLE:
         return provider.key_variables
-    prefix = "".join(c if c.isalnum() else "_" for c in endpoint.requested.partition("/")[0])
+    prefix = "".join(c if c.isalnum() else "_" for c in requested.partition("/")[0])
     return (f"{prefix.upper()}_API_KEY",)
 
 

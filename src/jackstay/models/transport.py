@@ -7,8 +7,9 @@ Their library's own transport took half of a request's CPU time, and more the mo
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx2
@@ -22,6 +23,38 @@ SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """Headers that aiohttp would add: the client has said what it wants to send."""
 
 
+class Prepared:
+    """What stands around a request's body, in aiohttp's words; good for many requests."""
+
+    def __init__(self, request: httpx2.Request) -> None:
+        self.method, self.url = request.method, URL(str(request.url), encoded=True)
+        self.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        limits = request.extensions.get("timeout") or {}
+        self.timeout = aiohttp.ClientTimeout(
+            total=None, connect=limits.get("pool"), sock_connect=limits.get("connect"), sock_read=limits.get("read")
+        )
+
+
+class Whole(NamedTuple):
+    """An answer that was read to its end, its content as it came."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    content: bytes
+    extensions: dict[str, Any]
+
+    @property
+    def is_plain(self) -> bool:
+        """A success whose content is not compressed."""
+        return 200 <= self.status < 300 and not any(name.lower() == b"content-encoding" for name, _ in self.headers)
+
+    def response(self, request: httpx2.Request) -> httpx2.Response:
+        """As the client has it, which decompresses."""
+        return httpx2.Response(
+            self.status, headers=self.headers, content=self.content, extensions=self.extensions, request=request
+        )
+
+
 class Transport(httpx2.AsyncBaseTransport):
     """As many connections as there are requests (the engine's limiter is the limit), kept open for `keepalive_s`.
     One TLS context serves them all. Belongs to the loop of its first request. SOCKS proxies are not known."""
@@ -32,16 +65,31 @@ class Transport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await self._answer(Prepared(request), await request.aread())
+        return httpx2.Response(
+            status_code=answer.status,
+            headers=answer.raw_headers,
+            stream=_Answer(answer),
+            extensions=_said(answer),
+        )
+
+    async def whole(self, prepared: Prepared, content: bytes) -> Whole:
+        """One answer, read to its end. Raises what the client raises."""
+        answer = await self._answer(prepared, content)
+        with _in_their_words():
+            return Whole(answer.status, answer.raw_headers, await answer.read(), _said(answer))
+
+    async def _answer(self, prepared: Prepared, content: bytes) -> aiohttp.ClientResponse:
         ticket = TICKET.get()
         with _in_their_words():
             answer = await self._opened().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
-                data=await _body(request, ticket),
+                prepared.method,
+                prepared.url,
+                headers=prepared.headers,
+                data=_Body(content, ticket) if content or ticket is not None else None,
                 allow_redirects=False,
                 proxy=self._proxy,
-                timeout=_timeout(request),
+                timeout=prepared.timeout,
             )
         if ticket is not None:
             ticket.answered(answer.status, answer.raw_headers)
@@ -50,12 +98,7 @@ class Transport(httpx2.AsyncBaseTransport):
             except BaseException:  # cancelled: nobody else knows of the answer yet
                 answer.close()
                 raise
-        return httpx2.Response(
-            status_code=answer.status,
-            headers=answer.raw_headers,
-            stream=_Answer(answer),
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode()},
-        )
+        return answer
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -74,16 +117,22 @@ class Transport(httpx2.AsyncBaseTransport):
             await self._session.close()
 
 
-async def _body(request: httpx2.Request, ticket: Ticket | None) -> payload.Payload | None:
-    content = await request.aread()
-    return _Body(content, ticket) if content or ticket is not None else None
+class HttpClient(httpx2.AsyncClient):
+    """What the SDKs are given. `transport` is there for who can do without the client's layers (redirects, cookies,
+    streams inside of streams), which take longer than the request."""
+
+    def __init__(self, transport: Transport, *, connect_timeout_s: float) -> None:
+        super().__init__(
+            transport=transport,
+            trust_env=False,
+            follow_redirects=True,
+            timeout=httpx2.Timeout(None, connect=connect_timeout_s),
+        )
+        self.transport = transport
 
 
-def _timeout(request: httpx2.Request) -> aiohttp.ClientTimeout:
-    limits = request.extensions.get("timeout") or {}
-    return aiohttp.ClientTimeout(
-        total=None, connect=limits.get("pool"), sock_connect=limits.get("connect"), sock_read=limits.get("read")
-    )
+def _said(answer: aiohttp.ClientResponse) -> dict[str, Any]:
+    return {"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode()}
 
 
 class _Body(payload.Payload):
@@ -91,7 +140,7 @@ class _Body(payload.Payload):
 
     def __init__(self, content: bytes, ticket: Ticket | None) -> None:
         super().__init__(content)
-        self._content, self._ticket = content, ticket
+        self._content, self._ticket, self._size = content, ticket, len(content)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         if self._ticket is not None:

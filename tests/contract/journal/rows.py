@@ -11,6 +11,7 @@ from typing import Any
 
 from jackstay.core.records import Lease, Reservation, RunEnd, RunRow, Settlement, StepRow, Write
 from jackstay.journal import Journal, from_url, open_journal
+from jackstay.journal.location import Durability
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 TIMEOUT_S = 30.0
@@ -62,9 +63,9 @@ class Place:
     dialect: str
     url: str
 
-    def open(self, **options: Any) -> Journal:
+    def open(self, *, durability: Durability = "normal", **options: Any) -> Journal:
         """Another journal on it, as another process would open it."""
-        return open_journal(from_url(self.url), **options)
+        return open_journal(from_url(self.url, durability), **options)
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Past the journal, in autocommit."""

@@ -109,7 +109,7 @@ def test_many_coroutines_write_at_once(journal: Journal) -> None:
 
 def test_a_hundred_waiting_coroutines_cost_one_wake_up(place: Place) -> None:
     points = FaultPoints()
-    journal = place.open(fault_point=points.hit)
+    journal = place.open(durability="full", fault_point=points.hit)
     lease = journal.create_run(a_run()).result(TIMEOUT_S)
     gate = points.hold_at("journal.commit")
 
@@ -134,7 +134,7 @@ def test_a_hundred_waiting_coroutines_cost_one_wake_up(place: Place) -> None:
 
 def test_a_cancelled_waiter_does_not_undo_the_write(place: Place) -> None:
     points = FaultPoints()
-    journal = place.open(fault_point=points.hit)
+    journal = place.open(durability="full", fault_point=points.hit)
     lease = journal.create_run(a_run()).result(TIMEOUT_S)
     gate = points.hold_at("journal.commit")
 

@@ -29,6 +29,8 @@ class Reply:
     """`whole`, `cut` (no last chunk), `reset` (before any byte), `hang` (until the server stops)."""
 
     def data(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
 
 

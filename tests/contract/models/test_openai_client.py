@@ -8,6 +8,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from jackstay.models.clients.openai_sdk import Client
+from jackstay.models.network import http_client
 from jackstay.testing import Stub
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,10 @@ GIVEN: list[dict[str, Any]] = [
 
 
 async def sent_by(kind: type[AsyncOpenAI], stub: Stub, given: dict[str, Any]) -> Any:
-    async with kind(base_url=stub.openai_url, api_key="stub-key-0001", max_retries=0) as client:
+    http: Any = http_client(stub.openai_url, {}) if kind is Client else None
+    async with kind(
+        base_url=stub.openai_url, api_key="stub-key-0001", max_retries=0, timeout=600.0, http_client=http
+    ) as client:
         answer: Any = await client.chat.completions.create(model="m", messages=CONVERSATION, **given)
         if given.get("stream"):
             assert [piece async for piece in answer]

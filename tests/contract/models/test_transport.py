@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import socket
 import ssl
 import threading
@@ -24,7 +26,7 @@ from jackstay.models.network import http_client
 from jackstay.models.wire import Wire
 from tests.contract.models import shapes
 from tests.contract.models.asking import ENVIRON, ask, question
-from tests.contract.models.loopback import Loopback, Reply
+from tests.contract.models.loopback import Asked, Loopback, Reply
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +123,22 @@ def test_tls_goes_through_the_tunnel_of_a_proxy_that_wants_a_password(tls: ssl.S
 def test_a_socks_proxy_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ConfigurationError, match=r"api\.example\.com .* socks5://127\.0\.0\.1:9: SOCKS"):
         http_client("https://api.example.com", {"ALL_PROXY": "socks5://me:secret@127.0.0.1:9"})
+
+
+def test_a_redirect_is_followed_and_a_compressed_answer_is_read() -> None:
+    def moved(asked: Asked) -> Reply:
+        if asked.path.endswith("/chat/completions"):
+            return Reply(status=307, headers={"Location": "/there"})
+        packed = gzip.compress(json.dumps(shapes.chat("from there")).encode())
+        return Reply(packed, headers={"Content-Encoding": "gzip"})
+
+    with Loopback(moved) as server:
+        answer = ask(server.url)
+
+    assert answer.text == "from there"
+    first, last = server.asked[0], server.asked[-1]
+    assert first.body == last.body
+    assert "gzip" in last.headers["accept-encoding"]
 
 
 def test_calls_one_after_another_share_a_connection() -> None:

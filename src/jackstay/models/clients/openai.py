@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from openai import AsyncOpenAI, Omit
+from openai.types.chat import ChatCompletion
 from pydantic_ai.models import Model
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer, OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.usage import RequestUsage
 
 from jackstay.models.clients.openai_sdk import Client
 from jackstay.models.connection import WireConnection
@@ -43,6 +45,23 @@ PROFILES = {
 
 OLD_MAX_TOKENS = frozenset({"openai_compatible", "ollama", "hosted_vllm", "groq", "xai"})
 """Servers that are sure to know `max_tokens` and may not know `max_completion_tokens`."""
+
+
+class _ChatModel(OpenAIChatModel):
+    """OpenAI's own. Of its usage we keep five numbers, which the library looks for by way of a price list."""
+
+    def _map_usage(self, response: ChatCompletion) -> RequestUsage:
+        usage = response.usage
+        if usage is None:
+            return super()._map_usage(response)
+        asked, said = usage.prompt_tokens_details, usage.completion_tokens_details
+        return RequestUsage(
+            input_tokens=usage.prompt_tokens,
+            cache_read_tokens=(asked and asked.cached_tokens) or 0,
+            cache_write_tokens=getattr(asked, "cache_write_tokens", None) or 0,
+            output_tokens=usage.completion_tokens,
+            output_reasoning_tokens=(said and said.reasoning_tokens) or 0,
+        )
 
 
 def connect(endpoint: Endpoint, environ: Mapping[str, str]) -> WireConnection:
@@ -92,7 +111,11 @@ def connection(client: AsyncOpenAI, provider: Any, environ: Mapping[str, str]) -
     def build(endpoint: Endpoint) -> Model:
         if endpoint.api == "responses":
             return OpenAIResponsesModel(endpoint.model, provider=provider)
-        chat = load(MODELS[endpoint.provider]) if endpoint.provider in MODELS else OpenAIChatModel
+        chat = OpenAIChatModel
+        if endpoint.provider == "openai":
+            chat = _ChatModel
+        elif endpoint.provider in MODELS:
+            chat = load(MODELS[endpoint.provider])
         # A stream without a finish reason was cut, even if the connection was closed in good order.
         profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
         if endpoint.provider in OLD_MAX_TOKENS:

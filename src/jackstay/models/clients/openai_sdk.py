@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ from openai._models import FinalRequestOptions
 from openai.resources.chat import AsyncChat, AsyncCompletions
 from openai.types.chat import ChatCompletion
 from pydantic import ValidationError
+
+from jackstay.models.transport import HttpClient, Prepared
 
 PATH = "/chat/completions"
 
@@ -33,20 +36,21 @@ class Client(AsyncOpenAI):
 
     async def answer(self, body: Mapping[str, Any], headers: Mapping[str, Any]) -> ChatCompletion:
         """One question that is not streamed."""
-        like = self._like(headers)
-        request = httpx2.Request(
-            like.method,
-            like.url,
-            headers=like.headers,
-            content=json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(),
-            extensions=like.extensions,
-        )
+        like, prepared = self._like(headers)
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        http = cast("HttpClient", self._client)
         try:
-            response = await self._client.send(request)
+            whole = await http.transport.whole(prepared, content)
+            if whole.is_plain:
+                with suppress(ValidationError):
+                    return ChatCompletion.model_validate_json(whole.content)
+            response = whole.response(_with_content(like, content))
+            if response.has_redirect_location:
+                response = await http.send(response.request)
         except httpx2.TimeoutException as exc:
-            raise APITimeoutError(request=request) from exc
+            raise APITimeoutError(request=_with_content(like, content)) from exc
         except httpx2.RequestError as exc:
-            raise APIConnectionError(request=request) from exc
+            raise APIConnectionError(request=_with_content(like, content)) from exc
         if not response.is_success:
             raise self._make_status_error_from_response(response)
         try:
@@ -55,17 +59,18 @@ class Client(AsyncOpenAI):
             return await self._as_it_came(response)
 
     @cached_property
-    def _known(self) -> dict[tuple[tuple[str, Any], ...], httpx2.Request]:
+    def _known(self) -> dict[tuple[tuple[str, Any], ...], tuple[httpx2.Request, Prepared]]:
         return {}
 
-    def _like(self, given: Mapping[str, Any]) -> httpx2.Request:
+    def _like(self, given: Mapping[str, Any]) -> tuple[httpx2.Request, Prepared]:
         """A request with these headers and the SDK's, but for its body: both libraries would merge them anew for each."""
         key = tuple(given.items())
         if key not in self._known:
             options = FinalRequestOptions(method="post", url=PATH, headers=dict(given), security={"bearer_auth": True})
             headers, url = self._build_headers(options), self._prepare_url(PATH)
-            self._known[key] = self._client.build_request("POST", url, headers=headers, timeout=self.timeout)
-            del self._known[key].headers["content-length"]
+            request = self._client.build_request("POST", url, headers=headers, timeout=self.timeout)
+            del request.headers["content-length"]
+            self._known[key] = request, Prepared(request)
         return self._known[key]
 
     async def _as_it_came(self, response: httpx2.Response) -> ChatCompletion:
@@ -77,6 +82,10 @@ class Client(AsyncOpenAI):
             stream=False,
             stream_cls=None,
         )
+
+
+def _with_content(like: httpx2.Request, content: bytes) -> httpx2.Request:
+    return httpx2.Request(like.method, like.url, headers=like.headers, content=content, extensions=like.extensions)
 
 
 class _Chat(AsyncChat):
