@@ -26,6 +26,7 @@ from jackstay.core.records import RunFilter
 from jackstay.engine.masked import Masked
 from jackstay.engine.project_file import read_project_file
 from jackstay.engine.recognisers import LoadedOnce
+from jackstay.engine.script import script_run
 from jackstay.errors import MissingExtraError
 from jackstay.logs import json_formatter
 from jackstay.testing import ScriptedModel, tool_call
@@ -250,18 +251,31 @@ def test_recogniser_that_cannot_be_used_is_refused_before_anything_is_spent(proj
     (project / "jackstay.toml").write_text(f"[masking]\n{section}\n")
     answers = ScriptedModel(["fine"])
 
-    with Runtime(folder=project, environ={"HOME": str(project)}), pytest.raises(ValueError, match=says):
-        one_task(answers).kickoff()
+    with Runtime(folder=project, environ={"HOME": str(project)}) as runtime:
+        with pytest.raises(ValueError, match=says):
+            one_task(answers).kickoff()
+        with pytest.raises(ValueError, match=says):
+            one_task(answers).kickoff_for_each([{}])
+        with pytest.raises(ValueError, match=says), script_run(runtime, "main.py", entry={}):
+            pass
+        assert runtime.journal.runs(RunFilter()) == []
 
     assert answers.calls == []
 
 
-def test_without_presidio_the_error_says_what_to_install(project, monkeypatch):
+def test_without_presidio_or_a_part_of_it_the_error_says_what_to_install(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
     (project / "jackstay.toml").write_text(f"[masking]\n{PRESIDIO}\nmodel = 'tiny'\n")
 
     with pytest.raises(MissingExtraError, match=r"jackstay\.toml: masking\.recogniser .*pip install 'jackstay\[pii\]'"):
         Masked({}, read_project_file(project, {}))
+
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "presidio_analyzer.nlp_engine", None)
+    with pytest.raises(
+        ValueError, match="is 'presidio', which cannot be loaded: ModuleNotFoundError: import of presidio"
+    ):
+        Masked({}, read_project_file(project, {})).load()
 
 
 def test_model_may_be_an_installed_package_and_without_entities_all_of_its_labels_count(

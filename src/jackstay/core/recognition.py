@@ -25,8 +25,8 @@ SHORT, SHORT_KNOWN = 100, 500
 
 _LETTER = re.compile(r"[^\W\d_]")
 _SPACE = re.compile(r"\s")
-_IN_A_LINE = re.compile(r"[^\n]*[^\s][^\n]*")
-_STAND_IN = re.compile(r"<[A-Za-z_][A-Za-z0-9_]*>|\[secret [^\]\n]+\]")
+_IN_A_LINE = re.compile(r"\S[^\n]*")
+_STAND_IN = re.compile(r"<[A-Za-z_][A-Za-z0-9_]*>|\[secret [^\]\n]{1,200}\]")
 """What stands in place of something that was masked before."""
 
 Finding = tuple[int, int, str]

@@ -7,6 +7,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,17 @@ def _presidio(
     if lacking and (are_named or not found):
         what = f"is {name!r}, whose labels ({', '.join(sorted(model.labels))}) have none for {', '.join(lacking)}"
         raise mistake(f"{what}; leave that out of masking.entities, or name another model")
-    return found, LoadedOnce(lambda: presidio(model, found, mistake))
+
+    def made() -> Recogniser:
+        try:
+            return presidio(model, found, mistake)
+        except JackstayError:
+            raise
+        except Exception as error:
+            what = f"is {PRESIDIO!r}, which cannot be loaded: {type(error).__name__}: {error}; {EXTRA} again"
+            raise file.mistake("masking.recogniser", what) from error
+
+    return found, LoadedOnce(made)
 
 
 def _of_users(file: ProjectFile, reference: Any) -> LoadedOnce:
@@ -113,8 +124,8 @@ def _of_users(file: ProjectFile, reference: Any) -> LoadedOnce:
 
 
 def _function(module: str, name: str, folder: Path, mistake: Callable[[str], ConfigurationError]) -> Recogniser:
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # commands that only read a run have no program beside which Python would look
+    if find_spec(module.partition(".")[0]) is None:  # commands that only read a run have no program to look beside
+        sys.path.append(str(folder))
     try:
         with loading(f"the recogniser {module}:{name}"):
             found = getattr(importlib.import_module(module), name)
