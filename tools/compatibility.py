@@ -105,8 +105,8 @@ def status(row: Row, tests: Mapping[str, list[Test]], idle: set[str]) -> str:
     """What the row is worth: what it claims as far as a test proves it."""
     if row.claimed == "absent":
         return "absent"
-    if row.claimed == "warned" or (row.promise in idle and row.promise not in tests):
-        return "warned" if row.promise in idle else "untested"
+    if row.promise in idle and row.promise not in tests:
+        return "warned"
     return row.claimed if row.promise in tests else "untested"
 
 

@@ -79,6 +79,7 @@ mcps | P0 | same | tools of MCP servers
 checkpoint | P0 | better | accepted; every step is on disk in any case
 kickoff | P0 | same | the agent alone, given messages; a `LiteAgentOutput` with `raw`, `pydantic`, `agent_role`, `usage_metrics`
 akickoff | P0 | same | the same, awaited; `kickoff_async` as well
+input_files | P1 | warned | files for the model
 execute_task | P0 | better | what subclasses of `BaseAgent` or `Agent` write, also `aexecute_task`: an agent of another kind in a crew; its answer is recorded
 cache | P1 | better | says nothing: a tool's results answer equal calls only if the tool asks for it (`cache_ttl_s`)
 tool_failure_policy | P1 | same | what follows from a tool's stated failure: `ignore`, `warn`, `raise`
@@ -175,6 +176,7 @@ token_usage | P0 | better | the same as `usage_metrics`: the last run's own
 kickoff | P0 | same | runs and blocks; a `CrewOutput`
 kickoff_async | P0 | better | the same, awaited; no thread is held
 akickoff | P0 | better | the same, awaited; models, tools and callbacks are asynchronous throughout
+input_files | P1 | warned | files for the models, given to a kickoff
 kickoff_for_each | P0 | better | a run for each item, 8 at a time, in the order of the inputs; one that fails stops no other
 akickoff_for_each | P0 | better | the same, awaited; `kickoff_for_each_async` as well
 replay | P0 | better | from any task of any run that is in the journal, in any process
@@ -294,7 +296,7 @@ visualize_flow_structure | P1 | better | writes the HTML page of `plot`; takes t
 from_declaration | P1 | better | flows in YAML or JSON, by path, text or dict; what is wrong is said with file, line and key before anything runs
 remember | P1 | absent | memory: also `recall`, `extract_memories`
 flow_config | P1 | same | `hitl_provider`, `input_provider` for the whole process; in `with Runtime(…):` for that runtime
-input_files | P1 | absent | files as inputs
+input_files | P1 | warned | files as inputs
 """,
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import BaseModel, Field, field_validator
 
+from jackstay.core.ignored import Files, warn_of_files
 from jackstay.core.specs import AgentSpec, ModelConfig
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew.agent_kickoff import (
@@ -71,26 +72,41 @@ class Agent(BaseAgent):
         tool_servers(self.mcps or (), self._owner)
 
     def kickoff(
-        self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
+        self,
+        messages: Messages,
+        response_format: type[BaseModel] | None = None,
+        input_files: Files | None = None,
+        **run: Unpack[RunArguments],
     ) -> LiteAgentOutput | Coroutine[Any, Any, LiteAgentOutput]:
         """The agent's answer to a text, or to messages (`role`, `content`) of which the last is the user's. A run of its
         own, or a step of the run around it. Where a loop is running, a coroutine to be awaited (CrewAI's rule)."""
+        warn_of_files(input_files)
         if loop_is_running():
             return self.kickoff_async(messages, response_format, **run)
         runtime, kickoff = self._asked(messages, response_format, run)
         return presented(self, runtime, run_sync(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def kickoff_async(
-        self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
+        self,
+        messages: Messages,
+        response_format: type[BaseModel] | None = None,
+        input_files: Files | None = None,
+        **run: Unpack[RunArguments],
     ) -> LiteAgentOutput:
         """As `kickoff`, to be awaited."""
+        warn_of_files(input_files)
         runtime, kickoff = self._asked(messages, response_format, run)
         return presented(self, runtime, await run_async(runtime, lambda home: start(runtime, home, kickoff)))
 
     async def akickoff(
-        self, messages: Messages, response_format: type[BaseModel] | None = None, **run: Unpack[RunArguments]
+        self,
+        messages: Messages,
+        response_format: type[BaseModel] | None = None,
+        input_files: Files | None = None,
+        **run: Unpack[RunArguments],
     ) -> LiteAgentOutput:
         """As `kickoff_async`."""
+        warn_of_files(input_files)
         return await self.kickoff_async(messages, response_format, **run)
 
     def _asked(

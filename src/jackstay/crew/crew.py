@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
 from jackstay.core.content import Content
+from jackstay.core.ignored import Files, warn_of_files
 from jackstay.core.interpolation import check_inputs, placeholders
 from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
@@ -121,6 +122,7 @@ class Crew(BaseModel):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        input_files: Files | None = None,
     ) -> CrewOutput:
         """Runs the crew and blocks until it is done.
 
@@ -131,6 +133,7 @@ class Crew(BaseModel):
         has the command that resumes it. With `stream=True` it returns at once, and what it returns is a
         `CrewStreamingOutput`.
         """
+        warn_of_files(input_files)
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             if self.stream:
                 return self._streamed(runtime, kickoff)
@@ -145,8 +148,10 @@ class Crew(BaseModel):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        input_files: Files | None = None,
     ) -> CrewOutput:
         """As `kickoff`, to be awaited. The crew's asynchronous tools and callbacks run on the caller's loop."""
+        warn_of_files(input_files)
         with self._kicked_off(inputs, run_key, resume, budget, deadline_s, from_checkpoint) as (runtime, kickoff):
             if self.stream:
                 return self._streamed(runtime, kickoff)
@@ -161,8 +166,10 @@ class Crew(BaseModel):
         run_key: str | None = None,
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
+        input_files: Files | None = None,
     ) -> CrewOutput:
         """The same as `akickoff`."""
+        warn_of_files(input_files)
         more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
         return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
 
@@ -173,10 +180,12 @@ class Crew(BaseModel):
         concurrency: int = 8,
         on_error: OnError = "keep",
         deadline_s: float | None = None,
+        input_files: Files | None = None,
     ) -> CrewOutputs:
         """One run per item, `concurrency` at a time, results in the order of the inputs. An item that fails is an
         output with `ok=False` and `error`; it does not stop the others. `on_error="raise"`: when all have ended, the
         first item's exception is raised. `deadline_s` is for each item."""
+        warn_of_files(input_files)
         guard_loading()
         runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = self._batch(runtime, concurrency)
@@ -191,8 +200,10 @@ class Crew(BaseModel):
         concurrency: int = 8,
         on_error: OnError = "keep",
         deadline_s: float | None = None,
+        input_files: Files | None = None,
     ) -> CrewOutputs:
         """As `kickoff_for_each`, to be awaited."""
+        warn_of_files(input_files)
         guard_loading()
         runtime, kickoffs = current_runtime(), self._prepared_each(inputs, deadline_s)
         work = self._batch(runtime, concurrency)
@@ -207,8 +218,10 @@ class Crew(BaseModel):
         concurrency: int = 8,
         on_error: OnError = "keep",
         deadline_s: float | None = None,
+        input_files: Files | None = None,
     ) -> CrewOutputs:
         """The same as `akickoff_for_each`."""
+        warn_of_files(input_files)
         return await self.akickoff_for_each(inputs, concurrency=concurrency, on_error=on_error, deadline_s=deadline_s)
 
     def replay(

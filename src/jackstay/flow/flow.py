@@ -15,6 +15,7 @@ from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
 from jackstay.core.content import Content
 from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems, unheard
+from jackstay.core.ignored import Files, warn_of_files
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy
@@ -170,6 +171,7 @@ class Flow(AsksPeople, Generic[T]):
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
         restore_from_state_id: str | None = None,
+        input_files: Files | None = None,
     ) -> Any:
         """Runs the flow and blocks until it is done; returns what the method that completed last returned.
 
@@ -177,6 +179,7 @@ class Flow(AsksPeople, Generic[T]):
         `Crew.kickoff`. Of a flow with `@persist`: `inputs={"id": …}` goes on with the run of that state if it has not
         finished, and else begins with the state as it was saved last; `restore_from_state_id` begins with a copy of one.
         """
+        warn_of_files(input_files)
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
@@ -196,8 +199,10 @@ class Flow(AsksPeople, Generic[T]):
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
         restore_from_state_id: str | None = None,
+        input_files: Files | None = None,
     ) -> Any:
         """As `kickoff`, to be awaited. The flow's asynchronous methods run on the caller's loop."""
+        warn_of_files(input_files)
         guard_loading()
         runtime = current_runtime()
         with Running(self) as running:
@@ -217,8 +222,10 @@ class Flow(AsksPeople, Generic[T]):
         resume: str | None = None,
         from_checkpoint: CheckpointConfig | None = None,
         restore_from_state_id: str | None = None,
+        input_files: Files | None = None,
     ) -> Any:
         """The same as `akickoff`."""
+        warn_of_files(input_files)
         more: dict[str, Any] = {"run_key": run_key, "resume": resume, "from_checkpoint": from_checkpoint}
         more["restore_from_state_id"] = restore_from_state_id
         return await self.akickoff(inputs, budget=budget, deadline_s=deadline_s, **more)
