@@ -54,7 +54,7 @@ docs: env  ## links between pages resolve, code blocks run
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 lock:  ## resolve the dependencies anew (UPGRADE=--upgrade takes newer releases)
-	$(UV_COMPILE) $(UPGRADE) pyproject.toml --extra server --extra postgres --extra otel --extra metrics --extra mcp --extra anthropic --extra bedrock --extra google --extra mistral --group dev -o requirements.lock
+	$(UV_COMPILE) $(UPGRADE) pyproject.toml --extra server --extra postgres --extra otel --extra metrics --extra mcp --extra pii --extra anthropic --extra bedrock --extra google --extra mistral --group dev -o requirements.lock
 	$(UV_COMPILE) pyproject.toml --constraint requirements.lock -o requirements-core.lock
 	$(UV_COMPILE) --group build --constraint requirements.lock -o requirements-build.lock
 

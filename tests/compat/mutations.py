@@ -75,7 +75,9 @@ MUTATIONS = {
     "agent.tools_results": Mutation(AFTER, 'may_become(self.role, row.agent or "")', "self.role == row.agent"),
     "agent.crew": Mutation(AFTER, "crew=record.crew or before", "crew=before"),
     "task.counters": Mutation(AFTER, 'row.path == self.path or row.path.startswith(f"{self.path}/")', "True"),
-    "task.prompt_context": Mutation(TASK, "began_at=self.began.at, context=self.context)", "began_at=self.began.at)"),
+    "task.prompt_context": Mutation(
+        TASK, '"began_at": self.began.at, "context": self.context}', '"began_at": self.began.at}'
+    ),
     "task.copy": Mutation(COPYING, 'changed["agent"] = agent_for(task.agent)', "pass"),
     "task.prompt": Mutation(ALONE, "spec.given_context if context is None else context)", '"")'),
     "task.execute_sync": Mutation(ALONE, "replace(spec, context=(), given_context=context)", "spec"),

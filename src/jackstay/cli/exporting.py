@@ -34,6 +34,7 @@ def export_otlp(wanted: str | None) -> int:
     """Sends the run, and the items of a batch with it. The exit code is 1 if the receiver did not take all of it."""
     read_dotenv()
     masked = Masked(os.environ, read_project_file(Path.cwd(), os.environ))
+    masked.load()
     with existing_journal() as journal:
         run = chosen(journal, wanted)
         spans = [span for each in (run, *journal.children(run.id)) for span in _spans_of(journal, each, masked)]

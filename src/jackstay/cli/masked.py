@@ -1,4 +1,4 @@
-"""What leaves the machine in a report is masked as logs are: the secrets of this environment, and forms."""
+"""What leaves the machine in a report is masked as logs are: the secrets of this environment, forms, and what a recogniser finds."""
 
 from __future__ import annotations
 
@@ -13,4 +13,6 @@ Mask = Callable[[str], str]
 
 def mask_of(environ: Mapping[str, str]) -> Mask:
     """What masks a text, as the environment and jackstay.toml say. Raises `ConfigurationError` for a wrong file."""
-    return Masked(environ, read_project_file(Path.cwd(), environ)).now.text
+    masked = Masked(environ, read_project_file(Path.cwd(), environ))
+    masked.load()
+    return masked.now.whole

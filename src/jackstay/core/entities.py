@@ -131,7 +131,7 @@ FORMS: Mapping[str, Form] = {
         Form("US_ITIN", re.compile(r"(?<![\w-])9\d{2}-(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])-\d{4}(?![\w-])")),
     )
 }
-"""Entities, by CrewAI's names where it has one. PERSON, LOCATION and NRP have no form that an expression could find."""
+"""Entities, by CrewAI's names where it has one. Those without a form: `recognition.py`."""
 
 USUAL = ("API_KEY", "SECRET", "EMAIL_ADDRESS", "CREDIT_CARD", "PHONE_NUMBER")
 """What is masked where nobody has said anything."""

@@ -1,4 +1,5 @@
-"""What must not be shown: secrets by their value, keys and personal data by their form (`entities.py`).
+"""What must not be shown: secrets by their value, keys and personal data by their form (`entities.py`), and what only a
+recogniser finds (`recognition.py`).
 
 Secrets are masked wherever a run uses or stores text; forms only in what is told of it (logs, exports, pages): a run goes
 on with what it has (engine rule 38).
@@ -10,13 +11,14 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from jackstay.core.entities import FORMS, USUAL, Form
+from jackstay.core.recognition import Recognition
 
 MOST_NAMES, LONGEST_NAME = 2000, 200
 SHORTEST = 8
@@ -166,10 +168,12 @@ class Masking:
 
     secrets: Secrets = field(default_factory=Secrets)
     forms: tuple[Form, ...] = tuple(FORMS[name] for name in USUAL)
+    recognition: Recognition | None = None
     _known: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Names: a few are told again and again, in every line and every span."""
 
     def text(self, text: str) -> str:
+        """Without secrets and forms: fast enough for the loop on which runs are driven."""
         known = self._known.get(text)
         if known is not None:
             return known
@@ -181,6 +185,30 @@ class Masking:
                 self._known.clear()
             self._known[text] = masked
         return masked
+
+    def recognised(self, value: Any, words: Container[str] = ()) -> Any:
+        """JSON data of `data`, without what the recogniser finds in its strings. Takes milliseconds: never on that loop.
+        `words`: keys whose values are words of a protocol, not anybody's."""
+        if self.recognition is None:
+            return value
+        match value:
+            case str():
+                return self.recognition.text(value)
+            case Mapping():
+                return {
+                    key if key.isidentifier() and key.islower() else self.recognition.text(key): (
+                        each if key in words else self.recognised(each, words)
+                    )
+                    for key, each in value.items()
+                }
+            case list() | tuple():
+                return [self.recognised(each, words) for each in value]
+            case _:
+                return value
+
+    def whole(self, value: Any, words: Container[str] = ()) -> Any:
+        """JSON data without secrets, forms and what the recogniser finds; not on that loop either."""
+        return self.recognised(self.data(value), words)
 
     def data(self, value: Any) -> Any:
         """JSON data with every string masked, keys as well; the value of a key that names a secret is not shown at all."""

@@ -49,7 +49,7 @@ def start_batch(
         raise InputsError(f"concurrency={concurrency}: at least one item has to run at a time")
 
     async def work(home: Home) -> list[Ended]:
-        runtime.check_settings()
+        await runtime.be_ready()
         around = current_scope() or (runtime.session.scope if runtime.session is not None else None)
         if around is not None:
             course = _Course(around.run, around.path, name, len(kickoffs))

@@ -191,7 +191,7 @@ def _outcome(run: Run, path: str, result: Any, duration_s: float) -> Outcome:
 
 async def _top(runtime: Runtime, home: Home, kickoff: Kickoff) -> Outcome:
     asked_s = runtime.clock.monotonic()
-    runtime.check_settings()
+    await runtime.be_ready()
     kickoff = with_environment(runtime, kickoff)
     kickoff, earlier = await earlier_run(runtime, kickoff)
     if earlier is not None:

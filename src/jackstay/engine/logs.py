@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.events import Event
 from jackstay.core.masking import Masking
+from jackstay.core.recognition import is_recognising
 from jackstay.engine.context import context_here
 from jackstay.engine.telling import TOLD
 from jackstay.observe.log_lines import Line, LogLines
@@ -35,13 +36,13 @@ class Logs:
     """Of one runtime; made if its settings ask for a log."""
 
     def __init__(self, runtime: Runtime, masking: Callable[[], Masking]) -> None:
-        self._runtime, settings = runtime, runtime.settings
+        self._runtime, self._masking, settings = runtime, masking, runtime.settings
         self.lines = LogLines(masking, content=settings.log_content)
         self._level, self._content = settings.log_level, settings.log_content
         self._writing = self._new_writing()
         self._broken = self._failing = False
         """The last line could not be written; said once until it can again."""
-        mask = lambda value: masking().data(value)  # noqa: E731 - one line, used twice
+        mask = lambda value: masking().whole(value)  # noqa: E731 - one line, used twice
         self._stream = stream_sink(settings.log, self._failed, mask) if settings.log != "off" else None
         path = Path(runtime.folder, settings.log_file) if settings.log_file is not None else None
         self._file = file_sink(path, self._failed, mask) if path is not None else None
@@ -71,7 +72,8 @@ class Logs:
 
     def forward(self, record: logging.LogRecord, *, stream: bool) -> None:
         """On the thread that logs: what the record says and where it comes from is taken down now, and written later."""
-        if record.levelno < self._level or getattr(record, TOLD, False):
+        # What a recogniser says while it looks at a line would be the next line that it looks at.
+        if record.levelno < self._level or getattr(record, TOLD, False) or is_recognising():
             return
         taken = copy.copy(record)
         taken.msg, taken.args = record.getMessage(), None
@@ -101,6 +103,8 @@ class Logs:
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
         failed_before, self._failing = self._broken, False
+        if self._masking().recognition is not None:  # records of users are looked at when they get their form
+            waiting = [(self.lines.recognised(it) if isinstance(it, Line) else it, stream) for it, stream in waiting]
         if self._stream is not None:
             self._stream.write([entry for entry, stream in waiting if stream])
         if self._file is not None:

@@ -1,23 +1,29 @@
-"""What this process masks: the secrets that it knows, and the forms that `[masking]` of jackstay.toml names."""
+"""What this process masks: the secrets that it knows, and the forms and the recogniser that `[masking]` of jackstay.toml names."""
 
 from __future__ import annotations
 
 import json
+import logging
 import re
+import traceback
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from jackstay.core.canonical import canonical_json
-from jackstay.core.entities import FORMS, USUAL, Form
+from jackstay.core.entities import FORMS, Form
 from jackstay.core.masking import Masking, Secrets, names_secret
+from jackstay.core.recognition import RECOGNISED, WITHHELD, Recognition
 from jackstay.core.specs import ModelConfig, chain_of
 from jackstay.engine.concealing import R, revealed
 from jackstay.engine.project_file import ProjectFile
+from jackstay.engine.recognisers import recogniser_of
+from jackstay.errors import ConfigurationError
+from jackstay.observe.log_lines import MASKED
 
 SECTION = "masking"
-_KEYS = ("entities", "patterns", "secrets")
+_KEYS = ("entities", "model", "patterns", "recogniser", "secrets")
 
 
 class Masked:
@@ -30,10 +36,14 @@ class Masked:
             if key not in _KEYS:
                 raise section.mistake(f"{SECTION}.{key}", f"is unknown; the keys are {', '.join(_KEYS)}")
         self._named = frozenset(_words(section, "secrets", given.get("secrets", [])))
-        self._forms = (*_entities(section, given), *_patterns(section, given))
+        entities = _words(section, "entities", given["entities"]) if "entities" in given else None
+        named, self._recogniser = recogniser_of(section, given, entities)
+        self._forms = (*(FORMS[name] for name in named if name in FORMS), *_patterns(section, given))
+        self._recognition = self._recognising(named)
+        self._has_failed = False
         self._learned: dict[str, str] = {}
         self._seen: dict[Any, Any] | None = None
-        self.now = Masking(Secrets(), self._forms)
+        self.now = Masking(Secrets(), self._forms, self._recognition)
         self.refresh()
 
     @property
@@ -47,6 +57,41 @@ class Masked:
             self._seen = raw
             self._found = tuple(_in_environment(_copied(self._environ), self._named))
             self._know()
+
+    # --- the recogniser ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._recogniser is None or self._recogniser.is_loaded
+
+    def load(self) -> None:
+        """Loads the recogniser, if there is one: seconds. Raises `ConfigurationError` if it cannot be used."""
+        if self._recogniser is not None:
+            self._recogniser.load()
+
+    def forget_in_child(self) -> None:
+        if self._recogniser is not None:
+            self._recogniser.forget_in_child()
+
+    def _recognising(self, named: Iterable[str]) -> Recognition | None:
+        if self._recogniser is None:
+            return None
+        left_out = {*FORMS, *RECOGNISED} - set(named)
+        return Recognition(self._recogniser, left_out=left_out, failed=self._withheld)
+
+    def _withheld(self, error: Exception) -> None:
+        """One warning, without the error's message: that may have the text in it."""
+        if self._has_failed:
+            return
+        self._has_failed = True
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+        raised = f"masking.recogniser has raised {type(error).__name__}{where}"
+        what = str(error) if isinstance(error, ConfigurationError) else raised  # our own words: it cannot be loaded
+        text = f"{what}; {WITHHELD} stands for what it was to look at, and runs go on"
+        logging.getLogger("jackstay").warning("%s", text, extra={MASKED: True})
+
+    # --- secrets -------------------------------------------------------------------------------------------------------
 
     def revealed(self, row: R) -> R:
         """A row as it was before it was stored."""
@@ -74,7 +119,8 @@ class Masked:
             self.learn(secrets_of_model(config))
 
     def _know(self) -> None:
-        self.now = Masking(Secrets([*self._learned.items(), *self._found]), self._forms)
+        secrets = Secrets([*self._learned.items(), *self._found])
+        self.now = Masking(secrets, self._forms, self._recognition)
 
     def _free(self, name: str, value: str) -> str:
         """The same name may stand for two secrets: of two models, both given as api_key=."""
@@ -136,16 +182,6 @@ def _words(file: ProjectFile, key: str, given: Any) -> list[str]:
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         raise file.mistake(f"{SECTION}.{key}", "is no list of names")
     return given
-
-
-def _entities(file: ProjectFile, given: Mapping[str, Any]) -> tuple[Form, ...]:
-    names = _words(file, "entities", given.get("entities", list(USUAL)))
-    for name in names:
-        if name not in FORMS:
-            raise file.mistake(
-                f"{SECTION}.entities", f"has {name!r}, which no expression can find; known are {', '.join(FORMS)}"
-            )
-    return tuple(FORMS[name] for name in names)
 
 
 def _patterns(file: ProjectFile, given: Mapping[str, Any]) -> tuple[Form, ...]:

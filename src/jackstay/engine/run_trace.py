@@ -77,10 +77,10 @@ class RunTrace:
     def over(self, end: RunEnd) -> None:
         """The epoch has ended: the run is over, or waits."""
         placed, finished_at = self._epoch.left_open(), end.finished_at or self._run.now()
-        attributes, failed = self._describing.ending(end.status, end.reason, end.error)
 
         def tell() -> None:
             self._send(placed)
+            attributes, failed = self._describing.ending(end.status, end.reason, end.error)
             self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
 
         self._put(tell)

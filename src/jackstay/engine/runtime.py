@@ -173,6 +173,12 @@ class Runtime:
         self.limiter.check()
         self.metering.check()
 
+    async def be_ready(self) -> None:
+        """The same, and what takes longer than the engine loop has: raises likewise, before anything is spent."""
+        self.check_settings()
+        if not self.masked.is_loaded:
+            await self.off_loop(self.masked.load)
+
     @property
     def shared_budgets(self) -> SharedBudgets:
         """The budgets of `jackstay.toml`."""
@@ -313,6 +319,8 @@ class Runtime:
             self._journal.forget_in_child()
         self.tracing.forget_in_child()
         self.metering.forget_in_child()
+        if self._masked is not None:
+            self._masked.forget_in_child()
         if self._logs is not None:
             self._logs.forget_in_child()
         if self._verbose is not None:

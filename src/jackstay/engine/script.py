@@ -51,6 +51,7 @@ def script_run(
     starts, and what is in flight ends. The block's exception is the run's end and is raised on.
     """
     runtime.check_settings()
+    runtime.masked.load()
     session = runtime.session = Session(runtime.session_id, inputs=dict(inputs or {}), strict=strict)
     script = replace(_script(name, entry, inputs or {}, run_key, budget), replay=replay)
     try:

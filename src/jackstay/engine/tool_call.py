@@ -185,11 +185,7 @@ class _ToolStep:
     # --- the end -----------------------------------------------------------------------------------------------------
 
     async def _succeeded(self, text: str) -> tuple[Message, bool]:
-        row = self._row("succeeded", result=canonical_json({"text": text}))
-        if self.act is None:
-            self.run.defer(row)
-        else:
-            await self.run.commit(row)
+        await self.run.commit(self._row("succeeded", result=canonical_json({"text": text})))
         self.run.tell("tool_finished", self.path, tool=self.call.name, result=text, about=self._about)
         return await self._told(text)
 

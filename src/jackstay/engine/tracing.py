@@ -63,7 +63,7 @@ class Tracing:
 
     async def caught_up(self) -> None:
         """Returns when every span that has ended is with the provider; not where one that stands still was waited for."""
-        if self._provider is None or self._is_own or (self._behind is not None and not self._behind.done()):
+        if self._provider is None or self._is_at_once or (self._behind is not None and not self._behind.done()):
             return
         self._behind = self._writing.mark()
         await asyncio.wait([self._behind], timeout=CAUGHT_UP_S)
@@ -131,8 +131,9 @@ class Tracing:
     # --- life ------------------------------------------------------------------------------------------------------------
 
     def _put(self, job: Callable[[], None]) -> None:
-        """To the provider: at once if it is ours, which only puts spans into its queue; a host's may do anything."""
-        if not self._is_own:
+        """To the provider: at once if it is ours, which only puts spans into its queue; a host's may do anything, and a
+        recogniser takes its time."""
+        if not self._is_at_once:
             self._writing.put(job)
             return
         try:
@@ -141,8 +142,9 @@ class Tracing:
             self._failed(error)
 
     @property
-    def _is_own(self) -> bool:
-        return self._own is not None and self._provider is self._own.provider
+    def _is_at_once(self) -> bool:
+        is_own = self._own is not None and self._provider is self._own.provider
+        return is_own and self._runtime.masked.now.recognition is None
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Hands on what waits, and sends it if the provider is ours."""

@@ -76,7 +76,8 @@ class Verbose:
             await self._writing.caught_up(CAUGHT_UP_S)
 
     def _put(self, said: Said) -> None:
-        self._writing.put(lambda: _print(said))
+        masking = self._runtime.masked.now  # what it finds is looked for on the thread that prints
+        self._writing.put(lambda: _print(replace(said, text=masking.recognised(said.text))))
 
     def _failed(self, error: Exception) -> None:
         if not self._broken:

@@ -31,7 +31,7 @@ from jackstay.journal.write_connection import WriteConnection
 
 T = TypeVar("T")
 
-_SLOW_S, _LEFT_ALONE_S = 0.02, 5.0
+SLOW_S, LEFT_ALONE_S = 0.02, 5.0
 """A disk that takes so long for a transaction is left to the thread for so long."""
 _LARGEST_BATCH = 512
 """Wishes per transaction: keeps the first one's wait bounded when thousands stand in the queue."""
@@ -188,8 +188,8 @@ class Writer:
             return
         wake([asked.pending for asked in turn], self._guard, here=self._turn_of)
         now_s = time.monotonic()
-        if now_s - began_s > _SLOW_S:
-            self._quick_from_s = now_s + _LEFT_ALONE_S
+        if now_s - began_s > SLOW_S:
+            self._quick_from_s = now_s + LEFT_ALONE_S
 
     def _settle_at_once(self, turn: Sequence[RowsAsked]) -> bool:
         """False: another process is writing, and somebody has to wait for it; or a row is at fault, and it has to be found

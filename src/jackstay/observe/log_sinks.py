@@ -17,7 +17,7 @@ import structlog
 
 from jackstay.core.ids import SHORT
 from jackstay.observe.figures import printable
-from jackstay.observe.log_lines import Line
+from jackstay.observe.log_lines import MASKED, Line
 
 FILE_BYTES, FILES_KEPT = 10_000_000, 5
 OURS = "jackstay"
@@ -25,9 +25,6 @@ OURS = "jackstay"
 
 FIELDS = "jackstay_fields"
 """Attribute of a record: its context."""
-
-MASKED = "jackstay_masked"
-"""Attribute of a record: there is nothing in it that must not be shown."""
 
 CHUNK = 4096
 """Characters that are written at once, at most, if more than one line: what several processes write into one pipe stays whole
@@ -189,8 +186,9 @@ def _with_context(body: Processed, mask: Mask | None) -> Processed:
     fields = body.pop(FIELDS, None) or {}
     ours = body.pop(MASKED, False)
     kept = {key: body.pop(key) for key in ("_record", "_from_structlog") if key in body}
+    first = {key: body.pop(key) for key in ("level", "logger") if key in body}
     own = body if ours or mask is None else mask(dict(body))
-    first = {key: own.pop(key) for key in ("level", "logger", "event") if key in own}
+    first |= {key: own.pop(key) for key in ("event",) if key in own}
     return {"timestamp": _at(record), **first, **fields, **own, **kept}
 
 

@@ -6,7 +6,7 @@ Nothing that people or models said is in it unless that was asked for, and then 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ Value = str | bool | int | float | Sequence[str]
 Asked = Callable[[StepRow], Sequence[Message]]
 """The conversation that a model call was asked with."""
 
+_WORDS = frozenset({"role", "type", "id", "name", "finish_reason"})
+"""Keys of messages whose values are the convention's words, and names of tools."""
 MOST_CHARACTERS = 20_000
 """Of one text in a span; the journal has it whole, and backends cut or refuse what is larger."""
 
@@ -156,14 +158,15 @@ class Describing:
     def _conversation(self, row: StepRow, answer: Mapping[str, Any]) -> dict[str, Value]:
         if self._asked is None:
             return {}
-        own: dict[str, Value] = {names.INPUT_MESSAGES: self._shown([_message(each) for each in self._asked(row)])}
+        messages = [_message(each) for each in self._asked(row)]
+        own: dict[str, Value] = {names.INPUT_MESSAGES: self._shown(messages, _WORDS)}
         if answer:
             calls = [
                 {"type": "tool_call", "id": c[2], "name": c[0], "arguments": c[1]} for c in answer.get("tool_calls", ())
             ]
             parts = [*([{"type": "text", "content": answer["text"]}] if answer.get("text") else []), *calls]
             said = {"role": "assistant", "parts": parts, "finish_reason": answer.get("finish_reason", "stop")}
-            own[names.OUTPUT_MESSAGES] = self._shown([said])
+            own[names.OUTPUT_MESSAGES] = self._shown([said], _WORDS)
         return own
 
     # --- the others ----------------------------------------------------------------------------------------------------
@@ -186,9 +189,10 @@ class Describing:
             return Failed("_OTHER", "")
         failure = Failure.from_json(error)
         kind = failure.type.replace("builtins:", "").replace(":", ".")
-        return Failed(kind, self._text(failure.message), self._text(failure.traceback), failure.code)
+        return Failed(kind, self._shown(failure.message), self._shown(failure.traceback), failure.code)
 
     def _text(self, text: str) -> str:
+        """What something is called."""
         masked = self._masking().text(text)
         return masked if len(masked) <= MOST_CHARACTERS else self._cut(masked)
 
@@ -197,9 +201,9 @@ class Describing:
             return text
         return f"{text[:MOST_CHARACTERS]}… (run {self._run.id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
 
-    def _shown(self, value: Any) -> str:
-        """Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
-        masked = self._masking().data(value)
+    def _shown(self, value: Any, words: Container[str] = ()) -> str:
+        """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
+        masked = self._masking().whole(value, words)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 

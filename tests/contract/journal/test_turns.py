@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import threading
 from collections import Counter
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jackstay.core.records import Lease, Write
-from jackstay.journal import Journal
+from jackstay.journal import Journal, writer
 from jackstay.journal.location import Durability
 from tests.contract.journal.rows import TIMEOUT_S, Place, a_run, a_step
 
@@ -30,6 +31,12 @@ class Seen:
     def __call__(self, point: str) -> None:
         if point == "journal.commit":
             self.by["here" if threading.current_thread() is threading.main_thread() else "thread"] += 1
+
+
+@pytest.fixture(autouse=True)
+def _a_quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else it does."""
+    monkeypatch.setattr(writer, "SLOW_S", math.inf)
 
 
 @pytest.fixture
@@ -158,6 +165,20 @@ def test_a_disk_that_is_waited_for_is_the_threads(sqlite_place: Place, seen: See
         asyncio.run(_waited(opened, row(lease, 1)))
 
     assert seen.by["here"] == (durability == "normal")
+
+
+def test_a_slow_disk_is_left_to_the_thread_for_a_while(
+    journal: Journal, lease: Lease, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SLOW_S", -1.0)
+
+    async def write_all() -> None:
+        for number in range(3):
+            await journal.write(row(lease, number))
+
+    asyncio.run(write_all())
+
+    assert seen.by == {"here": 1, "thread": 2}
 
 
 def test_the_log_does_not_grow(journal: Journal, lease: Lease, seen: Seen, tmp_path: Path) -> None:

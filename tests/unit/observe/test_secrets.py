@@ -229,7 +229,7 @@ def test_personal_data_is_stored_as_it_is_since_the_run_goes_on_with_it(place):
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ("entities = ['PERSON']", r"masking\.entities has 'PERSON', which no expression can find; known are API_KEY"),
+        ("entities = ['EMAIL']", r"masking\.entities has 'EMAIL', which nothing can find; known are API_KEY"),
         ("words = 1", r"masking\.words is unknown; the keys are entities"),
         ("patterns = { A = '(' }", r"masking\.patterns\.A is no regular expression"),
         ("patterns = { A = 'x*' }", r"masking\.patterns\.A matches nothing at all"),
