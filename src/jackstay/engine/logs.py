@@ -113,11 +113,11 @@ class Logs:
             self._broken = False
 
     def _is_quick(self, waiting: _Waiting) -> bool:
-        """Only into a file that is one, and only lines of ours: a terminal may stand still, and to show what is in a user's
-        record, or what was said, may take the user's code and a while."""
+        """Only into a file that is one, and only lines of ours. A terminal may stand still; what was said may be long; and a
+        recogniser, or showing what is in a user's record, is code that has no place on the engine loop."""
         if self._file is None or self._stream is not None or self._content:
             return False
-        return self._file.is_quick and isinstance(waiting[0], Line)
+        return self._file.is_quick and isinstance(waiting[0], Line) and self._masking().recognition is None
 
     def _failed(self, error: BaseException) -> None:
         """A recorded warning, and nothing else; not for every line of a disk that is full."""
