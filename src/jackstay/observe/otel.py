@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +17,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
@@ -114,16 +113,22 @@ class Spans:
 
         if self._ended is None or links:
             return make()
-        around, (trace_id, span_id) = _around(parent, context), ids
-        decided = self._tracer.sampler.should_sample(
-            around, int(trace_id, 16), described.name, _kind(described), described.attributes, ()
-        )
-        if decided.decision is not Decision.RECORD_AND_SAMPLE or decided.trace_state:
+        trace_id, span_id = ids
+        if not self._is_taken(described, trace_id, parent, context):
             return make()
         parent_id = None if parent is None else parent.span_id
         begun = EndedSpan(self._origin, described, trace_id, span_id, parent_id, started_at, started_at)
         here = context_of(TraceParent(trace_id, span_id), random=parent is None)
         return RootSpan(here, begun, make)
+
+    def _is_taken(self, described: Described, trace_id: str, parent: TraceParent | None, context: Context) -> bool:
+        """Whether the sampler takes a root, and adds nothing to it."""
+        if self._tracer.sampler is DEFAULT_ON:
+            return parent is None or parent.is_sampled
+        decided = self._tracer.sampler.should_sample(
+            _around(parent, context), int(trace_id, 16), described.name, _kind(described), described.attributes, ()
+        )
+        return decided.decision is Decision.RECORD_AND_SAMPLE and not decided.trace_state
 
     def tell(
         self,
@@ -179,7 +184,7 @@ class Spans:
         if self._ended is not None:
             described = begun.described
             whole = Described(described.name, {**described.attributes, **attributes}, described.is_client)
-            self._ended(replace(begun, described=whole, finished_at=finished_at))
+            self._ended(begun._replace(described=whole, finished_at=finished_at))
 
 
 class _Collecting(SpanProcessor):

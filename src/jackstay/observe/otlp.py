@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
@@ -30,6 +30,7 @@ _CLIENT, _INTERNAL = SpanKind.CLIENT.value + 1, SpanKind.INTERNAL.value + 1
 """OTLP counts from 1."""
 _AFTER = b"\x7a\x00\x85\x01\x00\x01\x00\x00"
 """A status that says nothing, and the flag that the parent is known to be of this process."""
+_SAMPLED = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 _TIMES = struct.Struct("<BBBQBQ")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -42,12 +43,9 @@ class Origin:
     scope: InstrumentationScope
 
 
-@dataclass(frozen=True, slots=True)
-class EndedSpan:
+class EndedSpan(NamedTuple):
     """A span that is over, as the processor's queue has it."""
 
-    # All that a batch processor looks at: it leaves out what is not sampled.
-    context: ClassVar[SpanContext] = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     origin: Origin
     described: Described
     trace_id: str
@@ -55,6 +53,11 @@ class EndedSpan:
     parent_id: str | None
     started_at: datetime
     finished_at: datetime
+
+    @property
+    def context(self) -> SpanContext:
+        """All that a batch processor looks at: it leaves out what is not sampled."""
+        return _SAMPLED
 
     def readable(self) -> ReadableSpan:
         """The same for OpenTelemetry's own exporters."""
@@ -95,7 +98,7 @@ class Sender:
 
 def encoded(spans: Iterable[EndedSpan]) -> bytes:
     """An `ExportTraceServiceRequest`."""
-    known: dict[tuple[str, str], bytes] = {}
+    known: dict[tuple[str, Value], bytes] = {}
     by_origin: dict[Origin, list[bytes]] = {}
     odd: list[ReadableSpan] = []
     for span in spans:
@@ -120,7 +123,7 @@ def _resource_spans(origin: Origin, spans: bytes) -> bytes:
     return _field(0x0A, resource.SerializeToString() + _field(0x12, in_scope))
 
 
-def _span(span: EndedSpan, known: dict[tuple[str, str], bytes]) -> bytes:
+def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
     described = span.described
     name, parent = (
         described.name.encode(),
@@ -138,7 +141,8 @@ def _span(span: EndedSpan, known: dict[tuple[str, str], bytes]) -> bytes:
         ),
     ]
     for key, value in described.attributes.items():
-        if type(value) is str:
+        kind = type(value)
+        if kind is str or kind is int:
             made = known.get((key, value))
             if made is None:
                 made = known[key, value] = _attribute(key, value)

@@ -47,7 +47,9 @@ def host_provider() -> Any:
     if trace is None:
         return None
     provider = trace.get_tracer_provider()
-    return None if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider) else provider
+    # Not a union: it would be made anew for every look.
+    nobodys = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
+    return None if isinstance(provider, nobodys) else provider
 
 
 def wants_own(environ: Mapping[str, str]) -> bool:
