@@ -18,7 +18,7 @@ from jackstay.core.masking import Masking
 from jackstay.core.recognition import is_recognising
 from jackstay.engine.context import context_here
 from jackstay.engine.telling import TOLD
-from jackstay.observe.log_lines import Line, LogLines
+from jackstay.observe.log_lines import Heard, LogLines
 from jackstay.observe.log_sinks import FIELDS, OURS, Entry, file_sink, stream_sink
 from jackstay.observe.writing import Writing
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CAUGHT_UP_S = 2.0
 """How long a kickoff waits for its lines to be written when it has ended."""
-_Waiting = tuple[Entry, bool]
+_Waiting = tuple[Heard | logging.LogRecord, bool]
 """What is to be written, and whether on stderr as well."""
 
 
@@ -58,9 +58,7 @@ class Logs:
             if event.name == "kickoff_started":  # which only listeners are told: what it is called
                 event = Event(event.name, event.run_id, event.path, event.at, {"kind": about.kind, "name": about.name})
             content = _content(event, about) if self._content else None
-            for line in self.lines.of(event, run.span_ids, content):
-                if line.level >= self._level:
-                    self._put(line)
+            self._put(self.lines.hear(event, run.span_ids, content))
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
 
@@ -97,27 +95,38 @@ class Logs:
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
-    def _put(self, entry: Entry, *, stream: bool = True) -> None:
+    def _put(self, entry: Heard | logging.LogRecord, *, stream: bool = True) -> None:
         if self._file is not None or (stream and self._stream is not None):
             self._writing.put((entry, stream))
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
         failed_before, self._failing = self._broken, False
-        if self._masking().recognition is not None:  # records of users are looked at when they get their form
-            waiting = [(self.lines.recognised(it) if isinstance(it, Line) else it, stream) for it, stream in waiting]
+        entries = [(entry, stream) for it, stream in waiting for entry in self._entries(it)]
         if self._stream is not None:
-            self._stream.write([entry for entry, stream in waiting if stream])
+            self._stream.write([entry for entry, stream in entries if stream])
         if self._file is not None:
-            self._file.write([entry for entry, _ in waiting])
+            self._file.write([entry for entry, _ in entries])
         if failed_before and not self._failing:
             self._broken = False
+
+    def _entries(self, waiting: Heard | logging.LogRecord) -> Sequence[Entry]:
+        if not isinstance(waiting, Heard):
+            return [waiting]
+        try:
+            lines = [line for line in self.lines.made(waiting) if line.level >= self._level]
+        except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
+            self._failed(error)
+            return []
+        if self._masking().recognition is None:  # records of users are looked at when they get their form
+            return lines
+        return [self.lines.recognised(line) for line in lines]
 
     def _is_quick(self, waiting: _Waiting) -> bool:
         """Only into a file that is one, and only lines of ours. A terminal may stand still; what was said may be long; and a
         recogniser, or showing what is in a user's record, is code that has no place on the engine loop."""
         if self._file is None or self._stream is not None or self._content:
             return False
-        return self._file.is_quick and isinstance(waiting[0], Line) and self._masking().recognition is None
+        return self._file.is_quick and isinstance(waiting[0], Heard) and self._masking().recognition is None
 
     def _failed(self, error: BaseException) -> None:
         """A recorded warning, and nothing else; not for every line of a disk that is full."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -81,7 +82,21 @@ class _Open:
     """The fields of every line that is of it, once there was one."""
 
 
+@dataclass(slots=True, eq=False)
+class Heard:
+    """An event that is to be logged, and its lines, once they are made."""
+
+    event: Event
+    ids: SpanIds
+    masking: Masking
+    content: Mapping[str, Any] | None
+    lines: Sequence[Line] | None = None
+    failure: Exception | None = None
+
+
 _NOTHING: Mapping[str, _Open] = {}
+_UNMADE_MOST = 200
+"""Events whose lines are made later: where nobody can write, they are made now and then anyway."""
 
 
 class LogLines:
@@ -93,17 +108,46 @@ class LogLines:
         self._lock = threading.Lock()
         self._open: dict[str, dict[str, _Open]] = {}
         """By run and path."""
+        self._unmade: deque[Heard] = deque()
 
-    def of(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> list[Line]:
-        """What is logged of it. `ids`: those of its run; `content`: what was said, beside the event's own data."""
-        ends, masking = event.name.endswith(_ENDS), self._masking()
+    def hear(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> Heard:
+        """Takes it in; its lines are made with others. Several in a row take a third of what they take between a run's
+        steps, each for itself. `ids`: those of its run; `content`: what was said, beside the event's own data."""
+        heard = Heard(event, ids, self._masking(), content)
+        self._unmade.append(heard)
+        if self._content or len(self._unmade) >= _UNMADE_MOST:
+            self._make()  # what was said may be changed by whoever said it
+        return heard
+
+    def made(self, heard: Heard) -> Sequence[Line]:
+        """What is logged of it. May raise what making it has raised."""
+        if heard.lines is None:
+            self._make()
+        if heard.failure is not None:
+            raise heard.failure
+        return heard.lines or ()
+
+    def of(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> Sequence[Line]:
+        """The same at once."""
+        return self.made(self.hear(event, ids, content))
+
+    def _make(self) -> None:
         with self._lock:
-            if not ends:
-                self._note(event, masking)
-            opened = self._open.get(event.run_id, _NOTHING).get(event.path)
-            where = self._placed(event, ids, opened)
-            if ends:
-                self._forget(event)
+            while self._unmade:
+                heard = self._unmade.popleft()
+                try:
+                    heard.lines = self._lines(heard.event, heard.ids, heard.masking, heard.content)
+                except Exception as error:  # noqa: BLE001 - of one event; raised for whoever writes it
+                    heard.lines, heard.failure = (), error
+
+    def _lines(self, event: Event, ids: SpanIds, masking: Masking, content: Mapping[str, Any] | None) -> list[Line]:
+        ends = event.name.endswith(_ENDS)
+        if not ends:
+            self._note(event, masking)
+        opened = self._open.get(event.run_id, _NOTHING).get(event.path)
+        where = self._placed(event, ids, opened)
+        if ends:
+            self._forget(event)
         if event.name in _ONLY_LISTENERS:
             return []
         fields = where | self._figures(event, opened if ends else None, masking)
@@ -122,6 +166,7 @@ class LogLines:
 
     def where(self, run_id: str, path: str) -> dict[str, Any]:
         """The context of a place in a run."""
+        self._make()
         with self._lock:
             return self._where(run_id, path)
 
