@@ -20,7 +20,7 @@ from jackstay.engine.context import context_here
 from jackstay.engine.telling import TOLD
 from jackstay.observe.log_lines import Heard, LogLines
 from jackstay.observe.log_sinks import FIELDS, OURS, Entry, file_sink, stream_sink
-from jackstay.observe.writing import Writing
+from jackstay.observe.writing import LINGER_S, Writing
 
 if TYPE_CHECKING:
     from jackstay.engine.run import Run
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CAUGHT_UP_S = 2.0
 """How long a kickoff waits for its lines to be written when it has ended."""
+FILE_LINGER_S = 0.1
+"""How long a line waits for others that are written with it, where it only goes into a file."""
 _Waiting = tuple[Heard | logging.LogRecord, bool]
 """What is to be written, and whether on stderr as well."""
 
@@ -155,7 +157,9 @@ class Logs:
         self._writing = self._new_writing()
 
     def _new_writing(self) -> Writing[_Waiting]:
-        return Writing("jackstay-log", self._write, self._failed, quick=self._is_quick)
+        # Nobody sees a line of a file appear between two of the program's own; each time the thread wakes costs.
+        linger_s = FILE_LINGER_S if self._runtime.settings.log == "off" else LINGER_S
+        return Writing("jackstay-log", self._write, self._failed, quick=self._is_quick, linger_s=linger_s)
 
 
 class _Forwarding(logging.Handler):

@@ -39,12 +39,13 @@ class Writing(Generic[T]):
         failed: Failed,
         *,
         quick: Callable[[T], bool] = lambda _: False,
+        linger_s: float = LINGER_S,
     ) -> None:
         self._name, self._write, self._failed, self._quick = name, write, failed, quick
         self._lock = threading.Lock()
         self._at_it = threading.Lock()
         """Held by who takes what waits, until it is written: the order stays."""
-        self._quick_from_s = 0.0
+        self._quick_from_s, self._linger_s = 0.0, linger_s
         self._waiting: deque[T | _Mark] = deque()
         self._bell = _Bell()
         self._asleep = self._hurried = False
@@ -127,7 +128,7 @@ class Writing(Generic[T]):
         while not is_last:
             if not self._hurried:
                 # Also after the last write: while there is much to write, nobody has to wake this thread.
-                self._bell.wait(LINGER_S)
+                self._bell.wait(self._linger_s)
             if not (self._waiting or self._hurried):
                 self._sleep()
                 continue

@@ -153,7 +153,7 @@ def test_recogniser_looks_at_every_line_beside_the_engine_loop(make, tmp_path, m
 
     told = [line["error"] for line in logged.lines() if line["event"] == "run_failed"]
     assert told == [f"<PERSON> is out {number}" for number in range(3)]
-    assert sys.modules["staff_names"].BY == {"jackstay-log"}
+    assert {"jackstay-log"} == sys.modules["staff_names"].BY
 
 
 def test_quiet_run_says_nothing_at_warning(make):

@@ -18,7 +18,10 @@ class Written:
     def __init__(self) -> None:
         self.by: list[tuple[int, str]] = []
         self.failures: list[Exception] = []
-        self.writing: Writing[int] = Writing("writer", self._write, self.failures.append, quick=lambda one: one < 100)
+        # So that the thread writes only when it is asked to.
+        self.writing: Writing[int] = Writing(
+            "writer", self._write, self.failures.append, quick=lambda one: one < 100, linger_s=60.0
+        )
 
     def _write(self, some: Sequence[int]) -> None:
         self.by += [(one, threading.current_thread().name) for one in some]
@@ -32,9 +35,7 @@ class Written:
 
 
 @pytest.fixture
-def written(monkeypatch) -> Iterator[Written]:
-    # So that the thread writes only when it is asked to.
-    monkeypatch.setattr(writing, "LINGER_S", 60.0)
+def written() -> Iterator[Written]:
     made = Written()
     yield made
     made.writing.close(30.0)
