@@ -18,9 +18,9 @@ from jackstay.core.masking import Masking
 from jackstay.core.recognition import is_recognising
 from jackstay.engine.context import context_here
 from jackstay.engine.telling import TOLD
-from jackstay.observe.log_lines import Line, LogLines
+from jackstay.observe.log_lines import Heard, LogLines
 from jackstay.observe.log_sinks import FIELDS, OURS, Entry, file_sink, stream_sink
-from jackstay.observe.writing import Writing
+from jackstay.observe.writing import LINGER_S, Writing
 
 if TYPE_CHECKING:
     from jackstay.engine.run import Run
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 CAUGHT_UP_S = 2.0
 """How long a kickoff waits for its lines to be written when it has ended."""
-_Waiting = tuple[Entry, bool]
+FILE_LINGER_S = 0.1
+"""How long a line waits for others that are written with it, where it only goes into a file."""
+_Waiting = tuple[Heard | logging.LogRecord, bool]
 """What is to be written, and whether on stderr as well."""
 
 
@@ -38,7 +40,7 @@ class Logs:
     def __init__(self, runtime: Runtime, masking: Callable[[], Masking]) -> None:
         self._runtime, self._masking, settings = runtime, masking, runtime.settings
         self.lines = LogLines(masking, content=settings.log_content)
-        self._level = settings.log_level
+        self._level, self._content = settings.log_level, settings.log_content
         self._writing = self._new_writing()
         self._broken = self._failing = False
         """The last line could not be written; said once until it can again."""
@@ -57,10 +59,8 @@ class Logs:
             self._claim_root(event)
             if event.name == "kickoff_started":  # which only listeners are told: what it is called
                 event = Event(event.name, event.run_id, event.path, event.at, {"kind": about.kind, "name": about.name})
-            content = _content(event, about) if self._runtime.settings.log_content else None
-            for line in self.lines.of(event, run.span_ids, content):
-                if line.level >= self._level:
-                    self._put(line)
+            content = _content(event, about) if self._content else None
+            self._put(self.lines.hear(event, run.span_ids, content))
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
 
@@ -97,20 +97,38 @@ class Logs:
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
-    def _put(self, entry: Entry, *, stream: bool = True) -> None:
+    def _put(self, entry: Heard | logging.LogRecord, *, stream: bool = True) -> None:
         if self._file is not None or (stream and self._stream is not None):
             self._writing.put((entry, stream))
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
         failed_before, self._failing = self._broken, False
-        if self._masking().recognition is not None:  # records of users are looked at when they get their form
-            waiting = [(self.lines.recognised(it) if isinstance(it, Line) else it, stream) for it, stream in waiting]
+        entries = [(entry, stream) for it, stream in waiting for entry in self._entries(it)]
         if self._stream is not None:
-            self._stream.write([entry for entry, stream in waiting if stream])
+            self._stream.write([entry for entry, stream in entries if stream])
         if self._file is not None:
-            self._file.write([entry for entry, _ in waiting])
+            self._file.write([entry for entry, _ in entries])
         if failed_before and not self._failing:
             self._broken = False
+
+    def _entries(self, waiting: Heard | logging.LogRecord) -> Sequence[Entry]:
+        if not isinstance(waiting, Heard):
+            return [waiting]
+        try:
+            lines = [line for line in self.lines.made(waiting) if line.level >= self._level]
+        except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
+            self._failed(error)
+            return []
+        if self._masking().recognition is None:  # records of users are looked at when they get their form
+            return lines
+        return [self.lines.recognised(line) for line in lines]
+
+    def _is_quick(self, waiting: _Waiting) -> bool:
+        """Only into a file that is one, and only lines of ours. A terminal may stand still; what was said may be long; and a
+        recogniser, or showing what is in a user's record, is code that has no place on the engine loop."""
+        if self._file is None or self._stream is not None or self._content:
+            return False
+        return self._file.is_quick and isinstance(waiting[0], Heard) and self._masking().recognition is None
 
     def _failed(self, error: BaseException) -> None:
         """A recorded warning, and nothing else; not for every line of a disk that is full."""
@@ -139,7 +157,9 @@ class Logs:
         self._writing = self._new_writing()
 
     def _new_writing(self) -> Writing[_Waiting]:
-        return Writing("jackstay-log", self._write, self._failed)
+        # Nobody sees a line of a file appear between two of the program's own; each time the thread wakes costs.
+        linger_s = FILE_LINGER_S if self._runtime.settings.log == "off" else LINGER_S
+        return Writing("jackstay-log", self._write, self._failed, quick=self._is_quick, linger_s=linger_s)
 
 
 class _Forwarding(logging.Handler):

@@ -14,7 +14,9 @@ from opentelemetry.trace import Span
 from jackstay.core.messages import Conversation, Message
 from jackstay.core.records import RunEnd, StepRow
 from jackstay.core.trace_ids import TraceParent
-from jackstay.observe.otel import Spans, StepSpan, context_of
+from jackstay.observe.open_spans import StepSpan
+from jackstay.observe.otel import Spans
+from jackstay.observe.otlp import context_of
 from jackstay.observe.past_spans import around_root, past_root
 from jackstay.observe.span_attributes import Describing
 from jackstay.observe.spans import EpochSpans, Placed
@@ -51,7 +53,7 @@ class RunTrace:
                 parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, described.name))
             if (around := self._spans.current()) is not None:
                 links.append(around)
-        root = self._spans.begin(
+        root = self._spans.begin_root(
             described,
             (ids.trace, self._epoch.root_id),
             parent=parent,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -77,6 +78,25 @@ class _Open:
     at: datetime
     names: dict[str, Any]
     """Of crew, flow, task and so on, masked: its own and those around it."""
+    place: dict[str, Any] | None = None
+    """The fields of every line that is of it, once there was one."""
+
+
+@dataclass(slots=True, eq=False)
+class Heard:
+    """An event that is to be logged, and its lines, once they are made."""
+
+    event: Event
+    ids: SpanIds
+    masking: Masking
+    content: Mapping[str, Any] | None
+    lines: Sequence[Line] | None = None
+    failure: Exception | None = None
+
+
+_NOTHING: Mapping[str, _Open] = {}
+_UNMADE_MOST = 200
+"""Events whose lines are made later: where nobody can write, they are made now and then anyway."""
 
 
 class LogLines:
@@ -88,22 +108,49 @@ class LogLines:
         self._lock = threading.Lock()
         self._open: dict[str, dict[str, _Open]] = {}
         """By run and path."""
+        self._unmade: deque[Heard] = deque()
 
-    def of(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> list[Line]:
-        """What is logged of it. `ids`: those of its run; `content`: what was said, beside the event's own data."""
-        ends = event.name.endswith(_ENDS)
-        masking = self._masking()
+    def hear(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> Heard:
+        """Takes it in; its lines are made with others. Several in a row take a third of what they take between a run's
+        steps, each for itself. `ids`: those of its run; `content`: what was said, beside the event's own data."""
+        heard = Heard(event, ids, self._masking(), content)
+        self._unmade.append(heard)
+        if self._content or len(self._unmade) >= _UNMADE_MOST:
+            self._make()  # what was said may be changed by whoever said it
+        return heard
+
+    def made(self, heard: Heard) -> Sequence[Line]:
+        """What is logged of it. May raise what making it has raised."""
+        if heard.lines is None:
+            self._make()
+        if heard.failure is not None:
+            raise heard.failure
+        return heard.lines or ()
+
+    def of(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> Sequence[Line]:
+        """The same at once."""
+        return self.made(self.hear(event, ids, content))
+
+    def _make(self) -> None:
         with self._lock:
-            begun = self._open.get(event.run_id, {}).get(event.path) if ends else None
-            if not ends:
-                self._note(event, masking)
-            where = self._where(event.run_id, event.path)
-            if ends:
-                self._forget(event)
+            while self._unmade:
+                heard = self._unmade.popleft()
+                try:
+                    heard.lines = self._lines(heard.event, heard.ids, heard.masking, heard.content)
+                except Exception as error:  # noqa: BLE001 - of one event; raised for whoever writes it
+                    heard.lines, heard.failure = (), error
+
+    def _lines(self, event: Event, ids: SpanIds, masking: Masking, content: Mapping[str, Any] | None) -> list[Line]:
+        ends = event.name.endswith(_ENDS)
+        if not ends:
+            self._note(event, masking)
+        opened = self._open.get(event.run_id, _NOTHING).get(event.path)
+        where = self._placed(event, ids, opened)
+        if ends:
+            self._forget(event)
         if event.name in _ONLY_LISTENERS:
             return []
-        where["trace_id"], where["span_id"] = ids.trace, ids.of(event.path)
-        fields = where | self._figures(event, begun, masking)
+        fields = where | self._figures(event, opened if ends else None, masking)
         if content and self._content:
             fields |= {key: _shown(value, masking) for key, value in content.items()}
         lines = [Line(NAMES.get(event.name, event.name), LEVELS.get(event.name, logging.INFO), event.at, fields)]
@@ -119,8 +166,18 @@ class LogLines:
 
     def where(self, run_id: str, path: str) -> dict[str, Any]:
         """The context of a place in a run."""
+        self._make()
         with self._lock:
             return self._where(run_id, path)
+
+    def _placed(self, event: Event, ids: SpanIds, opened: _Open | None) -> dict[str, Any]:
+        if opened is not None and opened.place is not None:
+            return opened.place
+        where = self._where(event.run_id, event.path)
+        where["trace_id"], where["span_id"] = ids.trace, ids.of(event.path)
+        if opened is not None:
+            opened.place = where
+        return where
 
     def _where(self, run_id: str, path: str) -> dict[str, Any]:
         named = {"run_id": run_id, "path": path} if path else {"run_id": run_id}
@@ -144,6 +201,7 @@ class LogLines:
             opened = self._open.get(event.run_id, {}).get(event.path) or self._begin(event)
             if data.get("kind") in ("crew", "flow") and data.get("name"):
                 opened.names[data["kind"]] = _plain(data["name"], masking)
+                opened.place = None
         elif event.name.endswith("_started"):
             opened = self._begin(event)
             opened.names |= {key: _plain(data[key], masking) for key in _NAMED if data.get(key)}
@@ -176,6 +234,12 @@ class LogLines:
 
 
 def _plain(value: Any, masking: Masking) -> Any:
+    # Nearly all that comes: a third of what the patterns take.
+    kind = type(value)
+    if kind is str:
+        return masking.text(value)
+    if kind is int:
+        return value
     match value:
         case str():
             return masking.text(value)

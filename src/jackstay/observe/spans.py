@@ -69,7 +69,11 @@ class EpochSpans:
 
     def id_of(self, path: str) -> str:
         """Of the step that is at that place now."""
-        return span_id(self.ids.run_id, path, self.ids.epoch, self._ended.get(path, 0)) if path else self.root_id
+        if not path:
+            return self.root_id
+        again = self._ended.get(path, 0)
+        # As the log asks for it, which has it made by now.
+        return span_id(self.ids.run_id, path, self.ids.epoch, again) if again else self.ids.of(path)
 
     def place(self, row: StepRow) -> list[Placed]:
         """The spans that end with this row: its own is the last one. None for what is no step, and for what another run

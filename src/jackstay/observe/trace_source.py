@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jackstay.observe.span_names import SERVICE
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.sdk.trace.sampling import Sampler
+
+    from jackstay.observe.otlp import EndedSpan
 
 MOST_ATTRIBUTES = 64
 """No span of ours has more, but for what users' code puts into it."""
@@ -45,7 +47,9 @@ def host_provider() -> Any:
     if trace is None:
         return None
     provider = trace.get_tracer_provider()
-    return None if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider) else provider
+    # Not a union: it would be made anew for every look.
+    nobodys = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
+    return None if isinstance(provider, nobodys) else provider
 
 
 def wants_own(environ: Mapping[str, str]) -> bool:
@@ -73,7 +77,9 @@ class OwnProvider:
         self.provider = provider()
         processor = BatchSpanProcessor(outlet(self._hushed, self._down))
         self.provider.add_span_processor(processor)
-        self.ended: Callable[[ReadableSpan], None] | None = processor.on_end if _as_told(self.provider) else None
+        # The processor keeps what it is given, and the outlet is ours: it takes spans of ours as well.
+        takes = cast("Callable[[EndedSpan], None]", processor.on_end)
+        self.ended = takes if _as_told(self.provider) else None
         """Takes spans that are over: nobody has to see them begin."""
 
     def _down(self) -> None:
@@ -120,13 +126,16 @@ def outlet(hushed: Hushed, down: Callable[[], None]) -> SpanExporter:
     """An exporter that calls `down` once if its receiver takes nothing, until it takes something."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # the extra `otel`, as above
 
+    from jackstay.observe.otlp import Sender  # the extra, as above
+
     class Outlet(SpanExporter):
         def __init__(self) -> None:
             self._to, self._is_down = exporter(), False
+            self._sender = Sender(self._to)
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             with hushed:
-                result = self._to.export(spans)
+                result = self._sender.send(spans)
             was_down, self._is_down = self._is_down, result is not SpanExportResult.SUCCESS
             if self._is_down and not was_down:
                 down()

@@ -1,10 +1,15 @@
-"""A thread that writes what was told: neither a terminal that stands still nor a slow disk may hold a run up."""
+"""A thread that writes what was told: neither a terminal that stands still nor a slow disk may hold a run up.
+
+Where nothing stands still as a rule, a file on a disk, whoever waits for the last lines writes them: to wake the thread and be
+woken by it costs more than to write. A disk that was slow once is left to the thread for a while.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -19,14 +24,28 @@ LINGER_S = 0.02
 """From the first that comes until all that have come are written. To wake a thread for every line took ten times as long as
 to write it (bench/bench_observing.py)."""
 
+SLOW_S, LEFT_ALONE_S = 0.02, 5.0
+"""A disk that takes so long for a few lines is left to the thread for so long."""
+
 
 class Writing(Generic[T]):
     """Writes in order, what has come together at once, on a daemon thread that the first one starts. What `write` raises is
-    handed to `failed`."""
+    handed to `failed`. `quick`: whether whoever waits for it may write it."""
 
-    def __init__(self, name: str, write: Callable[[Sequence[T]], None], failed: Failed) -> None:
-        self._name, self._write, self._failed = name, write, failed
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[Sequence[T]], None],
+        failed: Failed,
+        *,
+        quick: Callable[[T], bool] = lambda _: False,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        self._name, self._write, self._failed, self._quick = name, write, failed, quick
         self._lock = threading.Lock()
+        self._at_it = threading.Lock()
+        """Held by who takes what waits, until it is written: the order stays."""
+        self._quick_from_s, self._linger_s = 0.0, linger_s
         self._waiting: deque[T | _Mark] = deque()
         self._bell = _Bell()
         self._asleep = self._hurried = False
@@ -47,6 +66,8 @@ class Writing(Generic[T]):
 
     async def caught_up(self, timeout_s: float) -> None:
         """Returns when everything before has been written, or after so long."""
+        if self._written_here():
+            return
         mark = self.mark()
         late = asyncio.get_running_loop().call_later(timeout_s, _settle, mark)
         try:
@@ -73,6 +94,24 @@ class Writing(Generic[T]):
             self._hurry()
             thread.join(timeout_s)
 
+    def _written_here(self) -> bool:
+        """Writes what waits, as far as it is quick. False: something is left, or the thread is at it."""
+        began_s = time.monotonic()
+        if began_s < self._quick_from_s or not self._at_it.acquire(blocking=False):
+            return False
+        try:
+            some: list[T] = []
+            while self._waiting and not isinstance(first := self._waiting[0], _Mark) and self._quick(first):
+                some.append(first)
+                self._waiting.popleft()
+            self._write_these(some)
+        finally:
+            self._at_it.release()
+        now_s = time.monotonic()
+        if now_s - began_s > SLOW_S:
+            self._quick_from_s = now_s + LEFT_ALONE_S
+        return not self._waiting
+
     def _hurry(self) -> None:
         self._hurried = True
         self._bell.ring()
@@ -89,7 +128,7 @@ class Writing(Generic[T]):
         while not is_last:
             if not self._hurried:
                 # Also after the last write: while there is much to write, nobody has to wake this thread.
-                self._bell.wait(LINGER_S)
+                self._bell.wait(self._linger_s)
             if not (self._waiting or self._hurried):
                 self._sleep()
                 continue
@@ -98,7 +137,8 @@ class Writing(Generic[T]):
             # As well: of what was put before the end nothing is left.
             is_last = over.is_set()
             while self._waiting:
-                self._write_some()
+                with self._at_it:
+                    self._write_some()
 
     def _sleep(self) -> None:
         self._asleep = True
@@ -117,13 +157,16 @@ class Writing(Generic[T]):
                     mark = one
                 else:
                     some.append(one)
+        self._write_these(some)
+        if mark is not None:
+            mark.reached()
+
+    def _write_these(self, some: Sequence[T]) -> None:
         try:
             if some:
                 self._write(some)
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
-        if mark is not None:
-            mark.reached()
 
 
 def one_by_one(failed: Failed) -> Callable[[Sequence[Job]], None]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -11,6 +12,8 @@ from typing import Any, Self
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.sdk.trace import ReadableSpan
+
+RETRIED = (429, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,10 @@ def _told(span: ReadableSpan) -> Told:
 
 
 class Receiver:
-    """Takes what is sent to it. `status`: what it answers."""
+    """Takes what is sent to it. `status`: what it answers; `first`: what before that, each with `Retry-After: 0`."""
 
-    def __init__(self, status: int = 200) -> None:
-        self.status = status
+    def __init__(self, status: int = 200, first: Sequence[int] = ()) -> None:
+        self.status, self._first = status, list(first)
         self.spans: list[Told] = []
         self.requests: list[tuple[str, Mapping[str, str]]] = []
         """Path and headers of each."""
@@ -87,11 +90,16 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers["Content-Encoding"] == "gzip":
+                    body = gzip.decompress(body)
                 receiver.bodies.append(body)
                 receiver.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-                if receiver.status == 200:
+                status = receiver._first.pop(0) if receiver._first else receiver.status
+                if status == 200:
                     receiver.spans += _received(body)
-                self.send_response(receiver.status)
+                self.send_response(status)
+                if status in RETRIED:
+                    self.send_header("Retry-After", "0")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from jackstay.cli.tree import flat, tree_of
 from jackstay.core.paths import parent_of
 from jackstay.core.records import RunRow, StepRow
-from jackstay.observe.otel import _ns
+from jackstay.observe.otlp import ns as _ns
 from tests.e2e.tracing.receiver import Told
 
 

@@ -2,29 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from jackstay.core.trace_ids import TraceParent
+from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
-from jackstay.observe.span_attributes import Described
+from jackstay.observe.otlp import EndedSpan, Sender, encoded
+from jackstay.observe.span_attributes import Described, Failed
 from jackstay.observe.spans import Placed
-from jackstay.observe.trace_source import OwnProvider
+from jackstay.observe.trace_source import OwnProvider, exporter
+from tests.e2e.tracing.receiver import RETRIED, Receiver
 
 TRACE, SPAN, PARENT = "01a219d8678f7e88842a02050e64d529", "94d5179788c42696", "d57a77696f6989c0"
 BEGIN = datetime(2026, 11, 26, 3, 0, 0, 123456, tzinfo=UTC)
-PLACED = Placed("research#1/llm#1", SPAN, PARENT, BEGIN, BEGIN + timedelta(seconds=1.5))
-TOLD = Described("chat gpt-4o", {"model": "gpt-4o", "tokens": 93, "cost": 0.5, "why": ["stop"]}, is_client=True)
+END = BEGIN + timedelta(seconds=1.5)
+PLACED = Placed("research#1/llm#1", SPAN, PARENT, BEGIN, END)
+VALUES: dict[str, Any] = {
+    "text": "gpt-4o", "empty": "", "long": "ü" * 300, "nul": "a\0b", "count": 93, "none": 0, "below": -1, "least": -(1 << 63),
+    "most": (1 << 63) - 1, "cost": 0.5, "zero": 0.0, "yes": True, "no": False, "why": ["stop", "länge"], "nothing": [],
+    "mixed": (1, 2.5, True, "x" * 200),
+}  # fmt: skip
+TOLD = Described("chat gpt-4o", VALUES, is_client=True)
+ROOT = Described("invoke_workflow crew", {"jackstay.run.id": "1"})
 
 
-def test_span_that_is_over_is_sent_as_the_sdk_would_send_it():
-    begun, over = _sent(), _sent(directly=True)
+def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | EndedSpan]:
+    """A step's span, and a root with and without a parent."""
+    provider, spans = collecting()
+    ended: list[EndedSpan] = []
+    made = Spans(provider, ended=ended.append if directly else None)
+    made.tell(described, PLACED, trace_id=TRACE)
+    for parent in (None, TraceParent(TRACE, PARENT)):
+        root = made.begin_root(ROOT, (TRACE, SPAN), parent=parent, context=Context(), started_at=BEGIN)
+        made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
+    return ended or spans
 
-    assert over == begun
+
+def test_spans_are_sent_as_the_sdk_would_send_them():
+    theirs = encode_spans(told(TOLD, directly=False))  # type: ignore[arg-type]
+    ours = [span for span in told(TOLD, directly=True) if isinstance(span, EndedSpan)]
+
+    assert len(ours) == 3
+    assert ExportTraceServiceRequest.FromString(encoded(ours)) == theirs
+    assert encode_spans([span.readable() for span in ours]) == theirs
+
+
+@pytest.mark.parametrize("odd", [{"deep": {"a": 1}}, {"bytes": b"x"}, {"much": 1 << 64}, {"half": "\ud800", "kept": 1}])
+def test_span_with_an_odd_value_is_encoded_by_the_sdk_and_keeps_no_other(odd: dict[str, Any]):
+    [plain, *_], [strange, *_] = (told(Described("a", each), directly=True) for each in ({"b": 1}, odd))
+    assert isinstance(plain, EndedSpan)
+    assert isinstance(strange, EndedSpan)
+
+    sent = ExportTraceServiceRequest.FromString(encoded([plain, strange, plain]))
+
+    found = [span for resource in sent.resource_spans for span in resource.scope_spans[0].spans]
+    [theirs] = encode_spans([strange.readable()]).resource_spans[0].scope_spans[0].spans
+    assert theirs in found
+    assert len(found) == 3
+
+
+def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
+    provider, spans = collecting()
+    ended: list[EndedSpan] = []
+    made = Spans(provider, ended=ended.append)
+
+    def root() -> RootSpan:
+        begun = made.begin_root(ROOT, (TRACE, SPAN), parent=None, context=Context(), started_at=BEGIN)
+        assert isinstance(begun, RootSpan)
+        return begun
+
+    touched, failed, untouched = root(), root(), root()
+    assert touched.is_recording()
+    touched.set_attribute("desk", 1)
+    touched.update_name("desk's")
+    touched.add_event("looked")
+    assert touched.attributes["desk"] == 1  # what only a span of the SDK has
+    made.end(touched, END, attributes={"status": "succeeded"})
+    made.end(failed, END, failed=Failed("ValueError", "no"))
+    made.end(untouched, END)
+    untouched.set_attribute("late", 1)
+
+    assert not any(each.is_recording() for each in (touched, failed, untouched))
+    assert [span.name for span in spans] == ["desk's", "invoke_workflow crew"]
+    assert spans[0].attributes == {"jackstay.run.id": "1", "desk": 1, "status": "succeeded"}
+    assert spans[0].get_span_context() == touched.get_span_context() == untouched.get_span_context()
+    assert (spans[0].start_time, spans[0].end_time) == (spans[1].start_time, spans[1].end_time)
+    assert spans[1].status.description == "no"
+    assert [span.described for span in ended] == [ROOT]
+
+
+@pytest.mark.parametrize(("takes_bytes", "compression"), [(True, "none"), (True, "gzip"), (False, "gzip")])
+def test_both_kinds_of_spans_arrive_whether_or_not_the_exporter_takes_bytes(monkeypatch, takes_bytes, compression):
+    both = [*told(TOLD, directly=True), *told(TOLD, directly=False)]
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
+        to: Any = exporter()
+        assert Sender(to).takes_bytes  # the version that is locked: another one may need another way
+        sender = Sender(to if takes_bytes else _Plain(to))
+
+        assert sender.send(both) is SpanExportResult.SUCCESS
+
+        to.shutdown()
+    assert receiver.requests[0][1].get("content-encoding", "none") == compression
+    assert sorted(span.name for span in receiver.spans) == ["chat gpt-4o"] * 2 + ["invoke_workflow crew"] * 4
+
+
+def test_receiver_that_is_busy_is_asked_again_and_one_that_refuses_is_not(monkeypatch):
+    with Receiver(first=RETRIED) as busy, Receiver(status=403) as refusing:
+        for receiver, result, requests in (
+            (busy, SpanExportResult.SUCCESS, 5),
+            (refusing, SpanExportResult.FAILURE, 1),
+        ):
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+            to = exporter()
+
+            assert Sender(to).send(told(TOLD, directly=True)) is result
+
+            to.shutdown()
+            assert len(receiver.requests) == requests
+    assert [span.name for span in busy.spans] == ["chat gpt-4o", "invoke_workflow crew", "invoke_workflow crew"]
+
+
+class _Plain(SpanExporter):
+    """An exporter as its documentation has it."""
+
+    def __init__(self, to: SpanExporter) -> None:
+        self._to = to
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._to.export(spans)
 
 
 @contextmanager
@@ -51,11 +168,3 @@ def _own(environ: Mapping[str, str]) -> Iterator[OwnProvider]:
 def test_spans_that_the_environment_limits_go_through_the_sdk(environ: Mapping[str, str], directly: bool):
     with _own(environ) as own:
         assert (own.ended is not None) is directly
-
-
-def _sent(*, directly: bool = False) -> Any:
-    provider, spans = collecting()
-    ended: list[Any] = []
-    Spans(provider, ended=ended.append if directly else None).tell(TOLD, PLACED, trace_id=TRACE)
-    assert bool(ended) is directly
-    return encode_spans(ended or spans)

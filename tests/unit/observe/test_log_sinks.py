@@ -56,3 +56,19 @@ def test_chunks_are_whole_lines_of_what_a_pipe_takes_at_once_and_a_line_that_can
     assert all(chunk.endswith("\n") for chunk in chunks)
     assert all(len(chunk) <= CHUNK for chunk in chunks[:-1])
     assert 2 < len(chunks) < 10
+
+
+def test_line_is_ascii_and_one_line_whatever_is_in_it():
+    told = {"text": "a\u2028ü\n", "half": "\ud800", "cost": 1e-7, "odd": Odd()}
+    form = json_form(lambda value: value)
+
+    lines = [form(Line("retry", logging.WARNING, AT, {key: value})) for key, value in told.items()]
+
+    assert all(line.isascii() and "\n" not in line for line in lines)
+    said = [json.loads(line)[key] for line, key in zip(lines, told, strict=True)]
+    assert said == ["a\u2028ü\n", "\ud800", 1e-7, "odd"]
+
+
+class Odd:
+    def __repr__(self) -> str:
+        return "odd"

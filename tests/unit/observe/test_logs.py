@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,61 @@ def test_record_of_a_tool_is_logged_with_the_context_of_its_call(make):
     assert (line["logger"], line["level"], line["hits"]) == ("tests.reports", "warning", 3)
     assert (line["run_id"], line["task"], line["tool"]) == (output.run_id, "brief", "search")
     assert line["span_id"] == logged.named("tool_started")["span_id"]
+
+
+class Shown:
+    """Notes on which thread it is shown."""
+
+    def __init__(self) -> None:
+        self.by: set[str] = set()
+
+    def __repr__(self) -> str:
+        self.by.add(threading.current_thread().name)
+        return "shown"
+
+
+def test_users_code_in_a_record_never_runs_on_the_engine_loop(make):
+    shown = Shown()
+
+    @tool
+    def look(topic: str) -> str:
+        """Looks."""
+        REPORTS.warning("looking", extra={"what": shown})
+        return "seen"
+
+    logged = make()
+
+    for _ in range(3):  # the first opens the file
+        asked = ScriptedModel([tool_call("look", topic="tides"), "done"])
+        one_task(asked, agent_fields={"tools": [look]}).kickoff()
+
+    assert [line["what"] for line in logged.lines() if line["event"] == "looking"] == ["shown"] * 3
+    assert shown.by == {"jackstay-log"}
+
+
+STAFF = """
+import threading
+BY = set()
+
+def find(text):
+    BY.add(threading.current_thread().name)
+    return [(0, 3, "PERSON")] if text[:3] == "Ada" else []
+"""
+
+
+def test_recogniser_looks_at_every_line_beside_the_engine_loop(make, tmp_path, monkeypatch):
+    (tmp_path / "staff_names.py").write_text(STAFF)
+    (tmp_path / "jackstay.toml").write_text("[masking]\nrecogniser = 'staff_names:find'\nentities = ['PERSON']\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    logged = make()
+
+    for number in range(3):  # the first opens the file
+        with pytest.raises(ValueError, match="Ada"):
+            one_task(ScriptedModel([ValueError(f"Ada is out {number}")])).kickoff()
+
+    told = [line["error"] for line in logged.lines() if line["event"] == "run_failed"]
+    assert told == [f"<PERSON> is out {number}" for number in range(3)]
+    assert {"jackstay-log"} == sys.modules["staff_names"].BY
 
 
 def test_quiet_run_says_nothing_at_warning(make):

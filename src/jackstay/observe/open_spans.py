@@ -1,0 +1,116 @@
+"""What stands for spans that have not ended, as users' code finds them: `opentelemetry.trace.get_current_span()`. Needs the
+extra `otel`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+
+from jackstay.observe import span_names as names
+from jackstay.observe.otlp import EndedSpan
+
+
+class StepSpan(NonRecordingSpan):
+    """The span of a step. What is put into it comes into the step's span."""
+
+    def __init__(self, context: SpanContext, run_id: str, path: str) -> None:
+        super().__init__(context)
+        self.run_id, self.path = run_id, path
+        self.attributes: dict[str, Any] = {}
+        self.events: list[tuple[str, Any, int | None]] = []
+
+    def is_recording(self) -> bool:
+        return self.get_span_context().trace_flags.sampled
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self.attributes[key] = value
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes.update(attributes)
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        self.events.append((name, attributes, timestamp if timestamp is not None else time.time_ns()))
+
+    def record_exception(
+        self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
+    ) -> None:
+        told = {names.EXCEPTION_TYPE: type(exception).__qualname__, names.EXCEPTION_MESSAGE: str(exception)}
+        self.add_event("exception", told | dict(attributes or {}), timestamp)
+
+    @property
+    def is_touched(self) -> bool:
+        return bool(self.attributes or self.events)
+
+    def give_to(self, span: Span) -> None:
+        # Copies: a function that was abandoned may still be at it.
+        span.set_attributes(dict(self.attributes))
+        for name, attributes, at in tuple(self.events):
+            span.add_event(name, attributes, at)
+
+
+class RootSpan(NonRecordingSpan):
+    """The span of a run that is sampled. OpenTelemetry makes it as soon as somebody asks more of it than its context: of
+    most, nobody does."""
+
+    def __init__(self, context: SpanContext, begun: EndedSpan, make: Callable[[], Span]) -> None:
+        """`begun`: what is sent, but for its end, if nobody does."""
+        super().__init__(context)
+        self.begun = begun
+        self._make, self._made, self._is_over = make, None, False
+        self._lock = threading.Lock()
+
+    _made: Span | None
+
+    def over(self, *, touched: bool = False) -> Span | None:
+        """The span that is to be ended now; None if it need not be made. `touched`: it has to be."""
+        with self._lock:
+            self._is_over = True
+            if self._made is None and touched:
+                self._made = self._make()
+            return self._made
+
+    def _whole(self) -> Span:
+        with self._lock:
+            if self._made is None:
+                self._made = NonRecordingSpan(self.get_span_context()) if self._is_over else self._make()
+            return self._made
+
+    def __getattr__(self, name: str) -> Any:
+        # What only spans of the SDK have.
+        return getattr(self._whole(), name)
+
+    def is_recording(self) -> bool:
+        return not self._is_over if self._made is None else self._made.is_recording()
+
+    def end(self, end_time: int | None = None) -> None:
+        self._whole().end(end_time)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self._whole().set_attribute(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        self._whole().set_attributes(attributes)
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        self._whole().add_event(name, attributes, timestamp)
+
+    def add_link(self, context: SpanContext, attributes: Any = None) -> None:
+        self._whole().add_link(context, attributes)
+
+    def update_name(self, name: str) -> None:
+        self._whole().update_name(name)
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self._whole().set_status(status, description)
+
+    def record_exception(
+        self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
+    ) -> None:
+        self._whole().record_exception(exception, attributes, timestamp, escaped)
+
+    def __repr__(self) -> str:
+        return f"RootSpan({self.begun.described.name!r}, {self.get_span_context()!r})"
