@@ -39,9 +39,10 @@ def run_sync(runtime: Runtime, work: Work[T], *, name: str = "kickoff") -> T:
     context = contextvars.copy_context()
     if blocks_a_loop:
         context.run(no_home)  # what was to run on that loop would wait for it for ever
-    job = context.run(runtime.engine_loop.submit, lambda: work(home))
+    job = context.run(runtime.engine_loop.job, lambda: work(home))
     close_wait_s = CLOSE_WAIT_S
     try:
+        job.begin()
         with runtime.pool.slot_given_back():
             if blocks_a_loop:
                 _serve_on_helper(home, job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ def entry_point() -> dict[str, Any]:
     console, a notebook)."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     module = None if spec is None else str(spec.name).removesuffix(".__main__")
-    return dict(_entry(tuple(sys.argv), str(Path.cwd()), module))
+    return dict(_entry(tuple(sys.argv), os.getcwd(), module))  # noqa: PTH109 - a tenth of the time of `Path.cwd`
 
 
 @lru_cache(maxsize=4)

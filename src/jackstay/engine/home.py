@@ -29,7 +29,7 @@ class CallerHome:
         self.loop = loop
 
     def run(self, start: Start[Any], context: contextvars.Context) -> Job[Any]:
-        return Job(self.loop, start, context)
+        return Job(self.loop, start, context).begin()
 
 
 class PrivateHome:
@@ -48,7 +48,7 @@ class PrivateHome:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._wake.put("loop")
-            return Job(self._loop, start, context)
+            return Job(self._loop, start, context).begin()
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
         """Calls the function on the waiting thread, between its coroutines. What it raises has to be an `Exception`, or a

@@ -16,22 +16,34 @@ Start = Callable[[], Coroutine[Any, Any, T]]
 
 
 class Job(Generic[T]):
-    """A coroutine that runs on another thread's loop. `future` is done when the coroutine has really ended: a cancel
+    """A coroutine that runs on another thread's loop, from `begin` on. `future` is done when the coroutine has really ended: a cancel
     asks it to stop and does not pretend that it has (as a cancelled `run_coroutine_threadsafe` future would)."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: Start[T], context: contextvars.Context) -> None:
         self.future: Future[T] = Future()
         self._loop, self._start, self._context = loop, start, context
         self._task: asyncio.Task[T] | None = None
-        loop.call_soon_threadsafe(self._begin)
+
+    def begin(self) -> Job[T]:
+        """Ctrl-C may be raised in here, when the coroutine is under way already: who wants to cancel it then has the job."""
+        self._loop.call_soon_threadsafe(self._begin)
+        return self
 
     def cancel(self) -> None:
         if self.future.done():  # its loop may have closed since
             return
         # Queued behind `_begin`, so that there is a task to cancel.
-        self._loop.call_soon_threadsafe(lambda: self._task is not None and self._task.cancel())
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        elif not self.future.done():
+            self.future.set_exception(asyncio.CancelledError())
 
     def _begin(self) -> None:
+        if self.future.done():  # cancelled before
+            return
         self._task = self._loop.create_task(self._start(), context=self._context)
         self._task.add_done_callback(self._finish)
 
@@ -70,6 +82,10 @@ class EngineLoop:
 
     def submit(self, start: Start[T]) -> Job[T]:
         """Runs a coroutine there, with the caller's context variables."""
+        return self.job(start).begin()
+
+    def job(self, start: Start[T]) -> Job[T]:
+        """The same, not begun."""
         # A synchronous public method on the engine loop would wait for itself: that would be a bug of ours.
         assert not self.is_here, "a synchronous method of Jackstay was called on its own engine loop"
         return Job(self.loop, start, contextvars.copy_context())

@@ -12,6 +12,8 @@ import pytest
 
 import jackstay
 from jackstay import LLM, Flow, Runtime, start
+from jackstay.core.records import RunFilter
+from jackstay.engine.loop import Job
 from jackstay.engine.script import script_run
 from jackstay.errors import NotFoundError, RunCancelled
 from jackstay.testing import Fault, Stub
@@ -49,6 +51,43 @@ def in_flight(stub: Stub, requests: int = 1) -> None:
 def closed(stub: Stub) -> None:
     stub.wait_for(lambda s: s.in_flight == 0, timeout_s=1)
     assert all(request.client_left for request in stub.requests)
+
+
+@pytest.mark.parametrize("blocks_a_loop", [False, True])
+def test_ctrl_c_while_the_run_is_handed_over_stops_it(stub, runtime, monkeypatch, blocks_a_loop):
+    hand_over = Job.begin
+
+    def interrupted(job: Job[Any]) -> Job[Any]:
+        hand_over(job)
+        in_flight(stub)
+        raise KeyboardInterrupt
+
+    async def blocking() -> None:
+        kicked_off()
+
+    def kicked_off() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            crew_of().kickoff({"topic": "held"})
+
+    monkeypatch.setattr(Job, "begin", interrupted)
+    with stub.held():
+        asyncio.run(blocking()) if blocks_a_loop else kicked_off()
+        closed(stub)
+    (run,) = runtime.journal.runs(RunFilter())
+    assert run.status == "cancelled"
+
+
+def test_ctrl_c_before_the_run_is_handed_over_starts_nothing(stub, runtime, monkeypatch):
+    def interrupted(job: Job[Any]) -> Job[Any]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Job, "begin", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            crew_of().kickoff({"topic": "held"})
+
+    assert crew_of().kickoff({"topic": "boats"}).raw == "boats"
+    assert len(runtime.journal.runs(RunFilter())) == 1
 
 
 def newest(runtime: Runtime) -> str:

@@ -15,7 +15,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.usage import RequestUsage
 
-from jackstay.models.clients.openai_sdk import Client
+from jackstay.models.clients.openai_sdk import Checked, Client
 from jackstay.models.connection import WireConnection
 from jackstay.models.lazy import load
 from jackstay.models.network import http_client
@@ -48,7 +48,11 @@ OLD_MAX_TOKENS = frozenset({"openai_compatible", "ollama", "hosted_vllm", "groq"
 
 
 class _ChatModel(OpenAIChatModel):
-    """OpenAI's own. Of its usage we keep five numbers, which the library looks for by way of a price list."""
+    """OpenAI's own. Of its usage we keep five numbers, which the library looks for by way of a price list; and an answer that the
+    client has found as it should be is not looked at again."""
+
+    def _validate_completion(self, response: ChatCompletion) -> Any:
+        return response if isinstance(response, Checked) else super()._validate_completion(response)
 
     def _map_usage(self, response: ChatCompletion) -> RequestUsage:
         usage = response.usage

@@ -27,6 +27,10 @@ from jackstay.models.transport import HttpClient, Prepared
 PATH = "/chat/completions"
 
 
+class Checked(ChatCompletion):
+    """An answer that has all its fields as OpenAI describes them."""
+
+
 class Client(AsyncOpenAI):
     """Sends the same requests as its base class, returns and raises the same."""
 
@@ -43,7 +47,7 @@ class Client(AsyncOpenAI):
             whole = await http.transport.whole(prepared, content)
             if whole.is_plain:
                 with suppress(ValidationError):
-                    return ChatCompletion.model_validate_json(whole.content)
+                    return Checked.model_validate_json(whole.content)
             response = whole.response(_with_content(like, content))
             if response.has_redirect_location:
                 response = await http.send(response.request)
