@@ -89,11 +89,19 @@ class Sender:
     def send(self, spans: Sequence[ReadableSpan | EndedSpan]) -> SpanExportResult:
         ended = [span for span in spans if isinstance(span, EndedSpan)]
         others = [span for span in spans if not isinstance(span, EndedSpan)]
-        if self._send is None or not ended:
+        data = self._encoded(ended, others) if self._send is not None and ended else None
+        if self._send is None or data is None:
             return self._exporter.export([*(span.readable() for span in ended), *others])
-        data = encoded(ended) + (encode_spans(others).SerializeToString() if others else b"")
         taken = getattr(self._send(data), "success", False)
         return SpanExportResult.SUCCESS if taken else SpanExportResult.FAILURE
+
+    @staticmethod
+    def _encoded(ended: Sequence[EndedSpan], others: Sequence[ReadableSpan]) -> bytes | None:
+        """None: there is something that OpenTelemetry does not encode, and the exporter says so in its way."""
+        try:
+            return encoded(ended) + (encode_spans(others).SerializeToString() if others else b"")
+        except (TypeError, ValueError):
+            return None
 
 
 def encoded(spans: Iterable[EndedSpan]) -> bytes:
@@ -125,17 +133,14 @@ def _resource_spans(origin: Origin, spans: bytes) -> bytes:
 
 def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
     described = span.described
-    name, parent = (
-        described.name.encode(),
-        b"" if span.parent_id is None else b"\x22\x08" + bytes.fromhex(span.parent_id),
-    )
+    parent = b"" if span.parent_id is None else b"\x22\x08" + bytes.fromhex(span.parent_id)
     parts = [
         b"\x0a\x10",
         bytes.fromhex(span.trace_id),
         b"\x12\x08",
         bytes.fromhex(span.span_id),
         parent,
-        _field(0x2A, name),
+        _field(0x2A, described.name.encode()),
         _TIMES.pack(
             0x30, _CLIENT if described.is_client else _INTERNAL, 0x39, ns(span.started_at), 0x41, ns(span.finished_at)
         ),

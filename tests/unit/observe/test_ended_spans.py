@@ -168,3 +168,15 @@ def _own(environ: Mapping[str, str]) -> Iterator[OwnProvider]:
 def test_spans_that_the_environment_limits_go_through_the_sdk(environ: Mapping[str, str], directly: bool):
     with _own(environ) as own:
         assert (own.ended is not None) is directly
+
+
+def test_span_that_nobody_can_encode_is_a_failure_as_it_is_with_the_sdk(monkeypatch):
+    with Receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        to = exporter()
+
+        result = Sender(to).send([*told(TOLD, directly=True), *told(Described("\ud800"), directly=True)])
+
+        to.shutdown()
+    assert result is SpanExportResult.FAILURE
+    assert receiver.requests == []
