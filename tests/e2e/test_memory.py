@@ -6,14 +6,17 @@ import asyncio
 import gc
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
 from collections import Counter
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
+from jackstay.engine.pool import Pool
 from jackstay.testing import RemoteStub
 from tests.programs.many_kickoffs import AT_ONCE, WAYS, Sample, crew_at, some_kickoffs
 
@@ -35,6 +38,18 @@ def test_kickoffs_leave_no_object_and_no_thread_behind(stub, runtime):
     # them what their requests' context variables hold.
     assert {name: count for name, count in (after - before).items() if count >= MORE} == {}
     assert threading.active_count() < threads + AT_ONCE
+
+
+def test_a_function_that_is_wanted_as_soon_as_another_has_ended_takes_its_thread():
+    pool, gate, wanted = Pool(), threading.Event(), queue.SimpleQueue[Future[None]]()
+    before = set(threading.enumerate())
+
+    ended = pool.submit(lambda: gate.wait(10))
+    ended.add_done_callback(lambda _: wanted.put(pool.submit(lambda: None)))
+    gate.set()
+    wanted.get(timeout=10).result(10)
+
+    assert len(set(threading.enumerate()) - before) == 1
 
 
 def our_objects() -> Counter[str]:

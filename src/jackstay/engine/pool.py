@@ -98,9 +98,10 @@ class Pool:
             threading.Thread(target=self._work, name="jackstay-user", daemon=True).start()
 
     def _work(self) -> None:
+        with self._condition:
+            self._idle += 1
         while True:
             with self._condition:
-                self._idle += 1
                 arrived = self._condition.wait_for(lambda: self._jobs and self._busy < self.limit, IDLE_S)
                 self._idle -= 1
                 if not arrived:
@@ -114,18 +115,21 @@ class Pool:
         place = self._here.place = _Place(threading.get_ident())
         with self._condition:
             self._places[future] = place
-        try:
-            if not future.set_running_or_notify_cancel():
-                return
+        result, raised = None, None
+        wanted = future.set_running_or_notify_cancel()
+        if wanted:
             try:
                 result = function()
             except BaseException as error:  # noqa: BLE001 - users' code: whatever it raises goes to who waits for it
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-        finally:
-            self._here.place = None
-            with self._condition:
-                del self._places[future]
-                self._busy -= place.counts
-                self._staff()
+                raised = error
+        self._here.place = None
+        with self._condition:
+            del self._places[future]
+            self._busy -= place.counts
+            # Before anybody is told: who submits the next function at once is not to start another thread for it.
+            self._idle += 1
+            self._staff()
+        if raised is not None:
+            future.set_exception(raised)
+        elif wanted:
+            future.set_result(result)
