@@ -148,9 +148,6 @@ class PostgresWriteConnection(WriteConnection):
     begin_statement = "begin"
     _FEW = 4
 
-    def rest(self) -> None:
-        """Nothing to do: the server looks after its log."""
-
     def __init__(self, connection: Connection, path: Path | None) -> None:
         super().__init__(connection, path)
         from psycopg import ClientCursor  # optional extra

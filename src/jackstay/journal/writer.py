@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from jackstay.core.quickness import Quickness
 from jackstay.core.records import RunRow, Write
 from jackstay.errors import StorageUnavailable
 from jackstay.journal import opening
@@ -31,8 +32,6 @@ from jackstay.journal.write_connection import WriteConnection
 
 T = TypeVar("T")
 
-SLOW_S, LEFT_ALONE_S = 0.02, 5.0
-"""A disk that takes so long for a transaction is left to the thread for so long."""
 _LARGEST_BATCH = 512
 """Wishes per transaction: keeps the first one's wait bounded when thousands stand in the queue."""
 
@@ -122,7 +121,7 @@ class Writer:
         self._turn: list[RowsAsked] = []
         """Rows that the loop `_turn_of` has asked for since its turn began."""
         self._turn_of: asyncio.AbstractEventLoop | None = None
-        self._quick_from_s = 0.0
+        self._quickness = Quickness()
         self._since_s: float | None = None
 
     def _put(self, asked: _Asked) -> Pending[Any]:
@@ -170,7 +169,7 @@ class Writer:
     def _end_of_turn(self) -> None:
         began_s = time.monotonic()
         with self._entering:
-            quick = self._turn and self._may_be_quick and began_s >= self._quick_from_s
+            quick = self._turn and self._may_be_quick and self._quickness.is_at(began_s)
             if not quick or not self._busy.acquire(blocking=False):
                 self._leave_to_thread()
                 return
@@ -187,9 +186,7 @@ class Writer:
                 self._leave_to_thread()
             return
         wake([asked.pending for asked in turn], self._guard, here=self._turn_of)
-        now_s = time.monotonic()
-        if now_s - began_s > SLOW_S:
-            self._quick_from_s = now_s + LEFT_ALONE_S
+        self._quickness.note(began_s, time.monotonic())
 
     def _settle_at_once(self, turn: Sequence[RowsAsked]) -> bool:
         """False: another process is writing, and somebody has to wait for it; or a row is at fault, and it has to be found

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from jackstay.core.quickness import Quickness
+
 T = TypeVar("T")
 Job = Callable[[], None]
 Failed = Callable[[Exception], None]
@@ -23,9 +25,6 @@ WAITING_MOST = 100_000
 LINGER_S = 0.02
 """From the first that comes until all that have come are written. To wake a thread for every line took ten times as long as
 to write it (bench/bench_observing.py)."""
-
-SLOW_S, LEFT_ALONE_S = 0.02, 5.0
-"""A disk that takes so long for a few lines is left to the thread for so long."""
 
 
 class Writing(Generic[T]):
@@ -45,7 +44,7 @@ class Writing(Generic[T]):
         self._lock = threading.Lock()
         self._at_it = threading.Lock()
         """Held by who takes what waits, until it is written: the order stays."""
-        self._quick_from_s, self._linger_s = 0.0, linger_s
+        self._quickness, self._linger_s = Quickness(), linger_s
         self._waiting: deque[T | _Mark] = deque()
         self._bell = _Bell()
         self._asleep = self._hurried = False
@@ -97,7 +96,7 @@ class Writing(Generic[T]):
     def _written_here(self) -> bool:
         """Writes what waits, as far as it is quick. False: something is left, or the thread is at it."""
         began_s = time.monotonic()
-        if began_s < self._quick_from_s or not self._at_it.acquire(blocking=False):
+        if not self._quickness.is_at(began_s) or not self._at_it.acquire(blocking=False):
             return False
         try:
             some: list[T] = []
@@ -107,9 +106,7 @@ class Writing(Generic[T]):
             self._write_these(some)
         finally:
             self._at_it.release()
-        now_s = time.monotonic()
-        if now_s - began_s > SLOW_S:
-            self._quick_from_s = now_s + LEFT_ALONE_S
+        self._quickness.note(began_s, time.monotonic())
         return not self._waiting
 
     def _hurry(self) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from jackstay.core import quickness
 from jackstay.core.records import Lease, Write
-from jackstay.journal import Journal, writer
+from jackstay.journal import Journal
 from jackstay.journal.location import Durability
 from tests.contract.journal.rows import TIMEOUT_S, Place, a_run, a_step
 
@@ -36,7 +37,7 @@ class Seen:
 @pytest.fixture(autouse=True)
 def _a_quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever else it does."""
-    monkeypatch.setattr(writer, "SLOW_S", math.inf)
+    monkeypatch.setattr(quickness, "SLOW_S", math.inf)
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_a_disk_that_is_waited_for_is_the_threads(sqlite_place: Place, seen: See
 def test_a_slow_disk_is_left_to_the_thread_for_a_while(
     journal: Journal, lease: Lease, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "SLOW_S", -1.0)
+    monkeypatch.setattr(quickness, "SLOW_S", -1.0)
 
     async def write_all() -> None:
         for number in range(3):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from jackstay.observe import writing
+from jackstay.core import quickness
 from jackstay.observe.writing import Writing
 
 
@@ -53,8 +53,8 @@ def test_what_is_quick_is_written_by_who_waits_for_it_and_the_rest_by_the_thread
 
 
 def test_disk_that_was_slow_is_left_to_the_thread_for_a_while(written: Written, monkeypatch):
-    monkeypatch.setattr(writing, "SLOW_S", -1.0)
-    monkeypatch.setattr(writing, "LEFT_ALONE_S", 3600.0)
+    monkeypatch.setattr(quickness, "SLOW_S", -1.0)
+    monkeypatch.setattr(quickness, "LEFT_ALONE_S", 3600.0)
 
     written.told(1)
     written.told(2)
