@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -42,6 +43,12 @@ def written() -> Iterator[Written]:
 
 
 HERE, THREAD = threading.main_thread().name, "writer"
+
+
+@pytest.fixture(autouse=True)
+def _a_quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else it does."""
+    monkeypatch.setattr(quickness, "SLOW_S", math.inf)
 
 
 def test_what_is_quick_is_written_by_who_waits_for_it_and_the_rest_by_the_thread(written: Written):
