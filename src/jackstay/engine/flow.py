@@ -69,11 +69,11 @@ class _FlowRun:
         """The state's fields after the last method, if none has begun since."""
         self.progress = FlowProgress(flow.graph)
         self.saver = Saver(flow)
-        self.live: dict[asyncio.Task[Any], Call] = {}
-        self.ended: list[asyncio.Task[Any]] = []
-        """In the order in which they have, which is that of their rows."""
-        self.one_ended = asyncio.Event()
-        self.losers: set[asyncio.Task[Any]] = set()
+        self.live: dict[asyncio.Task[None], Call] = {}
+        """The calls at work, by the tasks that they run in."""
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when nothing is at work any more, or with the error that ends the flow."""
+        self.losers: set[asyncio.Task[None]] = set()
         """Of races that others have won: cancelled, and awaited before the flow ends."""
         self.last: Any = None
         self.returned: dict[tuple[str, int], Any] = {}
@@ -82,19 +82,12 @@ class _FlowRun:
         """Calls that have stopped to wait for a person, as long as the others go on."""
 
     async def perform(self) -> Any:
-        calls = self._feed_recorded()
         try:
-            while calls or self.live:
+            if calls := self._feed_recorded():
                 self.run.check(self.scope)
                 for call in calls:
-                    task = asyncio.ensure_future(self._execute(call))
-                    task.add_done_callback(self._has_ended)
-                    self.live[task] = call
-                # (Not `asyncio.wait`, which looks at every live method each time that one has ended.)
-                await self.one_ended.wait()
-                self.one_ended.clear()
-                ended, self.ended = self.ended, []
-                calls = [call for task in ended if task in self.live for call in self._after(task)]
+                    self._start(call)
+                await self.over
         finally:
             await self._stop_the_rest()
         for (method, number), stop in self.waiting.items():
@@ -102,37 +95,64 @@ class _FlowRun:
                 raise halted(self.scope, stop)
         return self.last
 
-    def _has_ended(self, task: asyncio.Task[Any]) -> None:
-        self.ended.append(task)
-        self.one_ended.set()
+    def _start(self, call: Call) -> None:
+        self.live[asyncio.ensure_future(self._run(call))] = call
 
-    def _after(self, task: asyncio.Task[Any]) -> list[Call]:
-        """The calls that may start now that this one has ended. Raises its exception, unless others still run its race."""
-        call = self.live.pop(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception) and self._goes_on_without(call):
-            text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
-            self.run.tell("warning", self.scope.at(call.method, call.number), text=text)
-            return []
-        if isinstance(error, RunSuspended) and self.run.stop is None:
-            self.waiting[call.method, call.number] = error
-            path = self.scope.at(call.method, call.number)
-            self.run.news("method_paused", path, (self.scope, call.method, error))
-            return []
-        result = task.result()
+    async def _run(self, first: Call) -> None:
+        """A call, then the first of those that it lets start, and so on: a task for each, and one that watches them all, would
+        cost more than many methods do."""
+        task, call = asyncio.current_task(), first
+        assert task is not None
+        try:
+            while (following := self._after(task, call, await self._execute(call))) is not None:
+                call = following
+        except BaseException as error:  # noqa: BLE001 - it is the flow's, and is raised there
+            if task in self.losers or self.over.done():
+                return
+            if not self._goes_on_without(task, call, error):
+                self.over.set_exception(error)
+                return
+        if not self.live and not self.over.done():
+            self.over.set_result(None)
+
+    def _after(self, task: asyncio.Task[None], call: Call, result: Any) -> Call | None:
+        """What the task goes on with now that its call has ended; the others that may start have done so."""
+        if task in self.losers or self.over.done():
+            return None
+        del self.live[task]
         self._heard(call.method, result)
         calls = self.progress.complete(call.method, call.number, result)
         for other in self._losers() if self.progress.has_races else ():
             del self.live[other]
             other.cancel()
             self.losers.add(other)
-        return calls
+        if not calls:
+            return None
+        self.run.check(self.scope)
+        self.live[task] = calls[0]
+        for each in calls[1:]:
+            self._start(each)
+        return calls[0]
 
-    def _losers(self) -> list[asyncio.Task[Any]]:
+    def _goes_on_without(self, task: asyncio.Task[None], call: Call, error: BaseException) -> bool:
+        """Whether the flow does not end with this error: others still run its race, or wait for nobody."""
+        if self.live.pop(task, None) is None:  # what went wrong came behind the call
+            return False
+        path = self.scope.at(call.method, call.number)
+        if isinstance(error, RunSuspended) and self.run.stop is None:
+            self.waiting[call.method, call.number] = error
+            self.run.news("method_paused", path, (self.scope, call.method, error))
+            return True
+        if not isinstance(error, Exception) or self.run.stopped(self.scope) is not None:
+            return False
+        if not self.progress.fail(call.method, call.number):
+            return False
+        text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
+        self.run.tell("warning", path, text=text)
+        return True
+
+    def _losers(self) -> list[asyncio.Task[None]]:
         return [task for task, call in self.live.items() if not self.progress.is_running(call)]
-
-    def _goes_on_without(self, call: Call) -> bool:
-        return self.run.stopped(self.scope) is None and self.progress.fail(call.method, call.number)
 
     def _feed_recorded(self) -> list[Call]:
         """Completions that the journal has, in their order, as if they had just happened. The calls left to make."""
@@ -229,8 +249,6 @@ class _FlowRun:
         scope = self._method_scope(path)
 
         async def attempt() -> Any:
-            nonlocal scope
-            scope = self._method_scope(path)
             await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
             result = await _call(scope, method, call)
             await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
@@ -240,6 +258,8 @@ class _FlowRun:
             return result
 
         async def prepare() -> None:
+            nonlocal scope
+            scope = self._method_scope(path)
             # It begins with the state that it found, and reads what it has recorded, as in a run that is resumed.
             self._put_back(before, self._changed_in(scope, before, self._fields(), alone=alone and len(self.live) == 1))
             await self.run.recall(path)
@@ -342,9 +362,8 @@ class _FlowRun:
             task.cancel()
         if rest:
             await asyncio.wait(rest)
-            for task in rest:
-                if not task.cancelled():
-                    task.exception()
+        if self.over.done() and not self.over.cancelled():
+            self.over.exception()  # looked at, though the flow may have been cancelled meanwhile
 
     def _row(self, scope: Scope, call: Call, status: StepStatus, began: Began, **fields: Any) -> StepRow:
         return self.run.step_row(began, scope.path, "method", call.method, status, _question(call), **fields)

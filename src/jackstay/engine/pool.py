@@ -11,11 +11,13 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
+_Job: TypeAlias = tuple[Callable[[], Any], Future[Any]]
 IDLE_S = 10.0
 
 
@@ -38,8 +40,10 @@ class Pool:
 
     def __init__(self, limit: int = 64) -> None:
         self.limit = limit
-        self._condition = threading.Condition()
-        self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Job] = deque()
+        self._ready: SimpleQueue[_Job] = SimpleQueue()
+        """Jobs that count as busy: a thread is idle for each of them, or on its way."""
         self._busy = 0
         self._idle = 0
         self._here = threading.local()
@@ -47,8 +51,8 @@ class Pool:
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        with self._condition:
-            self._jobs.append((function, future))
+        with self._lock:
+            self._waiting.append((function, future))
             self._staff()
         return future
 
@@ -71,7 +75,7 @@ class Pool:
         the function has ended or never begins."""
         if future.cancel():
             return None
-        with self._condition:
+        with self._lock:
             place = self._places.get(future)
             frame = None if place is None else sys._current_frames().get(place.thread)
         if place is None or future.done() or frame is None:
@@ -80,8 +84,13 @@ class Pool:
         self._change(place, abandoned=True)
         return stack
 
+    def unfinished(self) -> int:
+        """Functions that run or wait."""
+        with self._lock:
+            return self._busy + len(self._waiting)
+
     def _change(self, place: _Place, *, waits: int = 0, abandoned: bool = False) -> None:
-        with self._condition:
+        with self._lock:
             counted = place.counts
             place.waits += waits
             place.abandoned = place.abandoned or abandoned
@@ -89,32 +98,31 @@ class Pool:
             self._staff()
 
     def _staff(self) -> None:
-        """Wakes or starts a thread if a job may run now. The lock is held."""
-        if not self._jobs or self._busy >= self.limit:
-            return
-        if self._idle:
-            self._condition.notify()
-        else:
-            threading.Thread(target=self._work, name="jackstay-user", daemon=True).start()
+        """Gives jobs that may run now to threads. The lock is held."""
+        while self._waiting and self._busy < self.limit:
+            if self._idle:
+                self._idle -= 1
+            else:
+                threading.Thread(target=self._work, name="jackstay-user", daemon=True).start()
+            self._busy += 1
+            self._ready.put(self._waiting.popleft())
 
     def _work(self) -> None:
-        with self._condition:
-            self._idle += 1
-        while True:
-            with self._condition:
-                arrived = self._condition.wait_for(lambda: self._jobs and self._busy < self.limit, IDLE_S)
+        while (job := self._next()) is not None:
+            self._run(*job)
+
+    def _next(self) -> _Job | None:
+        try:
+            return self._ready.get(timeout=IDLE_S)
+        except Empty:
+            with self._lock:
+                with suppress(Empty):  # a job was given out at the last moment: this thread does not count as idle any more
+                    return self._ready.get_nowait()
                 self._idle -= 1
-                if not arrived:
-                    return
-                function, future = self._jobs.popleft()
-                self._busy += 1
-                self._staff()
-            self._run(function, future)
+                return None
 
     def _run(self, function: Callable[[], Any], future: Future[Any]) -> None:
-        place = self._here.place = _Place(threading.get_ident())
-        with self._condition:
-            self._places[future] = place
+        place = self._here.place = self._places[future] = _Place(threading.get_ident())
         result, raised = None, None
         wanted = future.set_running_or_notify_cancel()
         if wanted:
@@ -123,7 +131,7 @@ class Pool:
             except BaseException as error:  # noqa: BLE001 - users' code: whatever it raises goes to who waits for it
                 raised = error
         self._here.place = None
-        with self._condition:
+        with self._lock:
             del self._places[future]
             self._busy -= place.counts
             # Before anybody is told: who submits the next function at once is not to start another thread for it.

@@ -82,13 +82,12 @@ async def tell_user(runtime: Runtime, home: Home, function: Callable[..., Any], 
 async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
     pool = scope.run.runtime.pool
     future = pool.submit(lambda: context.run(guarded, call))
-    ended = _end_of(future)
     try:
-        if await _in_time(scope, ended):
+        if await _in_time(scope, future):
             return future.result()
     except asyncio.CancelledError:
         try:
-            await _end_with_children(scope, name, ended)
+            await _end_with_children(scope, name, future)
         finally:
             _abandon(scope, name, _where(pool.abandon(future)))
         raise
@@ -97,47 +96,53 @@ async def _in_pool(scope: Scope, name: str, call: Callable[[], Any], context: co
 
 async def _on_home(scope: Scope, name: str, call: Callable[[], Any], context: contextvars.Context) -> Any:
     job = scope.home.run(lambda: _guarded_async(call), context)
-    ended = _end_of(job.future)
     try:
-        if await _in_time(scope, ended):
+        if await _in_time(scope, job.future):
             return job.future.result()
     except asyncio.CancelledError:
-        await _stop_job(scope, name, job, ended, STOP_WAIT_S)
+        await _stop_job(scope, name, job, STOP_WAIT_S)
         raise
-    raise _out_of_time(scope, await _stop_job(scope, name, job, ended, GRACE_S))
+    raise _out_of_time(scope, await _stop_job(scope, name, job, GRACE_S))
 
 
-def _end_of(future: Future[Any]) -> asyncio.Event:
-    """Set on this loop when the function has ended on its thread. Nothing that waits for it here can cancel it there, as
+def _end_of(future: Future[Any]) -> asyncio.Future[None]:
+    """Done on this loop when the function has ended on its thread. A cancel of it cancels nothing there, as one of
     `wrap_future` would."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
 
     def tell(_: Future[Any]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            loop.call_soon_threadsafe(ended.set)
+            loop.call_soon_threadsafe(_note, ended)
 
     future.add_done_callback(tell)
     return ended
 
 
-async def _within(ended: asyncio.Event, timeout_s: float) -> None:
+def _note(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
+
+
+async def _within(future: Future[Any], timeout_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(ended.wait(), timeout_s)
+        await asyncio.wait_for(_end_of(future), timeout_s)
 
 
-async def _in_time(scope: Scope, ended: asyncio.Event) -> bool:
+async def _in_time(scope: Scope, future: Future[Any]) -> bool:
     """Whether the function has ended before the scope's deadline. What it has started in the run ends then by itself,
     so it gets a moment to pass that error on: it says better what took the time."""
     left_s = scope.time_left_s()
     if left_s is None:
-        return await ended.wait()
-    await _within(ended, max(0.0, left_s))
-    if not ended.is_set() and any(not task.done() for task in scope.children):
-        await _within(ended, GRACE_S)
-    return ended.is_set()
+        await _end_of(future)
+        return True
+    await _within(future, max(0.0, left_s))
+    if not future.done() and any(not task.done() for task in scope.children):
+        await _within(future, GRACE_S)
+    return future.done()
 
 
-async def _end_with_children(scope: Scope, name: str, ended: asyncio.Event) -> None:
+async def _end_with_children(scope: Scope, name: str, future: Future[Any]) -> None:
     """At a cancel: a function that only waits for what it has started in the run ends with that, and is not abandoned."""
     left = [task for task in scope.children if not task.done()]
     if not left:
@@ -145,16 +150,16 @@ async def _end_with_children(scope: Scope, name: str, ended: asyncio.Event) -> N
     _close(scope, name)
     for task in left:
         task.cancel()
-    await _within(ended, GRACE_S)
+    await _within(future, GRACE_S)
 
 
-async def _stop_job(scope: Scope, name: str, job: Job[Any], ended: asyncio.Event, timeout_s: float) -> str | None:
+async def _stop_job(scope: Scope, name: str, job: Job[Any], timeout_s: float) -> str | None:
     """Cancels a coroutine. What is said of it, if it goes on all the same."""
-    if ended.is_set():
+    if job.future.done():
         return None
     job.cancel()
-    await _within(ended, timeout_s)
-    return None if ended.is_set() else _abandon(scope, name, "it did not end when it was cancelled")
+    await _within(job.future, timeout_s)
+    return None if job.future.done() else _abandon(scope, name, "it did not end when it was cancelled")
 
 
 def _where(stack: traceback.StackSummary | None) -> str | None:

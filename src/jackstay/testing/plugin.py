@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,10 +111,11 @@ def _rows_left(runtime: Runtime) -> Iterator[str]:
 
 
 def _functions_left(runtime: Runtime) -> Iterator[str]:
-    pool = runtime.pool
-    with pool._condition:
-        if not pool._condition.wait_for(lambda: not pool._busy and not pool._jobs, _SETTLE_S):
-            yield f"{pool._busy + len(pool._jobs)} synchronous function(s) running"
+    deadline = time.monotonic() + _SETTLE_S
+    while (left := runtime.pool.unfinished()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if left:
+        yield f"{left} synchronous function(s) running"
 
 
 def _tasks_left(runtime: Runtime) -> Iterator[str]:
