@@ -298,7 +298,7 @@ class _FlowRun:
         return await self._ended(scope, call, began, result, self._row(scope, call, status, began, result=text))
 
     async def _ended(self, scope: Scope, call: Call, began: Began, result: Any, row: StepRow) -> Any:
-        await self.run.commit(row)
+        await self.run.commit(row, alone=len(self.live) == 1)
         duration_s = self.run.runtime.clock.monotonic() - began.monotonic_s
         about = (scope, self.flow.state, result)
         self.run.tell("method_finished", scope.path, method=call.method, duration_s=duration_s, about=about)
@@ -347,10 +347,11 @@ class _FlowRun:
 
     def _changed_in(self, scope: Scope, before: dict[str, str], after: dict[str, str], *, alone: bool) -> list[str]:
         """The top-level fields that the method has used and changed."""
+        changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        if alone or not changed:
+            return changed
         touched = self.flow.state.touched_by(scope.touched)
-        return [
-            name for name in {**before, **after} if before.get(name) != after.get(name) and (alone or name in touched)
-        ]
+        return [name for name in changed if name in touched]
 
     def _put_back(self, before: dict[str, str], names: list[str]) -> None:
         known = {name: json.loads(before[name]) for name in names if name in before}

@@ -116,7 +116,9 @@ class Pool:
             return self._ready.get(timeout=IDLE_S)
         except Empty:
             with self._lock:
-                with suppress(Empty):  # a job was given out at the last moment: this thread does not count as idle any more
+                with suppress(
+                    Empty
+                ):  # a job was given out at the last moment: this thread does not count as idle any more
                     return self._ready.get_nowait()
                 self._idle -= 1
                 return None

@@ -274,14 +274,21 @@ class Run:
         blobs: Blobs = (),
         holds: tuple[Hold, ...] = (),
         intents: tuple[Intent, ...] = (),
+        alone: bool = False,
     ) -> None:
-        """See `RunWriter.commit`."""
+        """See `RunWriter.commit`. `alone`: nothing else of this run is at work."""
         for row in steps:
             self._made(row)
         if self.meter is not None:
             self.meter.written(steps, settlements, reservations)
         await self.writer.commit(
-            *steps, reservations=reservations, settlements=settlements, blobs=blobs, holds=holds, intents=intents
+            *steps,
+            reservations=reservations,
+            settlements=settlements,
+            blobs=blobs,
+            holds=holds,
+            intents=intents,
+            at_once=alone and self.runtime.leases.count == 1,
         )
 
     async def end(self, end: RunEnd) -> None:

@@ -91,9 +91,11 @@ class RunWriter:
         holds: tuple[Hold, ...] = (),
         waits: tuple[Wait, ...] = (),
         intents: tuple[Intent, ...] = (),
+        at_once: bool = False,
     ) -> None:
         """Returns when the rows are on disk, those that were deferred included. Raises `StorageUnavailable` or
-        `LeaseLost`; `DoesNotFit` if one of the holds is over its budget: then the reservation is not made."""
+        `LeaseLost`; `DoesNotFit` if one of the holds is over its budget: then the reservation is not made. `at_once`: see
+        `Journal.write`."""
         self._steps += steps
         self._settlements += settlements
         self._blobs += blobs
@@ -106,7 +108,7 @@ class RunWriter:
                 if NOT_HELD not in getattr(error, "__notes__", ()):
                     error.add_note(NOT_HELD)
                 raise
-        await self._commit(reservations, end, holds, waits, intents)
+        await self._commit(reservations, end, holds, waits, intents, at_once=at_once)
 
     def inherit(self, rows: Sequence[StepRow]) -> None:
         """Rows of another run, for the new run's first commit. Their messages and contents are stored already."""
@@ -161,6 +163,8 @@ class RunWriter:
         holds: tuple[Hold, ...] = (),
         waits: tuple[Wait, ...] = (),
         intents: tuple[Intent, ...] = (),
+        *,
+        at_once: bool = False,
     ) -> None:
         steps, settlements, blobs = tuple(self._steps), tuple(self._settlements), tuple(self._blobs)
         self._steps, self._settlements, self._blobs = [], [], []
@@ -183,7 +187,7 @@ class RunWriter:
         )
         try:
             if new is None:
-                await _to_the_end(journal.write(write))
+                await _to_the_end(journal.write(write, at_once=at_once))
             else:
                 await _to_the_end(journal.create_run(concealed(new, secrets), write=write))
                 self.visible = True

@@ -12,7 +12,7 @@ from jackstay.errors import LeaseLost
 from jackstay.journal import budgets, schema
 from jackstay.journal.blobs import BlobRow, blob_row, pack
 from jackstay.journal.pending import Pending
-from jackstay.journal.rows import INTENTS, RESERVATIONS, RUNS, STEPS, WAITS, to_micros, with_seq
+from jackstay.journal.rows import INTENTS, RESERVATIONS, RUNS, STEPS, WAITS, numbered, to_micros
 from jackstay.journal.statements import Statements
 from jackstay.journal.write_connection import Changes, Inserts, WriteConnection
 
@@ -28,6 +28,15 @@ class RowsAsked:
     @property
     def run_id(self) -> str:
         return self.run.id if self.run is not None else self.write.lease.run_id  # type: ignore[union-attr]
+
+    @property
+    def lone_step(self) -> StepRow | None:
+        """The one row that is asked for, if that is all."""
+        write = self.write
+        if self.run is not None or write is None or len(write.steps) != 1 or write.end is not None:
+            return None
+        more = write.reservations or write.settlements or write.blobs or write.holds or write.waits or write.intents
+        return None if more else write.steps[0]
 
 
 @dataclass(slots=True)
@@ -87,6 +96,8 @@ class Committer:
 
         An exception means that nothing was committed. Nobody is woken here.
         """
+        if len(asked) == 1 and self._commit_step(connection, asked[0]):
+            return
         with connection.undone_on_error():
             live = _begin(connection, asked)
             budgets.lock(connection, _budgets_of(asked))
@@ -99,9 +110,22 @@ class Committer:
             else:
                 each.pending.settle(outcome)
 
+    def _commit_step(self, connection: WriteConnection, asked: RowsAsked) -> bool:
+        """False: it is not a step alone that fits into a row, or its lease does not hold."""
+        step, seq = asked.lone_step, self._seq.get(asked.run_id)
+        if step is None or seq is None:
+            return False
+        blobs: dict[str, BlobRow] = {}
+        row = STEPS.encode(numbered(step, seq + 1), blobs)
+        if blobs or not connection.add_step(row, asked.write.lease):  # type: ignore[union-attr]  # it has a step
+            return False
+        self._seq[asked.run_id] = seq + 1
+        asked.pending.settle((seq + 1,))
+        return True
+
     def _collect(
         self, connection: WriteConnection, asked: RowsAsked, live: dict[str, int], rows: _Rows
-    ) -> Lease | tuple[StepRow, ...] | LeaseLost | DoesNotFit:
+    ) -> Lease | tuple[int, ...] | LeaseLost | DoesNotFit:
         run_id, run, write = asked.run_id, asked.run, asked.write
         # Of a lease that is lost nothing may be held either; a new run's is its own.
         if write is not None and write.holds and (run is not None or live.get(run_id) == write.lease.epoch):
@@ -113,20 +137,20 @@ class Committer:
             rows.leases.append((run_id, 1, self._owner, self._expiry(connection), None))
             live[run_id] = 1
             self._seq[run_id] = 0
-        steps: tuple[StepRow, ...] = ()
+        numbers: tuple[int, ...] = ()
         if write is not None:
             if live.get(run_id) != write.lease.epoch:
                 self._seq.pop(run_id, None)
                 return _lost(write.lease, live.get(run_id))
-            steps = self._collect_write(connection, write, rows)
+            numbers = self._collect_write(connection, write, rows)
             if write.end is not None:
                 del live[run_id]  # nothing may follow the end of a run, not even in this transaction
-        return Lease(run_id, 1) if run is not None else steps
+        return Lease(run_id, 1) if run is not None else numbers
 
     def _expiry(self, connection: WriteConnection) -> int:
         return connection.now_micros() + int(self._lease_s * 1_000_000)
 
-    def _collect_write(self, connection: WriteConnection, write: Write, rows: _Rows) -> tuple[StepRow, ...]:
+    def _collect_write(self, connection: WriteConnection, write: Write, rows: _Rows) -> tuple[int, ...]:
         run_id = write.lease.run_id
         for blob in write.blobs:
             rows.blobs.setdefault(blob.sha256, blob_row(blob))
@@ -139,21 +163,20 @@ class Committer:
             rows.waits.append(WAITS.encode(WAITS.values(wait), rows.blobs))
         for intent in write.intents:
             rows.intents.append(INTENTS.encode(INTENTS.values(intent), rows.blobs))
-        numbered = []
+        numbers = []
         if write.steps:
             seq = self._seq.get(run_id)
             if seq is None:
                 seq = connection.execute(connection.statements.max_seq, (run_id,)).fetchone()[0] or 0
-            for unnumbered in write.steps:
+            for step in write.steps:
                 seq += 1
-                values, step = with_seq(unnumbered, seq)
-                numbered.append(step)
-                rows.steps.append(STEPS.encode(values, rows.blobs))
+                numbers.append(seq)
+                rows.steps.append(STEPS.encode(numbered(step, seq), rows.blobs))
             self._seq[run_id] = seq
         if write.end is not None:
             rows.ends.append(_end_row(run_id, write.end, rows.blobs))
             self._seq.pop(run_id, None)
-        return tuple(numbered)
+        return tuple(numbers)
 
 
 def _begin(connection: WriteConnection, asked: Sequence[RowsAsked]) -> dict[str, int]:

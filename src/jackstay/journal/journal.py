@@ -118,9 +118,10 @@ class Journal(Reads):
             raise ValueError(f"the first write of run {run.id} must carry its first lease, not {write.lease}")
         return cast("Pending[Lease]", self._writer.rows(run=run, write=write))
 
-    def write(self, write: Write) -> Pending[tuple[StepRow, ...]]:
-        """Commit the rows together. The steps come back with their `seq`, the order of completion in the run."""
-        return cast("Pending[tuple[StepRow, ...]]", self._writer.rows(write=write))
+    def write(self, write: Write, *, at_once: bool = False) -> Pending[tuple[int, ...]]:
+        """Commit the rows together. What comes back is each step's `seq`, the order of completion in the run. `at_once`:
+        nobody else on this loop will ask for rows in this turn of it."""
+        return cast("Pending[tuple[int, ...]]", self._writer.rows(write=write, at_once=at_once))
 
     def take_up(self, run_id: str, *, force: bool = False, fingerprint: str | None = None) -> Pending[Takeover]:
         """Go on with a run that nobody drives: its owner gave it back, is gone, or was silent for the lease time.

@@ -88,9 +88,8 @@ INTENTS: Codec[Intent] = Codec(Intent, times=("created_at",))
 _SEQ = STEPS.names.index("seq")
 
 
-def with_seq(step: StepRow, seq: int) -> tuple[list[Any], StepRow]:
-    """The step with its number, as fields and as a value. (`dataclasses.replace` takes twice as long: 10 of the
-    150 µs that a step costs in all.)"""
+def numbered(step: StepRow, seq: int) -> list[Any]:
+    """The step's fields, with its number."""
     values = STEPS.values(step)
     values[_SEQ] = seq
-    return values, StepRow(*values)
+    return values

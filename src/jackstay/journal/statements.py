@@ -46,6 +46,11 @@ class Statements:
             f"update run set status = {mark}, reason = {mark}, output = {mark}, error = {mark}, finished_at = {mark} "
             f"where id = {mark}"
         )
+        marks = ", ".join([mark] * len(schema.step.columns))
+        self.add_step = (
+            f"insert into {self._into(schema.step)} select {marks} where exists "
+            f"(select 1 from lease where run_id = {mark} and epoch = {mark} and owner is not null)"
+        )
         self.budgets = BudgetSql(mark, postgres=self._postgres)
         self.release = f"update lease set owner = null, expires_at = 0, activity = null where run_id = {mark}"
 

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table
 
+from jackstay.core.records import Lease
 from jackstay.errors import StorageUnavailable
 from jackstay.journal import schema
 from jackstay.journal.statements import CHUNKS, Statements
@@ -103,6 +104,15 @@ class WriteConnection:
         """The database's clock, which is the machine's."""
         return time.time_ns() // 1000
 
+    def add_step(self, row: Sequence[Any], lease: Lease) -> bool:
+        """Commit one step by a statement that is a transaction of its own. False: the lease does not hold; nothing was
+        done."""
+        self._check_file()
+        self.committing = True
+        added: int = self.execute(self.statements.add_step, (*row, lease.run_id, lease.epoch)).rowcount
+        self._logged += added
+        return added == 1
+
     def finish(self, inserts: Inserts, changes: Changes) -> None:
         """Insert, then change, then commit."""
         for table, rows in inserts:
@@ -165,6 +175,9 @@ class PostgresWriteConnection(WriteConnection):
         self._first.nextset()
         rows: list[tuple[Any, ...]] = self._first.fetchall()
         return rows
+
+    def add_step(self, row: Sequence[Any], lease: Lease) -> bool:
+        return False  # (the lease has to be held until the transaction ends)
 
     def finish(self, inserts: Inserts, changes: Changes) -> None:
         if sum(len(rows) for _, rows in inserts) > self._FEW:

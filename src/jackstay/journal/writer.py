@@ -60,9 +60,10 @@ class Writer:
         self._connection: WriteConnection | None = None
         self._reset()
 
-    def rows(self, *, write: Write | None = None, run: RunRow | None = None) -> Pending[Any]:
-        """Commit a write, a new run, or both together."""
-        return self._put(RowsAsked(Pending(self._guard, self._hurry), write, run))
+    def rows(self, *, write: Write | None = None, run: RunRow | None = None, at_once: bool = False) -> Pending[Any]:
+        """Commit a write, a new run, or both together. `at_once`: by the loop that calls, without waiting for its turn's
+        end."""
+        return self._put(RowsAsked(Pending(self._guard, self._hurry), write, run), at_once=at_once)
 
     def call(self, call: Callable[[WriteConnection], T], *, forgets: str | None = None) -> Pending[T]:
         """Run something in a transaction of its own, in the writer's thread."""
@@ -124,7 +125,7 @@ class Writer:
         self._quickness = Quickness()
         self._since_s: float | None = None
 
-    def _put(self, asked: _Asked) -> Pending[Any]:
+    def _put(self, asked: _Asked, *, at_once: bool = False) -> Pending[Any]:
         with self._entering:
             if self._closed:
                 raise StorageUnavailable("the journal is closed; make a new Runtime to go on")
@@ -132,8 +133,11 @@ class Writer:
                 # A daemon: a program that ends without closing its Runtime must not hang here.
                 self._thread = threading.Thread(target=self._serve, name="jackstay-journal", daemon=True)
                 self._thread.start()
-            if not self._joins_turn(asked):
+            joined = self._joins_turn(asked, at_once)
+            if not joined:
                 self._leave_to_thread(asked)
+        if joined and at_once:
+            self._end_of_turn()
         return asked.pending
 
     def _leave_to_thread(self, *later: _Asked) -> None:
@@ -146,7 +150,7 @@ class Writer:
 
     # --- a loop's turn -----------------------------------------------------------------------------------------------------
 
-    def _joins_turn(self, asked: _Asked) -> bool:
+    def _joins_turn(self, asked: _Asked, at_once: bool) -> bool:
         if not isinstance(asked, RowsAsked) or not self._may_be_quick:
             return False
         try:
@@ -155,7 +159,8 @@ class Writer:
             return False
         if not self._turn:
             self._turn_of = loop
-            loop.call_soon(self._end_of_turn)
+            if not at_once:
+                loop.call_soon(self._end_of_turn)
         elif loop is not self._turn_of:
             return False
         self._turn.append(asked)

@@ -59,10 +59,11 @@ def write_until_killed(url: str, acknowledged: Connection) -> None:
     lease = journal.create_run(a_run()).result(TIMEOUT_S)
     number = 0
     while True:
-        waiting = [journal.write(Write(lease, steps=(a_step(path=f"a#{number + n}"),))) for n in range(4)]
-        for pending in waiting:
-            (step,) = pending.result(TIMEOUT_S)
-            acknowledged.send(step.path)
+        paths = [f"a#{number + n}" for n in range(4)]
+        waiting = [(path, journal.write(Write(lease, steps=(a_step(path=path),)))) for path in paths]
+        for path, pending in waiting:
+            pending.result(TIMEOUT_S)
+            acknowledged.send(path)
         number += 4
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,9 @@ def the_end(status: str = "succeeded", **fields: Any) -> RunEnd:
 
 def write_step(journal: Journal, lease: Lease, path: str, **fields: Any) -> StepRow:
     """Write one step and wait for it."""
-    (row,) = journal.write(Write(lease, steps=(a_step(lease.run_id, path, **fields),))).result(TIMEOUT_S)
-    return row
+    step = a_step(lease.run_id, path, **fields)
+    (seq,) = journal.write(Write(lease, steps=(step,))).result(TIMEOUT_S)
+    return replace(step, seq=seq)
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,8 @@ def test_nothing_of_a_deleted_run_is_left(journal: Journal, place: Place) -> Non
     lease = journal.create_run(a_run("old")).result(TIMEOUT_S)
     wait = Wait("old", "", 1, "budget", "prompt", None, None, NOW)
     asked = Write(lease, steps=(a_step("old"),), reservations=(a_reservation("old"),), holds=(hold,), waits=(wait,))
-    (row,) = journal.write(asked).result(TIMEOUT_S)
-    journal.remember_answer("question", row).result(TIMEOUT_S)
+    journal.write(asked).result(TIMEOUT_S)
+    journal.remember_answer("question", asked.steps[0]).result(TIMEOUT_S)
     journal.write(Write(lease, end=an_old_end())).result(TIMEOUT_S)
     assert all(count(place, table) > before[table] for table in TABLES)
 

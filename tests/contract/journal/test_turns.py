@@ -86,6 +86,38 @@ def test_a_turn_of_a_loop_is_one_transaction_of_the_loop(journal: Journal, lease
     assert seen.by == {"here": 2}
 
 
+def test_what_is_asked_for_at_once_is_committed_with_what_stands_before_it(
+    journal: Journal, lease: Lease, seen: Seen
+) -> None:
+    async def write() -> None:
+        assert journal.write(row(lease, 0), at_once=True).done()
+        before = journal.write(row(lease, 1))
+        assert not before.done()
+        assert await journal.write(row(lease, 2), at_once=True) == (3,)
+        assert before.done()
+        assert await journal.write(row(lease, 3)) == (4,)
+
+    asyncio.run(write())
+
+    assert paths(journal) == [f"a#{number}" for number in range(4)]
+    assert seen.by == {"here": 3}
+
+
+def test_what_is_asked_for_at_once_waits_for_another_process_in_the_thread(
+    journal: Journal, lease: Lease, seen: Seen, tmp_path: Path
+) -> None:
+    async def write_while_locked() -> tuple[int, ...]:
+        with closing(raw(tmp_path)) as other:
+            other.execute("begin immediate")
+            writing = journal.write(row(lease, 0), at_once=True)
+            assert not writing.done()
+            other.execute("rollback")
+        return await writing
+
+    assert asyncio.run(write_while_locked()) == (1,)
+    assert seen.by["here"] == 1
+
+
 def test_a_loop_does_not_wait_for_the_lock_of_another_process(
     journal: Journal, lease: Lease, seen: Seen, tmp_path: Path
 ) -> None:
