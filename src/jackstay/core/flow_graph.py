@@ -179,6 +179,20 @@ class _Node:
         self.results: list[Any] = []
 
 
+class _Join:
+    """An `and_`, and which of its parts have been seen."""
+
+    __slots__ = ("nested", "seen", "triggers")
+
+    def __init__(self, parts: tuple[Condition, ...]) -> None:
+        self.seen: set[int] = set()
+        self.triggers: dict[str, list[int]] = {}
+        self.nested = [(i, part) for i, part in enumerate(parts) if not isinstance(part, Trigger)]
+        for i, part in enumerate(parts):
+            if isinstance(part, Trigger):
+                self.triggers.setdefault(part.name, []).append(i)
+
+
 class FlowProgress:
     """Where a run of a flow is. `begin()` and each `complete()` return the calls that may start now.
 
@@ -194,7 +208,7 @@ class FlowProgress:
         self._counts: dict[str, int] = {}
         self._completed: set[str] = set()
         self._fired: set[str] = set()
-        self._joins: dict[tuple[str, tuple[int, ...]], set[int]] = {}
+        self._joins: dict[tuple[str, tuple[int, ...]], _Join] = {}
         self._ready: list[Call] = []
         self._agenda: deque[tuple[_Node, list[Any] | None]] = deque()
 
@@ -314,16 +328,14 @@ class FlowProgress:
                 met = [self._satisfied(owner, part, event, (*at, i)) for i, part in enumerate(parts)]
                 return any(met)
             case AllOf(parts):
-                seen = self._joins.setdefault((owner, at), set())
-                for i, part in enumerate(parts):
-                    # (Most are triggers: a join of a hundred asks each of them a hundred times.)
-                    if (isinstance(part, Trigger) and part.name == event) or (
-                        not isinstance(part, Trigger) and self._satisfied(owner, part, event, (*at, i))
-                    ):
-                        seen.add(i)
-                if len(seen) < len(parts):
+                join = self._joins.get((owner, at))
+                if join is None:
+                    join = self._joins[owner, at] = _Join(parts)
+                nested = [i for i, part in join.nested if self._satisfied(owner, part, event, (*at, i))]
+                join.seen.update(join.triggers.get(event, ()), nested)
+                if len(join.seen) < len(parts):
                     return False
-                seen.clear()
+                join.seen.clear()
                 return True
 
     def _rearm(self, label: str, fired_before: set[str]) -> None:

@@ -347,11 +347,8 @@ class _FlowRun:
 
     def _changed_in(self, scope: Scope, before: dict[str, str], after: dict[str, str], *, alone: bool) -> list[str]:
         """The top-level fields that the method has used and changed."""
-        changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-        if alone or not changed:
-            return changed
-        touched = self.flow.state.touched_by(scope.touched)
-        return [name for name in changed if name in touched]
+        names = {**before, **after} if alone else sorted(self.flow.state.touched_by(scope.touched))
+        return [name for name in names if before.get(name) != after.get(name)]
 
     def _put_back(self, before: dict[str, str], names: list[str]) -> None:
         known = {name: json.loads(before[name]) for name in names if name in before}

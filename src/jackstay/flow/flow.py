@@ -396,7 +396,9 @@ class Flow(AsksPeople, Generic[T]):
 
     def outline(self) -> list[Any]:
         """What `fingerprint` is the hash of, as JSON data."""
-        graph = self._graph()
+        return self._outlined(self._graph())
+
+    def _outlined(self, graph: FlowGraph) -> list[Any]:
         methods = {
             name: [m.start, _condition_outline(m.condition), m.router, list(m.emits or ())]
             for name, m in graph.methods.items()
@@ -428,7 +430,7 @@ class Flow(AsksPeople, Generic[T]):
             own = {name: mark_of(function) for name, function in cls._functions.items()}
             return {name: mark for name, mark in own.items() if mark is not None}
         marks: dict[str, Mark] = {}
-        for each in reversed(cls.__mro__):
+        for each in (each for each in reversed(cls.__mro__) if each not in _WITHOUT_METHODS):
             for name, function in vars(each).items():
                 mark = mark_of(function)
                 if mark is not None:
@@ -436,6 +438,10 @@ class Flow(AsksPeople, Generic[T]):
                 elif name in marks and callable(function):
                     del marks[name]  # overridden without a decorator: no flow method any more
         return marks
+
+
+_WITHOUT_METHODS = frozenset((*Flow.__mro__,))
+"""Classes that have none that run (an eighth of a kickoff went into asking each of their attributes)."""
 
 
 def _session(runtime: Runtime, running: Running, kickoff: Kickoff) -> StreamSession:

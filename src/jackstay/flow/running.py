@@ -94,8 +94,8 @@ class Running:
             _renamed(flow._state)
         flow._id_given = (flow._id_given and restore is None) or "id" in given
         vouch(runtime, flow)
-        box, outline = StateBox(flow._state, runtime.codec, given), flow.outline()
-        graph = with_payload(flow._graph(), given)
+        box, graph = StateBox(flow._state, runtime.codec, given), flow._graph()
+        outline, graph = flow._outlined(graph), with_payload(graph, given)
         saving = saving_of(flow, graph)
         if restore is not None and saving is None:
             raise InputsError(
@@ -302,12 +302,16 @@ def _plain(inputs: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
     return plain
 
 
+_PYTHONS = frozenset({"abc", "builtins", "typing"})
+"""Modules of classes that stand behind every flow's, and have none that are stored by their names."""
+
+
 def vouch(runtime: Runtime, flow: Flow[Any]) -> None:
     """Classes that stored values may be rebuilt as: those named in the flow's module and its state's annotations."""
     runtime.vouch_for(CrewOutput, LiteAgentOutput, TaskOutput, OutputFormat, UsageMetrics, HumanFeedbackResult)
     for name in (*(cls.__module__ for cls in type(flow).__mro__), *flow._modules):
         module = sys.modules.get(name)
-        if module is None or name.startswith("jackstay"):
+        if module is None or name.startswith("jackstay") or name in _PYTHONS:
             continue
         classes = [value for value in vars(module).values() if isinstance(value, type)]
         runtime.vouch_for(*(c for c in classes if _is_storable(c)))
