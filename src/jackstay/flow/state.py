@@ -7,8 +7,6 @@ import json
 import typing
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
-from itertools import compress
-from operator import is_not
 from typing import Any, cast
 
 from pydantic import BaseModel, Field, ValidationError, create_model
@@ -176,12 +174,8 @@ class StateBox:
 
     def __init__(self, state: Any, codec: Codec, given: Mapping[str, Any] | None = None) -> None:
         self.state, self._codec, self._given = state, codec, dict(given or {})
-        self._names: list[str] = []
-        self._values: list[Any] = []
-        self._texts: list[str] = []
-        """The fields as they were when they were asked for last: most are what they were."""
-        self._open: list[int] = []
-        """Those that may have changed though they are the same objects."""
+        self._known: dict[str, tuple[Any, str]] = {}
+        """Fields that cannot change but by being set, with their texts: after each method most are what they were."""
 
     @property
     def id(self) -> str:
@@ -189,17 +183,11 @@ class StateBox:
         return "" if found is None else str(found)
 
     def fields(self) -> dict[str, str]:
-        items = self._items()
-        names, values = [name for name, _ in items], [value for _, value in items]
-        known = len(self._names) if names[: len(self._names)] == self._names else 0
-        other = compress(range(known), map(is_not, values, self._values))
-        asked = {*other, *(at for at in self._open if at < known), *range(known, len(names))}
-        texts = [*self._texts[:known], *[""] * (len(names) - known)]
-        for at in asked:
-            texts[at] = self._text(names[at], values[at])
-        self._names, self._values, self._texts = names, values, texts
-        self._open = [at for at in asked if type(values[at]) not in _CONSTANT]
-        return dict(zip(names, texts, strict=True))
+        known, text = self._known, self._text
+        return {
+            name: was[1] if (was := known.get(name)) is not None and was[0] is value else text(name, value)
+            for name, value in self._items()
+        }
 
     def _text(self, name: str, value: Any) -> str:
         try:
@@ -207,7 +195,9 @@ class StateBox:
             text = canonical_json(data)
         except RecursionError as error:
             raise NotStorable(value, name) from error
-        if type(value) not in _CONSTANT and '"class":' in text:
+        if type(value) in _CONSTANT:
+            self._known[name] = (value, text)
+        elif '"class":' in text:
             check_classes(data, self._codec.classes, name)
         return text
 
