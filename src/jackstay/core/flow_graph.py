@@ -143,12 +143,13 @@ def _fires_once(method: MethodSpec) -> bool:
     return isinstance(method.condition, AnyOf) and len(method.condition.conditions) > 1 and not method.router
 
 
-def _listening(graph: FlowGraph) -> dict[str, list[MethodSpec]]:
-    """Which methods' conditions an event can meet, in the order of their definition."""
-    found: dict[str, list[MethodSpec]] = {}
+def _listening(graph: FlowGraph, *, routers: bool) -> dict[str, list[tuple[str, Condition]]]:
+    """Which methods' conditions an event can meet, in the order of their definition: the routers', or the others'."""
+    found: dict[str, list[tuple[str, Condition]]] = {}
     for method in graph.methods.values():
-        for name in dict.fromkeys(names_in(method.condition) if method.condition else ()):
-            found.setdefault(name, []).append(method)
+        if method.condition is not None and method.router is routers:
+            for name in dict.fromkeys(names_in(method.condition)):
+                found.setdefault(name, []).append((method.name, method.condition))
     return found
 
 
@@ -203,7 +204,7 @@ class FlowProgress:
     def __init__(self, graph: FlowGraph) -> None:
         self._graph = graph
         self._rivals = rivals(graph)
-        self._listening = _listening(graph)
+        self._listeners, self._routers = _listening(graph, routers=False), _listening(graph, routers=True)
         self._running: dict[tuple[str, int], _Node] = {}
         self._counts: dict[str, int] = {}
         self._completed: set[str] = set()
@@ -282,7 +283,7 @@ class FlowProgress:
         open_triggers, triggers = [trigger], [(trigger, result)]
         fired_before = set(self._fired)
         while open_triggers:
-            for router in self._fired_by(open_triggers.pop(0), routers=True):
+            for router in self._fired_by(open_triggers.pop(0), self._routers):
                 # A chained router gets the original result, not the label (CrewAI, measured).
                 (outcome,) = yield [_Node(method=router, argument=result)]
                 yield [_Node(process=self._dispatch(router, outcome))]
@@ -292,9 +293,9 @@ class FlowProgress:
                     open_triggers.append(label)
                     triggers.append((label, outcome))
         for name, value in triggers:
-            listeners = self._fired_by(name, routers=False)
+            listeners = self._fired_by(name, self._listeners)
             if listeners:
-                races = self._races(listeners)
+                races = self._races(listeners) if self._rivals else {}
                 yield [_Node(process=self._subtree(each, value, races.get(each))) for each in listeners]
 
     def _races(self, listeners: list[str]) -> dict[str, list[_Node]]:
@@ -303,20 +304,17 @@ class FlowProgress:
         shared: dict[str, list[_Node]] = {prize: [] for prize in prizes if prizes.count(prize) > 1}
         return {name: shared[prize] for name in listeners if (prize := self._rivals.get(name, "")) in shared}
 
-    def _fired_by(self, trigger: str, *, routers: bool) -> list[str]:
-        """The methods whose condition this event completes, in the order of their definition."""
+    def _fired_by(self, trigger: str, listening: dict[str, list[tuple[str, Condition]]]) -> list[str]:
+        """Those of them whose condition this event completes, in the order of their definition."""
         fired = []
-        for method in self._listening.get(trigger, ()):
-            if method.router is not routers or method.condition is None:
+        for name, condition in listening.get(trigger, ()):
+            if not self._satisfied(name, condition, trigger, ()):
                 continue
-            if not self._satisfied(method.name, method.condition, trigger, ()):
-                continue
-            once = _fires_once(method)
-            if once and method.name in self._fired:
-                continue
-            if once:
-                self._fired.add(method.name)
-            fired.append(method.name)
+            if _fires_once(self._graph.methods[name]):
+                if name in self._fired:
+                    continue
+                self._fired.add(name)
+            fired.append(name)
         return fired
 
     def _satisfied(self, owner: str, condition: Condition, event: str, at: tuple[int, ...]) -> bool:

@@ -78,7 +78,8 @@ class RunEnd:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as the others are: that would make it take six times as long to make, and a run has thousands of them.
+@dataclass(slots=True)
 class StepRow:
     """One finished step. `seq` is 0 until the writer assigns it at commit (order of completion in the run)."""
 

@@ -50,7 +50,8 @@ async def call_user(scope: Scope, function: Callable[..., Any], /, *args: Any, *
     try:
         return await _call(lent, function, *args, **kwargs)
     finally:
-        await _stop_left_over(lent, function)
+        if lent.children:
+            await _stop_left_over(lent, function)
 
 
 async def _call(scope: Scope, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
