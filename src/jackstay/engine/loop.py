@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
@@ -65,12 +67,14 @@ class EngineLoop:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: deque[asyncio.Future[None]] = deque()
+        self._is_woken = False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop, self._is_woken = asyncio.new_event_loop(), False
                 # A daemon: a program that ends is not held open by us; what has to be flushed is flushed at exit.
                 self._thread = threading.Thread(target=self._serve, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
@@ -89,6 +93,24 @@ class EngineLoop:
         # A synchronous public method on the engine loop would wait for itself: that would be a bug of ours.
         assert not self.is_here, "a synchronous method of Jackstay was called on its own engine loop"
         return Job(self.loop, start, contextvars.copy_context())
+
+    def set_done(self, ended: asyncio.Future[None]) -> None:
+        """Sets the loop's future done, from any thread. The loop is woken once for as many as come before it looks."""
+        self._ended.append(ended)
+        if not self._is_woken:
+            self._is_woken = True
+            try:
+                ended.get_loop().call_soon_threadsafe(self._look)
+            except RuntimeError:  # it has closed: nobody waits any more
+                self._is_woken = False
+
+    def _look(self) -> None:
+        self._is_woken = False
+        while self._ended:
+            ended = self._ended.popleft()
+            if not ended.done():  # else who waited for it was cancelled
+                with contextlib.suppress(RuntimeError):  # of a loop that has closed
+                    ended.set_result(None)
 
     def close(self, timeout_s: float = 2.0) -> None:
         with self._lock:

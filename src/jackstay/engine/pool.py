@@ -11,7 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
@@ -41,19 +41,20 @@ class Pool:
     def __init__(self, limit: int = 64) -> None:
         self.limit = limit
         self._lock = threading.Lock()
-        self._waiting: deque[_Job] = deque()
-        self._ready: SimpleQueue[_Job] = SimpleQueue()
-        """Jobs that count as busy: a thread is idle for each of them, or on its way."""
+        self._jobs: deque[_Job] = deque()
+        self._calls: SimpleQueue[None] = SimpleQueue()
         self._busy = 0
         self._idle = 0
+        self._coming = 0
+        """Threads that are about to look for a job."""
         self._here = threading.local()
         self._places: dict[Future[Any], _Place] = {}
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
         with self._lock:
-            self._waiting.append((function, future))
-            self._staff()
+            self._jobs.append((function, future))
+            self._call_one()
         return future
 
     @contextmanager
@@ -87,7 +88,7 @@ class Pool:
     def unfinished(self) -> int:
         """Functions that run or wait."""
         with self._lock:
-            return self._busy + len(self._waiting)
+            return self._busy + len(self._jobs)
 
     def _change(self, place: _Place, *, waits: int = 0, abandoned: bool = False) -> None:
         with self._lock:
@@ -95,33 +96,50 @@ class Pool:
             place.waits += waits
             place.abandoned = place.abandoned or abandoned
             self._busy += place.counts - counted
-            self._staff()
+            self._call_one()
 
-    def _staff(self) -> None:
-        """Gives jobs that may run now to threads. The lock is held."""
-        while self._waiting and self._busy < self.limit:
-            if self._idle:
-                self._idle -= 1
-            else:
-                threading.Thread(target=self._work, name="jackstay-user", daemon=True).start()
-            self._busy += 1
-            self._ready.put(self._waiting.popleft())
+    def _call_one(self) -> None:
+        """Has a thread come, if a job may run now. It calls the next one when it has its own: many that come at once do
+        little but wait for each other. The lock is held."""
+        if self._coming or not self._jobs or self._busy >= self.limit:
+            return
+        if self._idle:
+            self._idle -= 1
+            self._calls.put(None)
+        else:
+            threading.Thread(target=self._work, name="jackstay-user", daemon=True).start()
+        self._coming += 1
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            self._run(*job)
+        called = True
+        while called:
+            while (job := self._take()) is not None:
+                self._run(*job)
+            called = self._is_called()
 
-    def _next(self) -> _Job | None:
+    def _take(self) -> _Job | None:
+        """None: there is nothing to do, and this thread is idle."""
+        with self._lock:
+            self._coming -= 1
+            if not self._jobs or self._busy >= self.limit:
+                self._idle += 1
+                return None
+            self._busy += 1
+            job = self._jobs.popleft()
+            self._call_one()
+            return job
+
+    def _is_called(self) -> bool:
         try:
-            return self._ready.get(timeout=IDLE_S)
+            self._calls.get(timeout=IDLE_S)
         except Empty:
             with self._lock:
-                with suppress(
-                    Empty
-                ):  # a job was given out at the last moment: this thread does not count as idle any more
-                    return self._ready.get_nowait()
-                self._idle -= 1
-                return None
+                try:
+                    self._calls.get_nowait()  # at the last moment: this thread does not count as idle any more
+                except Empty:
+                    self._idle -= 1
+                    return False
+        return True
 
     def _run(self, function: Callable[[], Any], future: Future[Any]) -> None:
         place = self._here.place = self._places[future] = _Place(threading.get_ident())
@@ -136,9 +154,8 @@ class Pool:
         with self._lock:
             del self._places[future]
             self._busy -= place.counts
-            # Before anybody is told: who submits the next function at once is not to start another thread for it.
-            self._idle += 1
-            self._staff()
+            # Before anybody is told: who submits the next function at once is not to call another thread for it.
+            self._coming += 1
         if raised is not None:
             future.set_exception(raised)
         elif wanted:

@@ -106,28 +106,18 @@ async def _on_home(scope: Scope, name: str, call: Callable[[], Any], context: co
     raise _out_of_time(scope, await _stop_job(scope, name, job, GRACE_S))
 
 
-def _end_of(future: Future[Any]) -> asyncio.Future[None]:
-    """Done on this loop when the function has ended on its thread. A cancel of it cancels nothing there, as one of
+def _end_of(scope: Scope, future: Future[Any]) -> asyncio.Future[None]:
+    """Done on the engine loop when the function has ended on its thread. A cancel of it cancels nothing there, as one of
     `wrap_future` would."""
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-
-    def tell(_: Future[Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            loop.call_soon_threadsafe(_note, ended)
-
-    future.add_done_callback(tell)
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    tell = scope.run.runtime.engine_loop.set_done
+    future.add_done_callback(lambda _: tell(ended))
     return ended
 
 
-def _note(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
-
-
-async def _within(future: Future[Any], timeout_s: float) -> None:
+async def _within(scope: Scope, future: Future[Any], timeout_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(_end_of(future), timeout_s)
+        await asyncio.wait_for(_end_of(scope, future), timeout_s)
 
 
 async def _in_time(scope: Scope, future: Future[Any]) -> bool:
@@ -135,11 +125,11 @@ async def _in_time(scope: Scope, future: Future[Any]) -> bool:
     so it gets a moment to pass that error on: it says better what took the time."""
     left_s = scope.time_left_s()
     if left_s is None:
-        await _end_of(future)
+        await _end_of(scope, future)
         return True
-    await _within(future, max(0.0, left_s))
+    await _within(scope, future, max(0.0, left_s))
     if not future.done() and any(not task.done() for task in scope.children):
-        await _within(future, GRACE_S)
+        await _within(scope, future, GRACE_S)
     return future.done()
 
 
@@ -151,7 +141,7 @@ async def _end_with_children(scope: Scope, name: str, future: Future[Any]) -> No
     _close(scope, name)
     for task in left:
         task.cancel()
-    await _within(future, GRACE_S)
+    await _within(scope, future, GRACE_S)
 
 
 async def _stop_job(scope: Scope, name: str, job: Job[Any], timeout_s: float) -> str | None:
@@ -159,7 +149,7 @@ async def _stop_job(scope: Scope, name: str, job: Job[Any], timeout_s: float) ->
     if job.future.done():
         return None
     job.cancel()
-    await _within(job.future, timeout_s)
+    await _within(scope, job.future, timeout_s)
     return None if job.future.done() else _abandon(scope, name, "it did not end when it was cancelled")
 
 
