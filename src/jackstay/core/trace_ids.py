@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.ids import span_id, trace_id
@@ -43,10 +43,11 @@ class SpanIds:
     run_id: str
     epoch: int
     parent: TraceParent | None = None
+    trace: str = field(init=False, compare=False)
 
-    @property
-    def trace(self) -> str:
-        return self.parent.trace_id if self.parent is not None else trace_id(self.run_id)
+    def __post_init__(self) -> None:
+        own = trace_id(self.run_id) if self.parent is None else self.parent.trace_id
+        object.__setattr__(self, "trace", own)
 
     def of(self, path: str) -> str:
         """The span's of the step at that path; the empty one is the run."""

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
 from jackstay.core.trace_ids import TraceParent
-from jackstay.observe.span_attributes import Described, Value
+from jackstay.observe.span_attributes import Described, Telling, Value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -47,7 +47,7 @@ class EndedSpan(NamedTuple):
     """A span that is over, as the processor's queue has it."""
 
     origin: Origin
-    described: Described
+    told: Telling
     trace_id: str
     span_id: str
     parent_id: str | None
@@ -61,7 +61,7 @@ class EndedSpan(NamedTuple):
 
     def readable(self) -> ReadableSpan:
         """The same for OpenTelemetry's own exporters."""
-        described = self.described
+        described = self.told()
         return ReadableSpan(
             described.name,
             context_of(TraceParent(self.trace_id, self.span_id)),
@@ -122,7 +122,7 @@ def encoded(spans: Iterable[EndedSpan]) -> bytes:
 
 def _resource_spans(origin: Origin, spans: bytes) -> bytes:
     """As OpenTelemetry encodes what is around the spans; once for a batch."""
-    around = encode_spans([EndedSpan(origin, Described(""), "1", "1", None, _EPOCH, _EPOCH).readable()])
+    around = encode_spans([EndedSpan(origin, lambda: Described(""), "1", "1", None, _EPOCH, _EPOCH).readable()])
     [resource] = around.resource_spans
     [scope] = resource.scope_spans
     scope.ClearField("spans")
@@ -132,7 +132,7 @@ def _resource_spans(origin: Origin, spans: bytes) -> bytes:
 
 
 def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
-    described = span.described
+    described = span.told()
     parent = b"" if span.parent_id is None else b"\x22\x08" + bytes.fromhex(span.parent_id)
     parts = [
         b"\x0a\x10",

@@ -22,6 +22,8 @@ from jackstay.observe.spans import Placed
 Value = str | bool | int | float | Sequence[str]
 Asked = Callable[[StepRow], Sequence[Message]]
 """The conversation that a model call was asked with."""
+Telling = Callable[[], "Described"]
+"""Says what stands in a span, when it is sent: of many in a row it takes half of what it takes between a run's steps."""
 
 _WORDS = frozenset({"role", "type", "id", "name", "finish_reason"})
 """Keys of messages whose values are the convention's words, and names of tools."""
@@ -48,16 +50,17 @@ class Described:
 class Describing:
     """Of one run. `asked`: given if what was said is told as well."""
 
-    def __init__(self, run: RunRow, masking: Callable[[], Masking], *, asked: Asked | None = None) -> None:
-        self._run, self._masking, self._asked = run, masking, asked
+    def __init__(self, run: RunRow, masking: Masking, *, asked: Asked | None = None) -> None:
+        # Of the row no more: its inputs may be long, and this waits in an exporter's queue.
+        self._id, self._kind, self._name, self._session = run.id, run.kind, run.name, run.session_id
+        self._masking, self._asked = masking, asked
 
     def root(self, epoch: int) -> Described:
         """Of the run, as far as it is known when the epoch begins."""
-        run = self._run
-        attributes: dict[str, Value] = {names.RUN: run.id, names.RUN_KIND: run.kind, names.RUN_EPOCH: epoch}
-        if run.session_id is not None:
-            attributes[names.SESSION] = run.session_id
-        name, kind = self._kickoff(run.kind, run.name)
+        attributes: dict[str, Value] = {names.RUN: self._id, names.RUN_KIND: self._kind, names.RUN_EPOCH: epoch}
+        if self._session is not None:
+            attributes[names.SESSION] = self._session
+        name, kind = self._kickoff(self._kind, self._name)
         return Described(name if epoch == 1 else f"resume {name}", attributes | kind)
 
     def ending(
@@ -72,7 +75,7 @@ class Describing:
         return attributes, failed
 
     def of(self, placed: Placed) -> Described:
-        common: dict[str, Value] = {names.RUN: self._run.id, names.PATH: placed.path}
+        common: dict[str, Value] = {names.RUN: self._id, names.PATH: placed.path}
         if placed.agent is not None:
             agent = self._text(placed.agent)
             own = {names.KIND: "agent", names.OPERATION: names.INVOKE_AGENT, names.AGENT: agent}
@@ -193,17 +196,17 @@ class Describing:
 
     def _text(self, text: str) -> str:
         """What something is called."""
-        masked = self._masking().text(text)
+        masked = self._masking.text(text)
         return masked if len(masked) <= MOST_CHARACTERS else self._cut(masked)
 
     def _cut(self, text: str) -> str:
         if len(text) <= MOST_CHARACTERS:
             return text
-        return f"{text[:MOST_CHARACTERS]}… (run {self._run.id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
+        return f"{text[:MOST_CHARACTERS]}… (run {self._id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
 
     def _shown(self, value: Any, words: Container[str] = ()) -> str:
         """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
-        masked = self._masking().whole(value, words)
+        masked = self._masking.whole(value, words)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from jackstay.core.ids import span_id
 from jackstay.core.paths import parent_of
@@ -21,8 +22,7 @@ HIDDEN = ("input",)
 """Recorded inputs are no step that anybody waits for (nor are they in `jackstay show`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """Where and when a span is; what it is of: a step's row, an agent's work in a task, or (neither) a scope that has no
     row, because it did not end or never has one."""
 
@@ -33,6 +33,10 @@ class Placed:
     finished_at: datetime
     row: StepRow | None = None
     agent: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        return self.row is not None and self.row.status == "failed"
 
 
 @dataclass(slots=True)
@@ -80,25 +84,23 @@ class EpochSpans:
         has paid for and told."""
         if row.kind in HIDDEN or row.origin_run_id is not None:
             return []
-        ended = [*self._closed(row.path), self._own(row)]
-        self._ended[row.path] = self._ended.get(row.path, 0) + 1
-        self._note(row)
+        path, around, agent = row.path, parent_of(row.path), _agent_of(row)
+        ended = list(self._closed(path)) if path in self._open else []
+        parent_id = self.id_of(around) if agent is None else self._agent_id(around, agent)
+        ended.append(Placed(path, self.id_of(path), parent_id, row.started_at, row.finished_at, row))
+        self._ended[path] = self._ended.get(path, 0) + 1
+        self._note(row, around, agent)
         return ended
 
     def left_open(self) -> list[Placed]:
         """At the end of the epoch: the scopes that had steps and have no row."""
         return list(self._closed(""))
 
-    def _own(self, row: StepRow) -> Placed:
-        parent = parent_of(row.path)
-        parent_id = self._agent_id(parent, row.agent) if _is_agents(row) and row.agent else self.id_of(parent)
-        return Placed(row.path, self.id_of(row.path), parent_id, row.started_at, row.finished_at, row)
-
     def _agent_id(self, path: str, agent: str) -> str:
         return span_id(self.ids.run_id, f"{path}//{agent}", self.ids.epoch, self._ended.get(path, 0))
 
-    def _note(self, row: StepRow) -> None:
-        path, inner = parent_of(row.path), ""
+    def _note(self, row: StepRow, path: str, agent: str | None) -> None:
+        inner = ""
         while True:
             scope = self._open.get(path)
             if scope is None:
@@ -107,8 +109,8 @@ class EpochSpans:
                 scope.stretch.include(row)
             if inner:
                 scope.inner[inner] = None
-            elif _is_agents(row) and row.agent:
-                scope.agents.setdefault(row.agent, _Stretch(row.started_at, row.finished_at)).include(row)
+            elif agent is not None:
+                scope.agents.setdefault(agent, _Stretch(row.started_at, row.finished_at)).include(row)
             if not path:
                 return
             path, inner = parent_of(path), path
@@ -144,8 +146,10 @@ def placed_of(ids: SpanIds, rows: Sequence[StepRow]) -> list[Placed]:
     return [*(placed for row in rows for placed in told.place(row)), *told.left_open()]
 
 
-def _is_agents(row: StepRow) -> bool:
-    """The engine has asked or called this for an agent that works in a scope which is not the agent's own: in a task, or in a
+def _agent_of(row: StepRow) -> str | None:
+    """The agent for which the engine has asked or called this, if it works in a scope which is not its own: in a task, or in a
     tool by which work was given to it. (What user code starts is numbered by its question, and so are kickoffs.)"""
+    if row.kind not in ("llm", "tool") or not row.agent:
+        return None
     around, _, own = row.path.rpartition("/")
-    return row.kind in ("llm", "tool") and bool(around) and "~" not in own and "~" not in around.rpartition("/")[2]
+    return row.agent if around and "~" not in own and "~" not in around.rpartition("/")[2] else None

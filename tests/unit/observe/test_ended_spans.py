@@ -41,9 +41,9 @@ def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | End
     provider, spans = collecting()
     ended: list[EndedSpan] = []
     made = Spans(provider, ended=ended.append if directly else None)
-    made.tell(described, PLACED, trace_id=TRACE)
+    made.tell(lambda: described, PLACED, trace_id=TRACE)
     for parent in (None, TraceParent(TRACE, PARENT)):
-        root = made.begin_root(ROOT, (TRACE, SPAN), parent=parent, context=Context(), started_at=BEGIN)
+        root = made.begin_root(lambda: ROOT, (TRACE, SPAN), parent=parent, context=Context(), started_at=BEGIN)
         made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
     return ended or spans
 
@@ -77,7 +77,7 @@ def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     made = Spans(provider, ended=ended.append)
 
     def root() -> RootSpan:
-        begun = made.begin_root(ROOT, (TRACE, SPAN), parent=None, context=Context(), started_at=BEGIN)
+        begun = made.begin_root(lambda: ROOT, (TRACE, SPAN), parent=None, context=Context(), started_at=BEGIN)
         assert isinstance(begun, RootSpan)
         return begun
 
@@ -98,7 +98,7 @@ def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     assert spans[0].get_span_context() == touched.get_span_context() == untouched.get_span_context()
     assert (spans[0].start_time, spans[0].end_time) == (spans[1].start_time, spans[1].end_time)
     assert spans[1].status.description == "no"
-    assert [span.described for span in ended] == [ROOT]
+    assert [span.told() for span in ended] == [ROOT]
 
 
 @pytest.mark.parametrize(("takes_bytes", "compression"), [(True, "none"), (True, "gzip"), (False, "gzip")])
