@@ -61,7 +61,10 @@ class Spans:
     @staticmethod
     def current() -> TraceParent | None:
         """The span around the calling code."""
-        here = trace.get_current_span().get_span_context()
+        span = trace.get_current_span()
+        if span is trace.INVALID_SPAN:  # of most
+            return None
+        here = span.get_span_context()
         if not here.is_valid:
             return None
         return TraceParent(f"{here.trace_id:032x}", f"{here.span_id:016x}", here.trace_flags.sampled)

@@ -202,12 +202,15 @@ def _varint(number: int) -> bytes:
 
 def context_of(parent: TraceParent, *, random: bool = False) -> SpanContext:
     """`random`: the trace's id is of ours, and as random as samplers further on may want it."""
-    flags = TraceFlags.SAMPLED if parent.is_sampled else TraceFlags.DEFAULT
-    if random:
-        flags |= getattr(TraceFlags, "RANDOM_TRACE_ID", 0)  # not in all versions
-    return SpanContext(
-        int(parent.trace_id, 16), int(parent.span_id, 16), is_remote=False, trace_flags=TraceFlags(flags)
-    )
+    flags = _flags(is_sampled=parent.is_sampled, random=random)
+    return SpanContext(int(parent.trace_id, 16), int(parent.span_id, 16), is_remote=False, trace_flags=flags)
+
+
+@lru_cache
+def _flags(*, is_sampled: bool, random: bool) -> TraceFlags:
+    flags = TraceFlags.SAMPLED if is_sampled else TraceFlags.DEFAULT
+    # Not in all versions.
+    return TraceFlags(flags | getattr(TraceFlags, "RANDOM_TRACE_ID", 0) if random else flags)
 
 
 def ns(at: datetime) -> int:
