@@ -13,6 +13,9 @@ TAG = "trace"
 """In a run's tags: the span under which it was started. Who resumes or exports it goes on with that trace."""
 
 
+KNOWN_MOST = 1000
+"""Steps of a run whose ids are remembered."""
+
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
@@ -44,6 +47,8 @@ class SpanIds:
     epoch: int
     parent: TraceParent | None = None
     trace: str = field(init=False, compare=False)
+    _known: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Of steps: lines, spans and what is inside of a step name the same one."""
 
     def __post_init__(self) -> None:
         own = trace_id(self.run_id) if self.parent is None else self.parent.trace_id
@@ -51,7 +56,12 @@ class SpanIds:
 
     def of(self, path: str) -> str:
         """The span's of the step at that path; the empty one is the run."""
-        return span_id(self.run_id, path, self.epoch)
+        known = self._known.get(path)
+        if known is None:
+            if len(self._known) >= KNOWN_MOST:
+                self._known.clear()
+            known = self._known[path] = span_id(self.run_id, path, self.epoch)
+        return known
 
 
 def parent_in(tags: str | None) -> TraceParent | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
@@ -19,31 +18,21 @@ from jackstay.observe.open_spans import StepSpan
 from jackstay.observe.otel import Spans
 from jackstay.observe.otlp import context_of
 from jackstay.observe.past_spans import around_root, past_root
-from jackstay.observe.span_attributes import Described, Describing, Telling
+from jackstay.observe.span_attributes import Describing
 from jackstay.observe.spans import EpochSpans, Placed
 
 if TYPE_CHECKING:
     from jackstay.engine.run import Run
 
 
-LONG = 10_000
-"""Characters of a row whose span does not wait in the exporter's queue to be described."""
-
-
 class RunTrace:
     """The spans of one epoch of a run; lives on the engine loop."""
 
-    def __init__(
-        self,
-        spans: Spans,
-        run: Run,
-        put: Callable[[Callable[[], None]], None],
-        failed: Callable[[Exception], None],
-        *,
-        content: bool,
-    ) -> None:
-        self._spans, self._put, self._failed, self._run = spans, put, failed, run
+    def __init__(self, spans: Spans, run: Run, put: Callable[[Callable[[], None]], None], *, content: bool) -> None:
+        self._spans, self._put, self._run = spans, put, run
         self._asked: dict[str, Conversation] | None = {} if content else None
+        self._masked = run.runtime.masked
+        self._describing = self._new_describing()
         self._epoch = EpochSpans(run.span_ids)
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
@@ -56,16 +45,16 @@ class RunTrace:
 
     def _begin(self) -> tuple[Span, Context]:
         ids = self._run.span_ids
-        told, here = partial(self._describing().root, ids.epoch), context.get_current()
+        described, here = self._describing.root(ids.epoch), context.get_current()
         parent, links = around_root(ids, self._run.row)
         if ids.epoch > 1 and parent is not None:
             if ids.parent is None:
                 # As the first epoch's was decided: by the trace's id.
-                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, told().name))
+                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, described.name))
             if (around := self._spans.current()) is not None:
                 links.append(around)
         root = self._spans.begin_root(
-            told,
+            described,
             (ids.trace, self._epoch.root_id),
             parent=parent,
             context=here,
@@ -91,24 +80,23 @@ class RunTrace:
 
         def tell() -> None:
             self._send(placed)
-            attributes, failed = self._describing().ending(end.status, end.reason, end.error)
+            attributes, failed = self._describing.ending(end.status, end.reason, end.error)
             self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
 
         self._put(tell)
 
     def _send(self, placed: Sequence[Placed], own: StepSpan | None = None) -> None:
-        describing = self._describing()
+        if self._describing.masking is not self._masked.now:
+            self._describing = self._new_describing()
         for each in placed:
-            told = partial(_described, describing, each, self._failed)
-            if self._asked is not None or _is_long(each.row):
-                told = _said_now(told)
             mine = own if each.row is not None else None
-            self._spans.tell(told, each, trace_id=self._parent.trace_id, context=self._context, own=mine)
+            self._spans.tell(
+                self._describing, each, trace_id=self._parent.trace_id, context=self._context, own=mine
+            )
 
-    def _describing(self) -> Describing:
-        """By what is masked now, whenever a span is sent."""
+    def _new_describing(self) -> Describing:
         asked = None if self._asked is None else self._asked_with
-        return Describing(self._run.row, self._run.runtime.masked.now, asked=asked)
+        return Describing(self._run.row, self._masked.now, asked=asked)
 
     def _end_of_dead(self, rows: Sequence[StepRow]) -> None:
         """Of a process that did not live to tell it: the scopes that it was in, and its root."""
@@ -117,7 +105,7 @@ class RunTrace:
         for row in rows:
             told.place(row)
         self._send(told.left_open())
-        past_root(self._spans, self._describing(), self._run.row, ids, rows, ("interrupted", None, None))
+        past_root(self._spans, self._describing, self._run.row, ids, rows, ("interrupted", None, None))
 
     # --- where users' code finds itself --------------------------------------------------------------------------------
 
@@ -155,20 +143,3 @@ class RunTrace:
     def _asked_with(self, row: StepRow) -> Sequence[Message]:
         asked = (self._asked or {}).pop(row.path, None)
         return asked.messages if asked is not None else ()
-
-
-def _described(describing: Describing, placed: Placed, failed: Callable[[Exception], None]) -> Described:
-    try:
-        return describing.of(placed)
-    except Exception as error:  # noqa: BLE001 - of one span; the others of its batch are sent
-        failed(error)
-        return Described(placed.path)
-
-
-def _is_long(row: StepRow | None) -> bool:
-    return row is not None and len(row.result or "") + len(row.request or "") > LONG
-
-
-def _said_now(told: Telling) -> Telling:
-    described = told()
-    return lambda: described

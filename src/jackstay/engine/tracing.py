@@ -58,7 +58,7 @@ class Tracing:
                 from jackstay.engine.run_trace import RunTrace  # OpenTelemetry is loaded: somebody wants spans
 
                 content = trace_source.wants_content(self._runtime.environ)
-                run.trace = RunTrace(spans, run, self._put, self._failed, content=content)
+                run.trace = RunTrace(spans, run, self._put, content=content)
         except Exception as error:  # noqa: BLE001 - a sampler of the host's may raise anything, and cannot fail a run
             self._failed(error)
 

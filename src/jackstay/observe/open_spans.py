@@ -113,4 +113,4 @@ class RootSpan(NonRecordingSpan):
         self._whole().record_exception(exception, attributes, timestamp, escaped)
 
     def __repr__(self) -> str:
-        return f"RootSpan({self.begun.told().name!r}, {self.get_span_context()!r})"
+        return f"RootSpan({self.begun.whole().name!r}, {self.get_span_context()!r})"

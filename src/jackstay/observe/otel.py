@@ -33,7 +33,7 @@ from jackstay.core.trace_ids import TraceParent
 from jackstay.observe import span_names as names
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otlp import EndedSpan, Origin, context_of, ns
-from jackstay.observe.span_attributes import Described, Failed, Telling
+from jackstay.observe.span_attributes import Described, Describing, Failed
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import provider
 
@@ -101,7 +101,7 @@ class Spans:
 
     def begin_root(
         self,
-        told: Telling,
+        described: Described,
         ids: tuple[str, str],
         *,
         parent: TraceParent | None,
@@ -112,21 +112,22 @@ class Spans:
         """The same for a run that happens now; made as it ends, if nobody has to see it begin."""
 
         def make() -> Span:
-            return self.begin(told(), ids, parent=parent, context=context, started_at=started_at, links=links)
+            return self.begin(described, ids, parent=parent, context=context, started_at=started_at, links=links)
 
         trace_id, span_id = ids
-        if self._ended is None or links or not self._is_taken(told, trace_id, parent, context):
+        if self._ended is None or links or not self._is_taken(described, trace_id, parent, context):
             return make()
         parent_id = None if parent is None else parent.span_id
-        begun = EndedSpan(self._origin, told, trace_id, span_id, parent_id, started_at, started_at)
+        begun = EndedSpan(
+            self._origin, trace_id, "", span_id, parent_id, started_at, started_at, described=described
+        )
         here = context_of(TraceParent(trace_id, span_id), random=parent is None)
         return RootSpan(here, begun, make)
 
-    def _is_taken(self, told: Telling, trace_id: str, parent: TraceParent | None, context: Context) -> bool:
+    def _is_taken(self, described: Described, trace_id: str, parent: TraceParent | None, context: Context) -> bool:
         """Whether the sampler takes a root, and adds nothing to it."""
         if self._tracer.sampler is DEFAULT_ON:
             return parent is None or parent.is_sampled
-        described = told()
         decided = self._tracer.sampler.should_sample(
             _around(parent, context), int(trace_id, 16), described.name, _kind(described), described.attributes, ()
         )
@@ -134,7 +135,7 @@ class Spans:
 
     def tell(
         self,
-        told: Telling,
+        describing: Describing,
         placed: Placed,
         *,
         trace_id: str,
@@ -142,12 +143,12 @@ class Spans:
         own: StepSpan | None = None,
     ) -> None:
         """A span that is over. `own`: what its step's code has put into it."""
-        touched = own is not None and own.is_touched
-        if self._ended is not None and not placed.has_failed and not touched:
-            began, ended = placed.started_at, placed.finished_at
-            self._ended(EndedSpan(self._origin, told, trace_id, placed.span_id, placed.parent_id, began, ended))
+        touched, row = own is not None and own.is_touched, placed.row
+        if self._ended is not None and not touched and (row is None or row.status != "failed"):
+            described = None if describing.can_wait(row) else describing.of(placed.path, row, placed.agent)
+            self._ended(EndedSpan(self._origin, trace_id, *placed, describing, described))
             return
-        described = told()
+        described = describing.of(placed.path, row, placed.agent)
         span = self.begin(
             described,
             (trace_id, placed.span_id),
@@ -184,12 +185,10 @@ class Spans:
         span.end(end_time=ns(finished_at))
 
     def _end_untouched(self, begun: EndedSpan, finished_at: datetime, attributes: Mapping[str, Any]) -> None:
-        def told() -> Described:
-            described = begun.told()
-            return Described(described.name, {**described.attributes, **attributes}, described.is_client)
-
         if self._ended is not None:
-            self._ended(begun._replace(told=told, finished_at=finished_at))
+            described = begun.whole()
+            whole = Described(described.name, {**described.attributes, **attributes}, described.is_client)
+            self._ended(begun._replace(described=whole, finished_at=finished_at))
 
 
 class _Collecting(SpanProcessor):

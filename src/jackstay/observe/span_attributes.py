@@ -17,18 +17,17 @@ from jackstay.core.messages import Message
 from jackstay.core.records import RunRow, StepRow
 from jackstay.core.usage import from_pico
 from jackstay.observe import span_names as names
-from jackstay.observe.spans import Placed
 
 Value = str | bool | int | float | Sequence[str]
 Asked = Callable[[StepRow], Sequence[Message]]
 """The conversation that a model call was asked with."""
-Telling = Callable[[], "Described"]
-"""Says what stands in a span, when it is sent: of many in a row it takes half of what it takes between a run's steps."""
 
 _WORDS = frozenset({"role", "type", "id", "name", "finish_reason"})
 """Keys of messages whose values are the convention's words, and names of tools."""
 MOST_CHARACTERS = 20_000
 """Of one text in a span; the journal has it whole, and backends cut or refuse what is larger."""
+LONG = 10_000
+"""Characters of a row that does not wait in an exporter's queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Describing:
     def __init__(self, run: RunRow, masking: Masking, *, asked: Asked | None = None) -> None:
         # Of the row no more: its inputs may be long, and this waits in an exporter's queue.
         self._id, self._kind, self._name, self._session = run.id, run.kind, run.name, run.session_id
-        self._masking, self._asked = masking, asked
+        self.masking, self._asked = masking, asked
 
     def root(self, epoch: int) -> Described:
         """Of the run, as far as it is known when the epoch begins."""
@@ -74,15 +73,21 @@ class Describing:
             attributes[names.ERROR_TYPE] = failed.type
         return attributes, failed
 
-    def of(self, placed: Placed) -> Described:
-        common: dict[str, Value] = {names.RUN: self._id, names.PATH: placed.path}
-        if placed.agent is not None:
-            agent = self._text(placed.agent)
-            own = {names.KIND: "agent", names.OPERATION: names.INVOKE_AGENT, names.AGENT: agent}
-            return Described(f"{names.INVOKE_AGENT} {agent}", common | own)
-        if placed.row is None:
-            return Described(placed.path.rpartition("/")[2], common | {names.KIND: "scope"})
-        return self._step(placed.row, common)
+    def of(self, path: str, row: StepRow | None, agent: str | None) -> Described:
+        """Of what is placed there."""
+        common: dict[str, Value] = {names.RUN: self._id, names.PATH: path}
+        if agent is not None:
+            shown = self._text(agent)
+            own = {names.KIND: "agent", names.OPERATION: names.INVOKE_AGENT, names.AGENT: shown}
+            return Described(f"{names.INVOKE_AGENT} {shown}", common | own)
+        if row is None:
+            return Described(path.rpartition("/")[2], common | {names.KIND: "scope"})
+        return self._step(row, common)
+
+    def can_wait(self, row: StepRow | None) -> bool:
+        """Whether it may be described when it is sent: of many in a row that takes half of what it takes between a run's
+        steps. Not where what was said is told, which may change; and not what is long."""
+        return self._asked is None and (row is None or len(row.result or "") + len(row.request or "") <= LONG)
 
     def _step(self, row: StepRow, common: dict[str, Value]) -> Described:
         attributes = common | {names.KIND: row.kind, names.STATUS: row.status, names.REVISION: row.rev}
@@ -196,7 +201,7 @@ class Describing:
 
     def _text(self, text: str) -> str:
         """What something is called."""
-        masked = self._masking.text(text)
+        masked = self.masking.text(text)
         return masked if len(masked) <= MOST_CHARACTERS else self._cut(masked)
 
     def _cut(self, text: str) -> str:
@@ -206,7 +211,7 @@ class Describing:
 
     def _shown(self, value: Any, words: Container[str] = ()) -> str:
         """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
-        masked = self._masking.whole(value, words)
+        masked = self.masking.whole(value, words)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 

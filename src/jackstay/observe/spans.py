@@ -34,10 +34,6 @@ class Placed(NamedTuple):
     row: StepRow | None = None
     agent: str | None = None
 
-    @property
-    def has_failed(self) -> bool:
-        return self.row is not None and self.row.status == "failed"
-
 
 @dataclass(slots=True)
 class _Stretch:
@@ -75,9 +71,7 @@ class EpochSpans:
         """Of the step that is at that place now."""
         if not path:
             return self.root_id
-        again = self._ended.get(path, 0)
-        # As the log asks for it, which has it made by now.
-        return span_id(self.ids.run_id, path, self.ids.epoch, again) if again else self.ids.of(path)
+        return self._id(path, self._ended.get(path, 0))
 
     def place(self, row: StepRow) -> list[Placed]:
         """The spans that end with this row: its own is the last one. None for what is no step, and for what another run
@@ -97,7 +91,10 @@ class EpochSpans:
         return list(self._closed(""))
 
     def _agent_id(self, path: str, agent: str) -> str:
-        return span_id(self.ids.run_id, f"{path}//{agent}", self.ids.epoch, self._ended.get(path, 0))
+        return self._id(f"{path}//{agent}", self._ended.get(path, 0))
+
+    def _id(self, path: str, again: int) -> str:
+        return span_id(self.ids.run_id, path, self.ids.epoch, again) if again else self.ids.of(path)
 
     def _note(self, row: StepRow, path: str, agent: str | None) -> None:
         inner = ""

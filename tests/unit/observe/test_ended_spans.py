@@ -14,11 +14,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from jackstay.core.masking import Masking
+from jackstay.core.records import RunRow
 from jackstay.core.trace_ids import TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.otlp import EndedSpan, Sender, encoded
-from jackstay.observe.span_attributes import Described, Failed
+from jackstay.observe.span_attributes import Described, Describing, Failed
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import OwnProvider, exporter
 from tests.e2e.tracing.receiver import RETRIED, Receiver
@@ -36,14 +38,25 @@ TOLD = Described("chat gpt-4o", VALUES, is_client=True)
 ROOT = Described("invoke_workflow crew", {"jackstay.run.id": "1"})
 
 
+class _Fixed(Describing):
+    """Says the same of everything."""
+
+    def __init__(self, described: Described) -> None:
+        super().__init__(RunRow("1", "crew", "crew", BEGIN), Masking())
+        self._described = described
+
+    def of(self, *_: Any) -> Described:
+        return self._described
+
+
 def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | EndedSpan]:
     """A step's span, and a root with and without a parent."""
     provider, spans = collecting()
     ended: list[EndedSpan] = []
     made = Spans(provider, ended=ended.append if directly else None)
-    made.tell(lambda: described, PLACED, trace_id=TRACE)
+    made.tell(_Fixed(described), PLACED, trace_id=TRACE)
     for parent in (None, TraceParent(TRACE, PARENT)):
-        root = made.begin_root(lambda: ROOT, (TRACE, SPAN), parent=parent, context=Context(), started_at=BEGIN)
+        root = made.begin_root(ROOT, (TRACE, SPAN), parent=parent, context=Context(), started_at=BEGIN)
         made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
     return ended or spans
 
@@ -77,7 +90,7 @@ def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     made = Spans(provider, ended=ended.append)
 
     def root() -> RootSpan:
-        begun = made.begin_root(lambda: ROOT, (TRACE, SPAN), parent=None, context=Context(), started_at=BEGIN)
+        begun = made.begin_root(ROOT, (TRACE, SPAN), parent=None, context=Context(), started_at=BEGIN)
         assert isinstance(begun, RootSpan)
         return begun
 
@@ -98,7 +111,7 @@ def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     assert spans[0].get_span_context() == touched.get_span_context() == untouched.get_span_context()
     assert (spans[0].start_time, spans[0].end_time) == (spans[1].start_time, spans[1].end_time)
     assert spans[1].status.description == "no"
-    assert [span.told() for span in ended] == [ROOT]
+    assert [span.described for span in ended] == [ROOT]
 
 
 @pytest.mark.parametrize(("takes_bytes", "compression"), [(True, "none"), (True, "gzip"), (False, "gzip")])
