@@ -9,10 +9,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from jackstay.core.events import Event
 from jackstay.core.masking import Masking
@@ -64,14 +64,13 @@ UNTOLD = frozenset({"kickoff_finished", "kickoff_failed", "model_piece", "tool_f
 """Only for listeners. (Of `kickoff_started` is remembered what the kickoff is called.)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the log, before it has a form."""
 
     event: str
     level: int
     at: datetime
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -165,7 +164,7 @@ class LogLines:
         """The line without what the recogniser finds. Not on the engine loop, as `of` is: it takes milliseconds."""
         masking = self._masking()
         told = {key: each if key in NAMES_ONLY else masking.recognised(each) for key, each in line.fields.items()}
-        return replace(line, fields=told)
+        return line._replace(fields=told)
 
     def where(self, run_id: str, path: str) -> dict[str, Any]:
         """The context of a place in a run."""
