@@ -14,9 +14,8 @@ from opentelemetry.trace import Span
 from jackstay.core.messages import Conversation, Message
 from jackstay.core.records import RunEnd, StepRow
 from jackstay.core.trace_ids import TraceParent
-from jackstay.observe.open_spans import StepSpan
+from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otel import Spans
-from jackstay.observe.otlp import context_of
 from jackstay.observe.past_spans import around_root, past_root
 from jackstay.observe.span_attributes import Describing
 from jackstay.observe.spans import EpochSpans, Placed
@@ -37,9 +36,10 @@ class RunTrace:
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
         self._root, self._context = self._begin()
-        flags = self._root.get_span_context().trace_flags
-        self._parent = TraceParent(run.span_ids.trace, self._epoch.root_id, flags.sampled)
-        if run.unended and flags.sampled:
+        # One that is ours is sampled, and has no context yet.
+        is_sampled = isinstance(self._root, RootSpan) or self._root.get_span_context().trace_flags.sampled
+        self._trace_id, self._is_sampled = run.span_ids.trace, is_sampled
+        if run.unended and is_sampled:
             rows, run.unended = run.unended, ()
             put(lambda: self._end_of_dead(rows))
 
@@ -68,7 +68,7 @@ class RunTrace:
 
     def ended(self, row: StepRow) -> None:
         """A step's row was made."""
-        if not self._parent.is_sampled:
+        if not self._is_sampled:
             return
         placed, own = self._epoch.place(row), self._steps.pop(row.path, None)
         if placed:
@@ -90,9 +90,7 @@ class RunTrace:
             self._describing = self._new_describing()
         for each in placed:
             mine = own if each.row is not None else None
-            self._spans.tell(
-                self._describing, each, trace_id=self._parent.trace_id, context=self._context, own=mine
-            )
+            self._spans.tell(self._describing, each, trace_id=self._trace_id, context=self._context, own=mine)
 
     def _new_describing(self) -> Describing:
         asked = None if self._asked is None else self._asked_with
@@ -135,8 +133,7 @@ class RunTrace:
             return self._root
         found = self._steps.get(path)
         if found is None:
-            own = TraceParent(self._parent.trace_id, self._epoch.id_of(path), self._parent.is_sampled)
-            here = context_of(own)
+            here = TraceParent(self._trace_id, self._epoch.id_of(path), self._is_sampled)
             found = self._steps[path] = StepSpan(here, self._run.id, path)
         return found
 

@@ -118,11 +118,8 @@ class Spans:
         if self._ended is None or links or not self._is_taken(described, trace_id, parent, context):
             return make()
         parent_id = None if parent is None else parent.span_id
-        begun = EndedSpan(
-            self._origin, trace_id, "", span_id, parent_id, started_at, started_at, described=described
-        )
-        here = context_of(TraceParent(trace_id, span_id), random=parent is None)
-        return RootSpan(here, begun, make)
+        here = TraceParent(trace_id, span_id)
+        return RootSpan(here, described, make, parent_id=parent_id, started_at=started_at)
 
     def _is_taken(self, described: Described, trace_id: str, parent: TraceParent | None, context: Context) -> bool:
         """Whether the sampler takes a root, and adds nothing to it."""
@@ -171,7 +168,7 @@ class Spans:
         if isinstance(span, RootSpan):
             made = span.over(touched=failed is not None)
             if made is None:
-                self._end_untouched(span.begun, finished_at, attributes or {})
+                self._end_untouched(span, finished_at, attributes or {})
                 return
             span = made
         if attributes:
@@ -184,11 +181,15 @@ class Spans:
             span.set_status(Status(StatusCode.ERROR, failed.message or failed.type))
         span.end(end_time=ns(finished_at))
 
-    def _end_untouched(self, begun: EndedSpan, finished_at: datetime, attributes: Mapping[str, Any]) -> None:
+    def _end_untouched(self, root: RootSpan, finished_at: datetime, attributes: Mapping[str, Any]) -> None:
         if self._ended is not None:
-            described = begun.whole()
-            whole = Described(described.name, {**described.attributes, **attributes}, described.is_client)
-            self._ended(begun._replace(described=whole, finished_at=finished_at))
+            here, began = root.here, root.started_at
+            whole = Described(root.described.name, {**root.described.attributes, **attributes})
+            self._ended(
+                EndedSpan(
+                    self._origin, here.trace_id, "", here.span_id, root.parent_id, began, finished_at, described=whole
+                )
+            )
 
 
 class _Collecting(SpanProcessor):
