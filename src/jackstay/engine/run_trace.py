@@ -79,7 +79,8 @@ class RunTrace:
         placed, finished_at = self._epoch.left_open(), end.finished_at or self._run.now()
 
         def tell() -> None:
-            self._send(placed)
+            if placed:
+                self._send(placed)
             attributes, failed = self._describing.ending(end.status, end.reason, end.error)
             self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
 

@@ -48,10 +48,9 @@ class _Stretch:
 
 
 @dataclass(slots=True)
-class _Scope:
+class _Scope(_Stretch):
     """A scope in which something has ended, but not yet itself."""
 
-    stretch: _Stretch
     agents: dict[str, _Stretch] = field(default_factory=dict)
     inner: dict[str, None] = field(default_factory=dict)
     """Scopes right below it that are open, in their order."""
@@ -101,13 +100,15 @@ class EpochSpans:
         while True:
             scope = self._open.get(path)
             if scope is None:
-                scope = self._open[path] = _Scope(_Stretch(row.started_at, row.finished_at))
+                scope = self._open[path] = _Scope(row.started_at, row.finished_at)
             else:
-                scope.stretch.include(row)
+                scope.include(row)
             if inner:
                 scope.inner[inner] = None
+            elif agent is not None and agent in scope.agents:
+                scope.agents[agent].include(row)
             elif agent is not None:
-                scope.agents.setdefault(agent, _Stretch(row.started_at, row.finished_at)).include(row)
+                scope.agents[agent] = _Stretch(row.started_at, row.finished_at)
             if not path:
                 return
             path, inner = parent_of(path), path
@@ -120,9 +121,9 @@ class EpochSpans:
         if path and (around := self._open.get(parent_of(path))) is not None:
             around.inner.pop(path, None)
         for below in tuple(scope.inner):
-            stretch = self._open[below].stretch
+            whole = self._open[below]
             yield from self._closed(below)
-            yield Placed(below, self.id_of(below), self.id_of(path), stretch.started_at, stretch.finished_at)
+            yield Placed(below, self.id_of(below), self.id_of(path), whole.started_at, whole.finished_at)
             self._ended[below] = self._ended.get(below, 0) + 1
         for agent, stretch in scope.agents.items():
             own = self._agent_id(path, agent)
