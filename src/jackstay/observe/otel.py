@@ -142,8 +142,11 @@ class Spans:
         """A span that is over. `own`: what its step's code has put into it."""
         touched, row = own is not None and own.is_touched, placed.row
         if self._ended is not None and not touched and (row is None or row.status != "failed"):
-            described = None if describing.can_wait(row) else describing.of(placed.path, row, placed.agent)
-            self._ended(EndedSpan(self._origin, trace_id, *placed, describing, described))
+            if describing.can_wait(row):
+                self._ended(EndedSpan(self._origin, trace_id, *placed, describing))
+            else:
+                described = describing.of(placed.path, row, placed.agent)
+                self._ended(EndedSpan(self._origin, trace_id, *placed[:5], described=described))
             return
         described = describing.of(placed.path, row, placed.agent)
         span = self.begin(
