@@ -59,6 +59,8 @@ class Logs:
             if self._root is None:
                 self._claim_root(event)
             if event.name == "kickoff_started":  # which only listeners are told: what it is called
+                if not event.path:
+                    return  # as its run, which has said it
                 event = Event(event.name, event.run_id, event.path, event.at, {"kind": about.kind, "name": about.name})
             content = _content(event, about) if self._content else None
             self._writing.put((self.lines.hear(event, run.span_ids, content), True))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -118,16 +117,11 @@ class RunTrace:
         if not (inside and path):
             context.attach(trace.set_span_in_context(self._span_at(path)))
 
-    @contextmanager
-    def asking(self, path: str, conversation: Conversation) -> Iterator[None]:
+    def asking(self, path: str, conversation: Conversation) -> _Inside:
         """Around a model's request: what is below it (a client that the host traces) is below the call's span."""
         if self._asked is not None:
             self._asked[path] = conversation
-        token = context.attach(trace.set_span_in_context(self._span_at(path)))
-        try:
-            yield
-        finally:
-            context.detach(token)
+        return _Inside(self._span_at(path))
 
     def _span_at(self, path: str) -> Span:
         if not path:
@@ -141,3 +135,16 @@ class RunTrace:
     def _asked_with(self, row: StepRow) -> Sequence[Message]:
         asked = (self._asked or {}).pop(row.path, None)
         return asked.messages if asked is not None else ()
+
+
+class _Inside:
+    """A span is the current one. Not by `contextmanager`, which takes longer than what is in it."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> None:
+        self._token = context.attach(trace.set_span_in_context(self._span))
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)

@@ -238,7 +238,8 @@ class LogLines:
                 if self._content:
                     fields[key] = _shown(value, masking)
             else:
-                fields["attempt" if key == "attempts" else key] = _plain(value, masking)
+                shown = masking.text(value) if type(value) is str else _plain(value, masking)
+                fields["attempt" if key == "attempts" else key] = shown
 
 
 def _plain(value: Any, masking: Masking) -> Any:

@@ -145,11 +145,14 @@ class Describing:
         prefix, _, _ = (row.model or "").partition("/")
         provider = row.provider or (prefix if prefix != row.model else "")
         model = (row.model or "").removeprefix(f"{prefix}/")
-        answer, request = _json(row.result), _json(row.request)
+        answer = _json(row.result)
         told = {
             names.PROVIDER: names.PROVIDERS.get(provider, provider) or None,
             names.REQUEST_MODEL: model or None,
-            names.REQUEST_MAX_TOKENS: request.get("max_tokens"),
+            # Of most there is none, and nothing else of the request is told.
+            names.REQUEST_MAX_TOKENS: _json(row.request).get("max_tokens")
+            if "max_tokens" in (row.request or "")
+            else None,
             names.REQUEST_STREAM: True if "streamed" in (row.flags or "") else None,
             names.RESPONSE_MODEL: row.answered_by,
             names.FINISH_REASONS: [answer["finish_reason"]] if answer.get("finish_reason") else None,
