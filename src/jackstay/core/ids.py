@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from functools import lru_cache
 
 SHORT = 13
 """Characters of an id that are shown: its milliseconds."""
@@ -22,7 +21,6 @@ def trace_id(run_id: str) -> str:
     return run_id.replace("-", "")
 
 
-@lru_cache(maxsize=1024)  # lines, spans and what is inside of a step name the same one
 def span_id(run_id: str, path: str, epoch: int = 1, again: int = 0) -> str:
     """The 16 hex digits of a step: the same in every process that tells of it. `epoch`: whose share of the run it is of;
     `again`: how often the step had ended before in that share."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jackstay.core.canonical import canonical_json
 from jackstay.core.ids import span_id, trace_id
@@ -12,6 +12,9 @@ from jackstay.core.ids import span_id, trace_id
 TAG = "trace"
 """In a run's tags: the span under which it was started. Who resumes or exports it goes on with that trace."""
 
+
+KNOWN_MOST = 1000
+"""Steps of a run whose ids are remembered."""
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
@@ -43,14 +46,22 @@ class SpanIds:
     run_id: str
     epoch: int
     parent: TraceParent | None = None
+    trace: str = field(init=False, compare=False)
+    _known: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Of steps: lines, spans and what is inside of a step name the same one."""
 
-    @property
-    def trace(self) -> str:
-        return self.parent.trace_id if self.parent is not None else trace_id(self.run_id)
+    def __post_init__(self) -> None:
+        own = trace_id(self.run_id) if self.parent is None else self.parent.trace_id
+        object.__setattr__(self, "trace", own)
 
     def of(self, path: str) -> str:
         """The span's of the step at that path; the empty one is the run."""
-        return span_id(self.run_id, path, self.epoch)
+        known = self._known.get(path)
+        if known is None:
+            if len(self._known) >= KNOWN_MOST:
+                self._known.clear()
+            known = self._known[path] = span_id(self.run_id, path, self.epoch)
+        return known
 
 
 def parent_in(tags: str | None) -> TraceParent | None:

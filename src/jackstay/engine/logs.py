@@ -18,7 +18,7 @@ from jackstay.core.masking import Masking
 from jackstay.core.recognition import is_recognising
 from jackstay.engine.context import context_here
 from jackstay.engine.telling import TOLD
-from jackstay.observe.log_lines import Heard, LogLines
+from jackstay.observe.log_lines import UNTOLD, Heard, LogLines
 from jackstay.observe.log_sinks import FIELDS, OURS, Entry, file_sink, stream_sink
 from jackstay.observe.writing import LINGER_S, Writing
 
@@ -53,14 +53,17 @@ class Logs:
     # --- from the engine -----------------------------------------------------------------------------------------------
 
     def hear(self, run: Run, event: Event, about: Any) -> None:
-        if run.runtime is not self._runtime:
+        if event.name in UNTOLD or run.runtime is not self._runtime:
             return
         try:
-            self._claim_root(event)
+            if self._root is None:
+                self._claim_root(event)
             if event.name == "kickoff_started":  # which only listeners are told: what it is called
+                if not event.path:
+                    return  # as its run, which has said it
                 event = Event(event.name, event.run_id, event.path, event.at, {"kind": about.kind, "name": about.name})
             content = _content(event, about) if self._content else None
-            self._put(self.lines.hear(event, run.span_ids, content))
+            self._writing.put((self.lines.hear(event, run.span_ids, content), True))
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
 
@@ -78,12 +81,13 @@ class Logs:
         taken = copy.copy(record)
         taken.msg, taken.args = record.getMessage(), None
         setattr(taken, FIELDS, context_here(self.lines.where))
-        self._put(taken, stream=stream)
+        if self._file is not None or (stream and self._stream is not None):
+            self._writing.put((taken, stream))
 
     def _claim_root(self, event: Event) -> None:
         """With the first kickoff. For the stream earlier, with the script that is run: its own configuration would only
         write the same records in another form."""
-        if self._root is not None or (self._stream is None and _is_script(event)):
+        if self._stream is None and _is_script(event):
             return
         root = logging.getLogger()
         unconfigured = not root.handlers
@@ -97,21 +101,24 @@ class Logs:
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
-    def _put(self, entry: Heard | logging.LogRecord, *, stream: bool = True) -> None:
-        if self._file is not None or (stream and self._stream is not None):
-            self._writing.put((entry, stream))
-
     def _write(self, waiting: Sequence[_Waiting]) -> None:
         failed_before, self._failing = self._broken, False
-        entries = [(entry, stream) for it, stream in waiting for entry in self._entries(it)]
+        is_recognising = self._masking().recognition is not None
+        told: list[Entry] = []
+        streamed: list[Entry] = []
+        for it, stream in waiting:
+            entries = self._entries(it, is_recognising=is_recognising)
+            told += entries
+            if stream:
+                streamed += entries
         if self._stream is not None:
-            self._stream.write([entry for entry, stream in entries if stream])
+            self._stream.write(streamed)
         if self._file is not None:
-            self._file.write([entry for entry, _ in entries])
+            self._file.write(told)
         if failed_before and not self._failing:
             self._broken = False
 
-    def _entries(self, waiting: Heard | logging.LogRecord) -> Sequence[Entry]:
+    def _entries(self, waiting: Heard | logging.LogRecord, *, is_recognising: bool) -> Sequence[Entry]:
         if not isinstance(waiting, Heard):
             return [waiting]
         try:
@@ -119,16 +126,16 @@ class Logs:
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
             return []
-        if self._masking().recognition is None:  # records of users are looked at when they get their form
+        if not is_recognising:  # records of users are looked at when they get their form
             return lines
         return [self.lines.recognised(line) for line in lines]
 
-    def _is_quick(self, waiting: _Waiting) -> bool:
+    def _quick(self) -> Callable[[_Waiting], bool] | None:
         """Only into a file that is one, and only lines of ours. A terminal may stand still; what was said may be long; and a
         recogniser, or showing what is in a user's record, is code that has no place on the engine loop."""
         if self._file is None or self._stream is not None or self._content:
-            return False
-        return self._file.is_quick and isinstance(waiting[0], Heard) and self._masking().recognition is None
+            return None
+        return _is_ours if self._file.is_quick and self._masking().recognition is None else None
 
     def _failed(self, error: BaseException) -> None:
         """A recorded warning, and nothing else; not for every line of a disk that is full."""
@@ -159,7 +166,7 @@ class Logs:
     def _new_writing(self) -> Writing[_Waiting]:
         # Nobody sees a line of a file appear between two of the program's own; each time the thread wakes costs.
         linger_s = FILE_LINGER_S if self._runtime.settings.log == "off" else LINGER_S
-        return Writing("jackstay-log", self._write, self._failed, quick=self._is_quick, linger_s=linger_s)
+        return Writing("jackstay-log", self._write, self._failed, quick=self._quick, linger_s=linger_s)
 
 
 class _Forwarding(logging.Handler):
@@ -177,6 +184,10 @@ class _Forwarding(logging.Handler):
         unheard = not self._stream and logging.getLogger().handlers == [self]
         if unheard and last is not None and record.levelno >= last.level:
             last.handle(record)
+
+
+def _is_ours(waiting: _Waiting) -> bool:
+    return isinstance(waiting[0], Heard)
 
 
 def _is_script(event: Event) -> bool:

@@ -393,8 +393,9 @@ class Run:
         self, event: EventName | ListenersEvent, path: str, about: Any = None, data: Mapping[str, Any] = NO_DATA
     ) -> None:
         """To the process's listeners alone."""
+        told = Event(event, self.row.id, path, self.runtime.clock.now(), data)
         for listener in tuple(listeners):
-            listener.hear(self, Event(event, self.id, path, self.now(), data), about)
+            listener.hear(self, told, about)
 
     def now(self) -> datetime:
         return self.runtime.clock.now()

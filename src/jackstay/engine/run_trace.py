@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,8 @@ from opentelemetry.trace import Span
 from jackstay.core.messages import Conversation, Message
 from jackstay.core.records import RunEnd, StepRow
 from jackstay.core.trace_ids import TraceParent
-from jackstay.observe.open_spans import StepSpan
+from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otel import Spans
-from jackstay.observe.otlp import context_of
 from jackstay.observe.past_spans import around_root, past_root
 from jackstay.observe.span_attributes import Describing
 from jackstay.observe.spans import EpochSpans, Placed
@@ -31,15 +29,16 @@ class RunTrace:
     def __init__(self, spans: Spans, run: Run, put: Callable[[Callable[[], None]], None], *, content: bool) -> None:
         self._spans, self._put, self._run = spans, put, run
         self._asked: dict[str, Conversation] | None = {} if content else None
-        masked = run.runtime.masked
-        self._describing = Describing(run.row, lambda: masked.now, asked=self._asked_with if content else None)
+        self._masked = run.runtime.masked
+        self._describing = self._new_describing()
         self._epoch = EpochSpans(run.span_ids)
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
         self._root, self._context = self._begin()
-        flags = self._root.get_span_context().trace_flags
-        self._parent = TraceParent(run.span_ids.trace, self._epoch.root_id, flags.sampled)
-        if run.unended and flags.sampled:
+        # One that is ours is sampled, and has no context yet.
+        is_sampled = isinstance(self._root, RootSpan) or self._root.get_span_context().trace_flags.sampled
+        self._trace_id, self._is_sampled = run.span_ids.trace, is_sampled
+        if run.unended and is_sampled:
             rows, run.unended = run.unended, ()
             put(lambda: self._end_of_dead(rows))
 
@@ -68,7 +67,7 @@ class RunTrace:
 
     def ended(self, row: StepRow) -> None:
         """A step's row was made."""
-        if not self._parent.is_sampled:
+        if not self._is_sampled:
             return
         placed, own = self._epoch.place(row), self._steps.pop(row.path, None)
         if placed:
@@ -79,17 +78,23 @@ class RunTrace:
         placed, finished_at = self._epoch.left_open(), end.finished_at or self._run.now()
 
         def tell() -> None:
-            self._send(placed)
+            if placed:
+                self._send(placed)
             attributes, failed = self._describing.ending(end.status, end.reason, end.error)
             self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
 
         self._put(tell)
 
     def _send(self, placed: Sequence[Placed], own: StepSpan | None = None) -> None:
+        if self._describing.masking is not self._masked.now:
+            self._describing = self._new_describing()
         for each in placed:
-            told = self._describing.of(each)
             mine = own if each.row is not None else None
-            self._spans.tell(told, each, trace_id=self._parent.trace_id, context=self._context, own=mine)
+            self._spans.tell(self._describing, each, trace_id=self._trace_id, context=self._context, own=mine)
+
+    def _new_describing(self) -> Describing:
+        asked = None if self._asked is None else self._asked_with
+        return Describing(self._run.row, self._masked.now, asked=asked)
 
     def _end_of_dead(self, rows: Sequence[StepRow]) -> None:
         """Of a process that did not live to tell it: the scopes that it was in, and its root."""
@@ -112,27 +117,34 @@ class RunTrace:
         if not (inside and path):
             context.attach(trace.set_span_in_context(self._span_at(path)))
 
-    @contextmanager
-    def asking(self, path: str, conversation: Conversation) -> Iterator[None]:
+    def asking(self, path: str, conversation: Conversation) -> _Inside:
         """Around a model's request: what is below it (a client that the host traces) is below the call's span."""
         if self._asked is not None:
             self._asked[path] = conversation
-        token = context.attach(trace.set_span_in_context(self._span_at(path)))
-        try:
-            yield
-        finally:
-            context.detach(token)
+        return _Inside(self._span_at(path))
 
     def _span_at(self, path: str) -> Span:
         if not path:
             return self._root
         found = self._steps.get(path)
         if found is None:
-            own = TraceParent(self._parent.trace_id, self._epoch.id_of(path), self._parent.is_sampled)
-            here = context_of(own)
+            here = TraceParent(self._trace_id, self._epoch.id_of(path), self._is_sampled)
             found = self._steps[path] = StepSpan(here, self._run.id, path)
         return found
 
     def _asked_with(self, row: StepRow) -> Sequence[Message]:
         asked = (self._asked or {}).pop(row.path, None)
         return asked.messages if asked is not None else ()
+
+
+class _Inside:
+    """A span is the current one. Not by `contextmanager`, which takes longer than what is in it."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> None:
+        self._token = context.attach(trace.set_span_in_context(self._span))
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)

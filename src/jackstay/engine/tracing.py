@@ -57,7 +57,8 @@ class Tracing:
             if spans is not None:
                 from jackstay.engine.run_trace import RunTrace  # OpenTelemetry is loaded: somebody wants spans
 
-                run.trace = RunTrace(spans, run, self._put, content=trace_source.wants_content(self._runtime.environ))
+                content = trace_source.wants_content(self._runtime.environ)
+                run.trace = RunTrace(spans, run, self._put, content=content)
         except Exception as error:  # noqa: BLE001 - a sampler of the host's may raise anything, and cannot fail a run
             self._failed(error)
 
@@ -71,19 +72,20 @@ class Tracing:
     # --- the provider ----------------------------------------------------------------------------------------------------
 
     def _now(self) -> Spans | None:
-        environ = self._runtime.environ
-        if not self._runtime.settings.traces or trace_source.is_disabled(environ):
+        if not self._runtime.settings.traces:
             return None
         provider = self._given or trace_source.host_provider()
-        if provider is None:
-            provider = self._own_provider(environ)
+        if provider is None and self._own is not None:
+            provider = self._own.provider  # the variables were read when it was made
+        elif trace_source.is_disabled(self._runtime.environ):
+            return None
+        elif provider is None:
+            provider = self._own_provider(self._runtime.environ)
         if provider is not self._provider:
             self._provider, self._spans = provider, None if provider is None else self._made(provider)
         return self._spans
 
     def _own_provider(self, environ: Mapping[str, str]) -> Any:
-        if self._own is not None:
-            return self._own.provider
         if not trace_source.wants_own(environ):
             return None
         protocol = trace_source.unspoken(environ)

@@ -9,10 +9,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from jackstay.core.events import Event
 from jackstay.core.masking import Masking
@@ -60,17 +60,17 @@ _ENDS = ("_finished", "_failed", "_skipped", "_passed", "_rejected", "_cancelled
 _KICKOFFS = frozenset({"run_started", "run_resumed", "kickoff_started", "crew_started"})
 _NAMED = ("task", "agent", "method", "model", "tool")
 _NOT_TOLD = frozenset({"about", "replay_of"})
-_ONLY_LISTENERS = frozenset({"kickoff_started", "kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"})
+UNTOLD = frozenset({"kickoff_finished", "kickoff_failed", "model_piece", "tool_failure"})
+"""Only for listeners. (Of `kickoff_started` is remembered what the kickoff is called.)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the log, before it has a form."""
 
     event: str
     level: int
     at: datetime
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -94,7 +94,6 @@ class Heard:
     failure: Exception | None = None
 
 
-_NOTHING: Mapping[str, _Open] = {}
 _UNMADE_MOST = 200
 """Events whose lines are made later: where nobody can write, they are made now and then anyway."""
 
@@ -136,39 +135,46 @@ class LogLines:
             while self._unmade:
                 heard = self._unmade.popleft()
                 try:
-                    heard.lines = self._lines(heard.event, heard.ids, heard.masking, heard.content)
+                    heard.lines = self._lines(heard)
                 except Exception as error:  # noqa: BLE001 - of one event; raised for whoever writes it
                     heard.lines, heard.failure = (), error
 
-    def _lines(self, event: Event, ids: SpanIds, masking: Masking, content: Mapping[str, Any] | None) -> list[Line]:
-        ends = event.name.endswith(_ENDS)
-        if not ends:
-            self._note(event, masking)
-        opened = self._open.get(event.run_id, _NOTHING).get(event.path)
-        where = self._placed(event, ids, opened)
+    def _lines(self, heard: Heard) -> Sequence[Line]:
+        event, masking, name = heard.event, heard.masking, heard.event.name
+        if name in UNTOLD:
+            return ()
+        ends = name.endswith(_ENDS)
+        opened = self._opened(event.run_id, event.path) if ends else self._note(event, masking)
+        if name == "kickoff_started":
+            return ()
+        where = self._placed(event, heard.ids, opened)
+        fields = dict(where)
+        self._figure(fields, event, masking)
         if ends:
+            if opened is not None and "duration_s" not in fields:
+                fields["duration_s"] = round(max(0.0, (event.at - opened.at).total_seconds()), 6)
             self._forget(event)
-        if event.name in _ONLY_LISTENERS:
-            return []
-        fields = where | self._figures(event, opened if ends else None, masking)
-        if content and self._content:
-            fields |= {key: _shown(value, masking) for key, value in content.items()}
-        lines = [Line(NAMES.get(event.name, event.name), LEVELS.get(event.name, logging.INFO), event.at, fields)]
-        if event.data.get("replay_of"):
-            lines.append(Line("replayed", logging.INFO, event.at, where | {"replay_of": event.data["replay_of"]}))
-        return lines
+        if heard.content and self._content:
+            fields |= {key: _shown(value, masking) for key, value in heard.content.items()}
+        line = Line(NAMES.get(name, name), LEVELS.get(name, logging.INFO), event.at, fields)
+        replayed = event.data.get("replay_of")
+        return [line, Line("replayed", logging.INFO, event.at, where | {"replay_of": replayed})] if replayed else [line]
 
     def recognised(self, line: Line) -> Line:
         """The line without what the recogniser finds. Not on the engine loop, as `of` is: it takes milliseconds."""
         masking = self._masking()
         told = {key: each if key in NAMES_ONLY else masking.recognised(each) for key, each in line.fields.items()}
-        return replace(line, fields=told)
+        return line._replace(fields=told)
 
     def where(self, run_id: str, path: str) -> dict[str, Any]:
         """The context of a place in a run."""
         self._make()
         with self._lock:
             return self._where(run_id, path)
+
+    def _opened(self, run_id: str, path: str) -> _Open | None:
+        run = self._open.get(run_id)
+        return None if run is None else run.get(path)
 
     def _placed(self, event: Event, ids: SpanIds, opened: _Open | None) -> dict[str, Any]:
         if opened is not None and opened.place is not None:
@@ -187,24 +193,29 @@ class LogLines:
         """Of the nearest scope that is open there or around."""
         known = self._open.get(run_id)
         while known:
-            if place in known:
-                return known[place].names
+            opened = known.get(place)
+            if opened is not None:
+                return opened.names
             if not place:
                 break
             place = parent_of(place)
         return {}
 
-    def _note(self, event: Event, masking: Masking) -> None:
-        """Takes in what begins."""
-        data = event.data
+    def _note(self, event: Event, masking: Masking) -> _Open | None:
+        """Takes in what begins; what is open there."""
+        data, opened = event.data, self._opened(event.run_id, event.path)
         if event.name in _KICKOFFS:
-            opened = self._open.get(event.run_id, {}).get(event.path) or self._begin(event)
-            if data.get("kind") in ("crew", "flow") and data.get("name"):
-                opened.names[data["kind"]] = _plain(data["name"], masking)
+            opened = opened or self._begin(event)
+            kind, name = data.get("kind"), data.get("name")
+            if kind in ("crew", "flow") and name and opened.names.get(kind) != (shown := _plain(name, masking)):
+                opened.names[kind] = shown
                 opened.place = None
         elif event.name.endswith("_started"):
             opened = self._begin(event)
-            opened.names |= {key: _plain(data[key], masking) for key in _NAMED if data.get(key)}
+            for key in _NAMED:
+                if name := data.get(key):
+                    opened.names[key] = _plain(name, masking)
+        return opened
 
     def _begin(self, event: Event) -> _Open:
         around = self._names(event.run_id, parent_of(event.path)) if event.path else {}
@@ -218,19 +229,17 @@ class LogLines:
         elif not event.name.startswith("kickoff_"):
             self._open.get(event.run_id, {}).pop(event.path, None)
 
-    def _figures(self, event: Event, begun: _Open | None, masking: Masking) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _figure(self, fields: dict[str, Any], event: Event, masking: Masking) -> None:
+        """Adds what the event says itself."""
         for key, value in event.data.items():
             if value is None or key in _NOT_TOLD:
                 continue
             if key in CONTENT:
                 if self._content:
-                    found[key] = _shown(value, masking)
+                    fields[key] = _shown(value, masking)
             else:
-                found["attempt" if key == "attempts" else key] = _plain(value, masking)
-        if begun is not None and "duration_s" not in found:
-            found["duration_s"] = round(max(0.0, (event.at - begun.at).total_seconds()), 6)
-        return found
+                shown = masking.text(value) if type(value) is str else _plain(value, masking)
+                fields["attempt" if key == "attempts" else key] = shown
 
 
 def _plain(value: Any, masking: Masking) -> Any:

@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 from jackstay.core.ids import SHORT
 from jackstay.observe.figures import printable
-from jackstay.observe.log_lines import MASKED, Line
+from jackstay.observe.log_lines import LEVELS, MASKED, Line
 
 FILE_BYTES, FILES_KEPT = 10_000_000, 5
 OURS = "jackstay"
@@ -38,6 +38,7 @@ Entry = Line | logging.LogRecord
 """A line of ours, or a record of the user's."""
 
 Form = Callable[[Entry], str]
+_LEVELS = {level: logging.getLevelName(level).lower() for level in {logging.INFO, *LEVELS.values()}}
 
 
 def json_formatter(mask: Mask | None = None) -> logging.Formatter:
@@ -60,9 +61,13 @@ def json_form(mask: Mask) -> Form:
     def form(entry: Entry) -> str:
         if not isinstance(entry, Line):
             return users.format(entry)
-        level = logging.getLevelName(entry.level).lower()
-        said: dict[str, Any] = {"timestamp": _told(entry.at), "level": level, "logger": OURS, "event": entry.event}
-        said.update(entry.fields)
+        said = {
+            "timestamp": _told(entry.at),
+            "level": _LEVELS[entry.level],
+            "logger": OURS,
+            "event": entry.event,
+            **entry.fields,
+        }
         try:
             return to_json(said, ensure_ascii=True, fallback=repr).decode("ascii")
         except ValueError:  # half a pair of surrogates, which JSON's escapes can say

@@ -6,25 +6,41 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
+from jackstay.core.trace_ids import TraceParent
 from jackstay.observe import span_names as names
-from jackstay.observe.otlp import EndedSpan
+from jackstay.observe.otlp import context_of
+from jackstay.observe.span_attributes import Described
 
 
-class StepSpan(NonRecordingSpan):
+class _OpenSpan(NonRecordingSpan):
+    """Its context is made when somebody asks for it: of most, nobody does."""
+
+    def __init__(self, here: TraceParent, *, random: bool = False) -> None:
+        self.here, self._random = here, random
+
+    def get_span_context(self) -> SpanContext:
+        return context_of(self.here, random=self._random)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.get_span_context()!r})"
+
+
+class StepSpan(_OpenSpan):
     """The span of a step. What is put into it comes into the step's span."""
 
-    def __init__(self, context: SpanContext, run_id: str, path: str) -> None:
-        super().__init__(context)
+    def __init__(self, here: TraceParent, run_id: str, path: str) -> None:
+        super().__init__(here)
         self.run_id, self.path = run_id, path
         self.attributes: dict[str, Any] = {}
         self.events: list[tuple[str, Any, int | None]] = []
 
     def is_recording(self) -> bool:
-        return self.get_span_context().trace_flags.sampled
+        return self.here.is_sampled
 
     def set_attribute(self, key: str, value: Any) -> None:
         self.attributes[key] = value
@@ -52,14 +68,21 @@ class StepSpan(NonRecordingSpan):
             span.add_event(name, attributes, at)
 
 
-class RootSpan(NonRecordingSpan):
+class RootSpan(_OpenSpan):
     """The span of a run that is sampled. OpenTelemetry makes it as soon as somebody asks more of it than its context: of
     most, nobody does."""
 
-    def __init__(self, context: SpanContext, begun: EndedSpan, make: Callable[[], Span]) -> None:
-        """`begun`: what is sent, but for its end, if nobody does."""
-        super().__init__(context)
-        self.begun = begun
+    def __init__(
+        self,
+        here: TraceParent,
+        described: Described,
+        make: Callable[[], Span],
+        *,
+        parent_id: str | None,
+        started_at: datetime,
+    ) -> None:
+        super().__init__(here, random=parent_id is None)
+        self.described, self.parent_id, self.started_at = described, parent_id, started_at
         self._make, self._made, self._is_over = make, None, False
         self._lock = threading.Lock()
 
@@ -111,6 +134,3 @@ class RootSpan(NonRecordingSpan):
         self, exception: BaseException, attributes: Any = None, timestamp: int | None = None, escaped: bool = False
     ) -> None:
         self._whole().record_exception(exception, attributes, timestamp, escaped)
-
-    def __repr__(self) -> str:
-        return f"RootSpan({self.begun.described.name!r}, {self.get_span_context()!r})"

@@ -33,7 +33,7 @@ from jackstay.core.trace_ids import TraceParent
 from jackstay.observe import span_names as names
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otlp import EndedSpan, Origin, context_of, ns
-from jackstay.observe.span_attributes import Described, Failed
+from jackstay.observe.span_attributes import Described, Describing, Failed
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import provider
 
@@ -61,7 +61,10 @@ class Spans:
     @staticmethod
     def current() -> TraceParent | None:
         """The span around the calling code."""
-        here = trace.get_current_span().get_span_context()
+        span = trace.get_current_span()
+        if span is trace.INVALID_SPAN:  # of most
+            return None
+        here = span.get_span_context()
         if not here.is_valid:
             return None
         return TraceParent(f"{here.trace_id:032x}", f"{here.span_id:016x}", here.trace_flags.sampled)
@@ -111,15 +114,12 @@ class Spans:
         def make() -> Span:
             return self.begin(described, ids, parent=parent, context=context, started_at=started_at, links=links)
 
-        if self._ended is None or links:
-            return make()
         trace_id, span_id = ids
-        if not self._is_taken(described, trace_id, parent, context):
+        if self._ended is None or links or not self._is_taken(described, trace_id, parent, context):
             return make()
         parent_id = None if parent is None else parent.span_id
-        begun = EndedSpan(self._origin, described, trace_id, span_id, parent_id, started_at, started_at)
-        here = context_of(TraceParent(trace_id, span_id), random=parent is None)
-        return RootSpan(here, begun, make)
+        here = TraceParent(trace_id, span_id)
+        return RootSpan(here, described, make, parent_id=parent_id, started_at=started_at)
 
     def _is_taken(self, described: Described, trace_id: str, parent: TraceParent | None, context: Context) -> bool:
         """Whether the sampler takes a root, and adds nothing to it."""
@@ -132,7 +132,7 @@ class Spans:
 
     def tell(
         self,
-        described: Described,
+        describing: Describing,
         placed: Placed,
         *,
         trace_id: str,
@@ -140,11 +140,15 @@ class Spans:
         own: StepSpan | None = None,
     ) -> None:
         """A span that is over. `own`: what its step's code has put into it."""
-        touched = own is not None and own.is_touched
-        if self._ended is not None and described.failed is None and not touched:
-            began, ended = placed.started_at, placed.finished_at
-            self._ended(EndedSpan(self._origin, described, trace_id, placed.span_id, placed.parent_id, began, ended))
+        touched, row = own is not None and own.is_touched, placed.row
+        if self._ended is not None and not touched and (row is None or row.status != "failed"):
+            if describing.can_wait(row):
+                self._ended(EndedSpan(self._origin, trace_id, *placed, describing))
+            else:
+                described = describing.of(placed.path, row, placed.agent)
+                self._ended(EndedSpan(self._origin, trace_id, *placed[:5], described=described))
             return
+        described = describing.of(placed.path, row, placed.agent)
         span = self.begin(
             described,
             (trace_id, placed.span_id),
@@ -167,7 +171,7 @@ class Spans:
         if isinstance(span, RootSpan):
             made = span.over(touched=failed is not None)
             if made is None:
-                self._end_untouched(span.begun, finished_at, attributes or {})
+                self._end_untouched(span, finished_at, attributes or {})
                 return
             span = made
         if attributes:
@@ -180,11 +184,15 @@ class Spans:
             span.set_status(Status(StatusCode.ERROR, failed.message or failed.type))
         span.end(end_time=ns(finished_at))
 
-    def _end_untouched(self, begun: EndedSpan, finished_at: datetime, attributes: Mapping[str, Any]) -> None:
+    def _end_untouched(self, root: RootSpan, finished_at: datetime, attributes: Mapping[str, Any]) -> None:
         if self._ended is not None:
-            described = begun.described
-            whole = Described(described.name, {**described.attributes, **attributes}, described.is_client)
-            self._ended(begun._replace(described=whole, finished_at=finished_at))
+            here, began = root.here, root.started_at
+            whole = Described(root.described.name, {**root.described.attributes, **attributes})
+            self._ended(
+                EndedSpan(
+                    self._origin, here.trace_id, "", here.span_id, root.parent_id, began, finished_at, described=whole
+                )
+            )
 
 
 class _Collecting(SpanProcessor):

@@ -19,8 +19,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
+from jackstay.core.records import StepRow
 from jackstay.core.trace_ids import TraceParent
-from jackstay.observe.span_attributes import Described, Value
+from jackstay.observe.span_attributes import Described, Describing, Value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -46,22 +47,37 @@ class Origin:
 class EndedSpan(NamedTuple):
     """A span that is over, as the processor's queue has it."""
 
+    # One flat object: what is in the queue is looked at by the garbage collector, time and again.
     origin: Origin
-    described: Described
     trace_id: str
+    path: str
     span_id: str
     parent_id: str | None
     started_at: datetime
     finished_at: datetime
+    row: StepRow | None = None
+    agent: str | None = None
+    describing: Describing | None = None
+    """Says what stands in it when it is sent, if `described` does not."""
+    described: Described | None = None
 
     @property
     def context(self) -> SpanContext:
         """All that a batch processor looks at: it leaves out what is not sampled."""
         return _SAMPLED
 
+    def whole(self) -> Described:
+        """What stands in it."""
+        if self.described is not None or self.describing is None:
+            return self.described or Described(self.path)
+        try:
+            return self.describing.of(self.path, self.row, self.agent)
+        except Exception:  # noqa: BLE001 - one that says only where it was is better than a batch that is lost
+            return Described(self.path)
+
     def readable(self) -> ReadableSpan:
         """The same for OpenTelemetry's own exporters."""
-        described = self.described
+        described = self.whole()
         return ReadableSpan(
             described.name,
             context_of(TraceParent(self.trace_id, self.span_id)),
@@ -122,7 +138,7 @@ def encoded(spans: Iterable[EndedSpan]) -> bytes:
 
 def _resource_spans(origin: Origin, spans: bytes) -> bytes:
     """As OpenTelemetry encodes what is around the spans; once for a batch."""
-    around = encode_spans([EndedSpan(origin, Described(""), "1", "1", None, _EPOCH, _EPOCH).readable()])
+    around = encode_spans([EndedSpan(origin, "1", "", "1", None, _EPOCH, _EPOCH).readable()])
     [resource] = around.resource_spans
     [scope] = resource.scope_spans
     scope.ClearField("spans")
@@ -132,7 +148,7 @@ def _resource_spans(origin: Origin, spans: bytes) -> bytes:
 
 
 def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
-    described = span.described
+    described = span.whole()
     parent = b"" if span.parent_id is None else b"\x22\x08" + bytes.fromhex(span.parent_id)
     parts = [
         b"\x0a\x10",
@@ -202,12 +218,15 @@ def _varint(number: int) -> bytes:
 
 def context_of(parent: TraceParent, *, random: bool = False) -> SpanContext:
     """`random`: the trace's id is of ours, and as random as samplers further on may want it."""
-    flags = TraceFlags.SAMPLED if parent.is_sampled else TraceFlags.DEFAULT
-    if random:
-        flags |= getattr(TraceFlags, "RANDOM_TRACE_ID", 0)  # not in all versions
-    return SpanContext(
-        int(parent.trace_id, 16), int(parent.span_id, 16), is_remote=False, trace_flags=TraceFlags(flags)
-    )
+    flags = _flags(is_sampled=parent.is_sampled, random=random)
+    return SpanContext(int(parent.trace_id, 16), int(parent.span_id, 16), is_remote=False, trace_flags=flags)
+
+
+@lru_cache
+def _flags(*, is_sampled: bool, random: bool) -> TraceFlags:
+    flags = TraceFlags.SAMPLED if is_sampled else TraceFlags.DEFAULT
+    # Not in all versions.
+    return TraceFlags(flags | getattr(TraceFlags, "RANDOM_TRACE_ID", 0) if random else flags)
 
 
 def ns(at: datetime) -> int:

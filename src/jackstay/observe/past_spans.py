@@ -24,7 +24,7 @@ def tell_past(spans: Spans, describing: Describing, run: RunRow, rows: Sequence[
     for epoch, made in epochs.items():
         ids = SpanIds(run.id, epoch, parent_in(run.tags))
         for placed in placed_of(ids, made):
-            spans.tell(describing.of(placed), placed, trace_id=ids.trace)
+            spans.tell(describing, placed, trace_id=ids.trace)
         is_last = epoch == max(epochs)
         # How an epoch before the last one has ended is not recorded.
         how = (run.status, run.reason, run.error) if is_last else (None, None, None)

@@ -17,7 +17,6 @@ from jackstay.core.messages import Message
 from jackstay.core.records import RunRow, StepRow
 from jackstay.core.usage import from_pico
 from jackstay.observe import span_names as names
-from jackstay.observe.spans import Placed
 
 Value = str | bool | int | float | Sequence[str]
 Asked = Callable[[StepRow], Sequence[Message]]
@@ -27,6 +26,8 @@ _WORDS = frozenset({"role", "type", "id", "name", "finish_reason"})
 """Keys of messages whose values are the convention's words, and names of tools."""
 MOST_CHARACTERS = 20_000
 """Of one text in a span; the journal has it whole, and backends cut or refuse what is larger."""
+LONG = 10_000
+"""Characters of a row that does not wait in an exporter's queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,17 @@ class Described:
 class Describing:
     """Of one run. `asked`: given if what was said is told as well."""
 
-    def __init__(self, run: RunRow, masking: Callable[[], Masking], *, asked: Asked | None = None) -> None:
-        self._run, self._masking, self._asked = run, masking, asked
+    def __init__(self, run: RunRow, masking: Masking, *, asked: Asked | None = None) -> None:
+        # Of the row no more: its inputs may be long, and this waits in an exporter's queue.
+        self._id, self._kind, self._name, self._session = run.id, run.kind, run.name, run.session_id
+        self.masking, self._asked = masking, asked
 
     def root(self, epoch: int) -> Described:
         """Of the run, as far as it is known when the epoch begins."""
-        run = self._run
-        attributes: dict[str, Value] = {names.RUN: run.id, names.RUN_KIND: run.kind, names.RUN_EPOCH: epoch}
-        if run.session_id is not None:
-            attributes[names.SESSION] = run.session_id
-        name, kind = self._kickoff(run.kind, run.name)
+        attributes: dict[str, Value] = {names.RUN: self._id, names.RUN_KIND: self._kind, names.RUN_EPOCH: epoch}
+        if self._session is not None:
+            attributes[names.SESSION] = self._session
+        name, kind = self._kickoff(self._kind, self._name)
         return Described(name if epoch == 1 else f"resume {name}", attributes | kind)
 
     def ending(
@@ -71,15 +73,21 @@ class Describing:
             attributes[names.ERROR_TYPE] = failed.type
         return attributes, failed
 
-    def of(self, placed: Placed) -> Described:
-        common: dict[str, Value] = {names.RUN: self._run.id, names.PATH: placed.path}
-        if placed.agent is not None:
-            agent = self._text(placed.agent)
-            own = {names.KIND: "agent", names.OPERATION: names.INVOKE_AGENT, names.AGENT: agent}
-            return Described(f"{names.INVOKE_AGENT} {agent}", common | own)
-        if placed.row is None:
-            return Described(placed.path.rpartition("/")[2], common | {names.KIND: "scope"})
-        return self._step(placed.row, common)
+    def of(self, path: str, row: StepRow | None, agent: str | None) -> Described:
+        """Of what is placed there."""
+        common: dict[str, Value] = {names.RUN: self._id, names.PATH: path}
+        if agent is not None:
+            shown = self._text(agent)
+            own = {names.KIND: "agent", names.OPERATION: names.INVOKE_AGENT, names.AGENT: shown}
+            return Described(f"{names.INVOKE_AGENT} {shown}", common | own)
+        if row is None:
+            return Described(path.rpartition("/")[2], common | {names.KIND: "scope"})
+        return self._step(row, common)
+
+    def can_wait(self, row: StepRow | None) -> bool:
+        """Whether it may be described when it is sent: of many in a row that takes half of what it takes between a run's
+        steps. Not where what was said is told, which may change; and not what is long."""
+        return self._asked is None and (row is None or len(row.result or "") + len(row.request or "") <= LONG)
 
     def _step(self, row: StepRow, common: dict[str, Value]) -> Described:
         attributes = common | {names.KIND: row.kind, names.STATUS: row.status, names.REVISION: row.rev}
@@ -137,11 +145,14 @@ class Describing:
         prefix, _, _ = (row.model or "").partition("/")
         provider = row.provider or (prefix if prefix != row.model else "")
         model = (row.model or "").removeprefix(f"{prefix}/")
-        answer, request = _json(row.result), _json(row.request)
+        answer = _json(row.result)
         told = {
             names.PROVIDER: names.PROVIDERS.get(provider, provider) or None,
             names.REQUEST_MODEL: model or None,
-            names.REQUEST_MAX_TOKENS: request.get("max_tokens"),
+            # Of most there is none, and nothing else of the request is told.
+            names.REQUEST_MAX_TOKENS: _json(row.request).get("max_tokens")
+            if "max_tokens" in (row.request or "")
+            else None,
             names.REQUEST_STREAM: True if "streamed" in (row.flags or "") else None,
             names.RESPONSE_MODEL: row.answered_by,
             names.FINISH_REASONS: [answer["finish_reason"]] if answer.get("finish_reason") else None,
@@ -193,17 +204,17 @@ class Describing:
 
     def _text(self, text: str) -> str:
         """What something is called."""
-        masked = self._masking().text(text)
+        masked = self.masking.text(text)
         return masked if len(masked) <= MOST_CHARACTERS else self._cut(masked)
 
     def _cut(self, text: str) -> str:
         if len(text) <= MOST_CHARACTERS:
             return text
-        return f"{text[:MOST_CHARACTERS]}… (run {self._run.id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
+        return f"{text[:MOST_CHARACTERS]}… (run {self._id[:SHORT]} has {len(text) - MOST_CHARACTERS:,} more characters)"
 
     def _shown(self, value: Any, words: Container[str] = ()) -> str:
         """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
-        masked = self._masking().whole(value, words)
+        masked = self.masking.whole(value, words)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 

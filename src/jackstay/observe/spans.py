@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from jackstay.core.ids import span_id
 from jackstay.core.paths import parent_of
@@ -21,8 +22,7 @@ HIDDEN = ("input",)
 """Recorded inputs are no step that anybody waits for (nor are they in `jackstay show`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """Where and when a span is; what it is of: a step's row, an agent's work in a task, or (neither) a scope that has no
     row, because it did not end or never has one."""
 
@@ -48,10 +48,9 @@ class _Stretch:
 
 
 @dataclass(slots=True)
-class _Scope:
+class _Scope(_Stretch):
     """A scope in which something has ended, but not yet itself."""
 
-    stretch: _Stretch
     agents: dict[str, _Stretch] = field(default_factory=dict)
     inner: dict[str, None] = field(default_factory=dict)
     """Scopes right below it that are open, in their order."""
@@ -71,44 +70,45 @@ class EpochSpans:
         """Of the step that is at that place now."""
         if not path:
             return self.root_id
-        again = self._ended.get(path, 0)
-        # As the log asks for it, which has it made by now.
-        return span_id(self.ids.run_id, path, self.ids.epoch, again) if again else self.ids.of(path)
+        return self._id(path, self._ended.get(path, 0))
 
     def place(self, row: StepRow) -> list[Placed]:
         """The spans that end with this row: its own is the last one. None for what is no step, and for what another run
         has paid for and told."""
         if row.kind in HIDDEN or row.origin_run_id is not None:
             return []
-        ended = [*self._closed(row.path), self._own(row)]
-        self._ended[row.path] = self._ended.get(row.path, 0) + 1
-        self._note(row)
+        path, around, agent = row.path, parent_of(row.path), _agent_of(row)
+        ended = list(self._closed(path)) if path in self._open else []
+        parent_id = self.id_of(around) if agent is None else self._agent_id(around, agent)
+        ended.append(Placed(path, self.id_of(path), parent_id, row.started_at, row.finished_at, row))
+        self._ended[path] = self._ended.get(path, 0) + 1
+        self._note(row, around, agent)
         return ended
 
     def left_open(self) -> list[Placed]:
         """At the end of the epoch: the scopes that had steps and have no row."""
         return list(self._closed(""))
 
-    def _own(self, row: StepRow) -> Placed:
-        parent = parent_of(row.path)
-        parent_id = self._agent_id(parent, row.agent) if _is_agents(row) and row.agent else self.id_of(parent)
-        return Placed(row.path, self.id_of(row.path), parent_id, row.started_at, row.finished_at, row)
-
     def _agent_id(self, path: str, agent: str) -> str:
-        return span_id(self.ids.run_id, f"{path}//{agent}", self.ids.epoch, self._ended.get(path, 0))
+        return self._id(f"{path}//{agent}", self._ended.get(path, 0))
 
-    def _note(self, row: StepRow) -> None:
-        path, inner = parent_of(row.path), ""
+    def _id(self, path: str, again: int) -> str:
+        return span_id(self.ids.run_id, path, self.ids.epoch, again) if again else self.ids.of(path)
+
+    def _note(self, row: StepRow, path: str, agent: str | None) -> None:
+        inner = ""
         while True:
             scope = self._open.get(path)
             if scope is None:
-                scope = self._open[path] = _Scope(_Stretch(row.started_at, row.finished_at))
+                scope = self._open[path] = _Scope(row.started_at, row.finished_at)
             else:
-                scope.stretch.include(row)
+                scope.include(row)
             if inner:
                 scope.inner[inner] = None
-            elif _is_agents(row) and row.agent:
-                scope.agents.setdefault(row.agent, _Stretch(row.started_at, row.finished_at)).include(row)
+            elif agent is not None and agent in scope.agents:
+                scope.agents[agent].include(row)
+            elif agent is not None:
+                scope.agents[agent] = _Stretch(row.started_at, row.finished_at)
             if not path:
                 return
             path, inner = parent_of(path), path
@@ -121,9 +121,9 @@ class EpochSpans:
         if path and (around := self._open.get(parent_of(path))) is not None:
             around.inner.pop(path, None)
         for below in tuple(scope.inner):
-            stretch = self._open[below].stretch
+            whole = self._open[below]
             yield from self._closed(below)
-            yield Placed(below, self.id_of(below), self.id_of(path), stretch.started_at, stretch.finished_at)
+            yield Placed(below, self.id_of(below), self.id_of(path), whole.started_at, whole.finished_at)
             self._ended[below] = self._ended.get(below, 0) + 1
         for agent, stretch in scope.agents.items():
             own = self._agent_id(path, agent)
@@ -144,8 +144,10 @@ def placed_of(ids: SpanIds, rows: Sequence[StepRow]) -> list[Placed]:
     return [*(placed for row in rows for placed in told.place(row)), *told.left_open()]
 
 
-def _is_agents(row: StepRow) -> bool:
-    """The engine has asked or called this for an agent that works in a scope which is not the agent's own: in a task, or in a
+def _agent_of(row: StepRow) -> str | None:
+    """The agent for which the engine has asked or called this, if it works in a scope which is not its own: in a task, or in a
     tool by which work was given to it. (What user code starts is numbered by its question, and so are kickoffs.)"""
+    if row.kind not in ("llm", "tool") or not row.agent:
+        return None
     around, _, own = row.path.rpartition("/")
-    return row.kind in ("llm", "tool") and bool(around) and "~" not in own and "~" not in around.rpartition("/")[2]
+    return row.agent if around and "~" not in own and "~" not in around.rpartition("/")[2] else None

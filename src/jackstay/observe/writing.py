@@ -29,7 +29,7 @@ to write it (bench/bench_observing.py)."""
 
 class Writing(Generic[T]):
     """Writes in order, what has come together at once, on a daemon thread that the first one starts. What `write` raises is
-    handed to `failed`. `quick`: whether whoever waits for it may write it."""
+    handed to `failed`. `quick`: what whoever waits for it may write now; None: nothing."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Writing(Generic[T]):
         write: Callable[[Sequence[T]], None],
         failed: Failed,
         *,
-        quick: Callable[[T], bool] = lambda _: False,
+        quick: Callable[[], Callable[[T], bool] | None] = lambda: None,
         linger_s: float = LINGER_S,
     ) -> None:
         self._name, self._write, self._failed, self._quick = name, write, failed, quick
@@ -96,11 +96,12 @@ class Writing(Generic[T]):
     def _written_here(self) -> bool:
         """Writes what waits, as far as it is quick. False: something is left, or the thread is at it."""
         began_s = time.monotonic()
-        if not self._quickness.is_at(began_s) or not self._at_it.acquire(blocking=False):
+        is_quick = self._quick()
+        if is_quick is None or not self._quickness.is_at(began_s) or not self._at_it.acquire(blocking=False):
             return False
         try:
             some: list[T] = []
-            while self._waiting and not isinstance(first := self._waiting[0], _Mark) and self._quick(first):
+            while self._waiting and not isinstance(first := self._waiting[0], _Mark) and is_quick(first):
                 some.append(first)
                 self._waiting.popleft()
             self._write_these(some)

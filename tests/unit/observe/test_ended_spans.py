@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +15,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from jackstay.core.masking import Masking
+from jackstay.core.records import RunRow, StepRow
 from jackstay.core.trace_ids import TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.otlp import EndedSpan, Sender, encoded
-from jackstay.observe.span_attributes import Described, Failed
+from jackstay.observe.span_attributes import LONG, Described, Describing, Failed
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import OwnProvider, exporter
 from tests.e2e.tracing.receiver import RETRIED, Receiver
@@ -33,7 +36,20 @@ VALUES: dict[str, Any] = {
     "mixed": (1, 2.5, True, "x" * 200),
 }  # fmt: skip
 TOLD = Described("chat gpt-4o", VALUES, is_client=True)
+RUN = RunRow("1", "crew", "crew", BEGIN)
+ROW = StepRow("1", PLACED.path, "llm", "llm", "succeeded", "", BEGIN, END, model="openai/gpt-4o")
 ROOT = Described("invoke_workflow crew", {"jackstay.run.id": "1"})
+
+
+class _Fixed(Describing):
+    """Says the same of everything."""
+
+    def __init__(self, described: Described) -> None:
+        super().__init__(RUN, Masking())
+        self._described = described
+
+    def of(self, *_: Any) -> Described:
+        return self._described
 
 
 def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | EndedSpan]:
@@ -41,7 +57,7 @@ def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | End
     provider, spans = collecting()
     ended: list[EndedSpan] = []
     made = Spans(provider, ended=ended.append if directly else None)
-    made.tell(described, PLACED, trace_id=TRACE)
+    made.tell(_Fixed(described), PLACED, trace_id=TRACE)
     for parent in (None, TraceParent(TRACE, PARENT)):
         root = made.begin_root(ROOT, (TRACE, SPAN), parent=parent, context=Context(), started_at=BEGIN)
         made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
@@ -180,3 +196,29 @@ def test_span_that_nobody_can_encode_is_a_failure_as_it_is_with_the_sdk(monkeypa
         to.shutdown()
     assert result is SpanExportResult.FAILURE
     assert receiver.requests == []
+
+
+def test_span_that_cannot_be_described_is_sent_with_its_place_beside_the_others():
+    provider, _ = collecting()
+    ended: list[EndedSpan] = []
+    made = Spans(provider, ended=ended.append)
+    broken = replace(ROW, tried="no JSON")
+    for row in (ROW, broken):
+        made.tell(Describing(RUN, Masking()), PLACED._replace(row=row), trace_id=TRACE)
+
+    sent = ExportTraceServiceRequest.FromString(encoded(ended))
+
+    assert [span.name for span in sent.resource_spans[0].scope_spans[0].spans] == ["chat gpt-4o", PLACED.path]
+
+
+def test_row_waits_in_the_queue_unless_it_is_long_or_what_was_said_is_told():
+    provider, _ = collecting()
+    ended: list[EndedSpan] = []
+    made = Spans(provider, ended=ended.append)
+    long = replace(ROW, result='{"text":"' + LONG * "x" + '"}')
+    for row, asked in ((ROW, None), (long, None), (ROW, lambda _: ())):
+        made.tell(Describing(RUN, Masking(), asked=asked), PLACED._replace(row=row), trace_id=TRACE)
+
+    assert [span.described is None for span in ended] == [True, False, False]
+    assert [span.row for span in ended] == [ROW, None, None]
+    assert [span.whole().name for span in ended] == ["chat gpt-4o"] * 3

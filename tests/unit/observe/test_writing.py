@@ -21,7 +21,7 @@ class Written:
         self.failures: list[Exception] = []
         # So that the thread writes only when it is asked to.
         self.writing: Writing[int] = Writing(
-            "writer", self._write, self.failures.append, quick=lambda one: one < 100, linger_s=60.0
+            "writer", self._write, self.failures.append, quick=lambda: lambda one: one < 100, linger_s=60.0
         )
 
     def _write(self, some: Sequence[int]) -> None:
