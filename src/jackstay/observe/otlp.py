@@ -7,6 +7,7 @@ go out together. Sending, with all that the standard variables say of it, is the
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ class EndedSpan(NamedTuple):
             return self.described or Described(self.path)
         try:
             return self.describing.of(self.path, self.row, self.agent)
-        except Exception:  # noqa: BLE001 - one that says only where it was is better than a batch that is lost
+        except Exception as error:  # noqa: BLE001 - one that says only where it was is better than a batch that is lost
+            logging.getLogger("jackstay").warning("the span of %s says nothing but where it was: %r", self.path, error)
             return Described(self.path)
 
     def readable(self) -> ReadableSpan:
