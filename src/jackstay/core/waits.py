@@ -101,6 +101,8 @@ def checked(wait: Wait, text: str | None, outcome: str | None) -> Answer:
     if outcome is not None and outcome not in options:
         offered = f"one of {', '.join(options)}" if options else "no label: the question wants a text"
         raise ValueError(f"{outcome!r} is no outcome of this question; it has {offered}")
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"an answer is a text, not {text!r:.80}")
     if outcome is None and text is None:
         raise ValueError("there is no answer; give a text (empty: nothing to say) or an outcome")
     return Answer(text or "", outcome)

@@ -45,6 +45,10 @@ __all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
 
 T = TypeVar("T")
 S = TypeVar("S")
+_SETTINGS = (
+    "name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s", "content", "checkpoint", "persistence",
+    "input_provider", "stream", "strict", "tracing", "suppress_flow_events",
+)  # fmt: skip
 
 
 class Flow(AsksPeople, Generic[T]):
@@ -92,22 +96,7 @@ class Flow(AsksPeople, Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in (
-            "name",
-            "initial_state",
-            "max_method_calls",
-            "retry",
-            "budget",
-            "deadline_s",
-            "content",
-            "checkpoint",
-            "persistence",
-            "input_provider",
-            "stream",
-            "strict",
-            "tracing",
-            "suppress_flow_events",
-        ):
+        for name in _SETTINGS:
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)
@@ -116,7 +105,7 @@ class Flow(AsksPeople, Generic[T]):
         self._outcome: Outcome | None = None
         self._returned: dict[str, Any] = {}
         graph = self._graph()
-        found, loose = problems(graph), unheard(graph)
+        found, loose = [*self._taken(graph), *problems(graph)], unheard(graph)
         if found or (loose and self.strict):
             raise DefinitionError(f"flow {self._name}: {'; '.join([*found, *loose])}")
         if loose:
@@ -418,6 +407,14 @@ class Flow(AsksPeople, Generic[T]):
         methods = {name: method_spec(name, self._method(name), mark) for name, mark in self._marks().items()}
         return FlowGraph(methods, self.max_method_calls)
 
+    def _taken(self, graph: FlowGraph) -> list[str]:
+        """Methods that would be taken for something else, in sentences."""
+        kept = {*_SETTINGS, "kickoff", "kickoff_async", "akickoff"}
+        found = () if self._declared is not None else kept & graph.methods.keys()
+        return [
+            f"{name} is what every flow has under that name: call the method something else" for name in sorted(found)
+        ]
+
     def _method(self, name: str) -> Callable[..., Any]:
         function = self._functions.get(name)
         return getattr(self, name) if function is None else MethodType(function, self)
@@ -433,7 +430,7 @@ class Flow(AsksPeople, Generic[T]):
                 mark = mark_of(function)
                 if mark is not None:
                     marks[name] = mark
-                elif name in marks and callable(function):
+                elif name in marks:
                     del marks[name]  # overridden without a decorator: no flow method any more
         return marks
 

@@ -583,6 +583,18 @@ def test_after_the_deadline_the_default_outcome_counts_and_no_answer_is_taken(ru
     assert flow.last_human_feedback.outcome == "rejected"
 
 
+@pytest.mark.parametrize("text", [5, ["yes"], {"a": 1}])
+def test_what_is_no_text_is_no_answer_and_the_question_stays_open(text: Any) -> None:
+    review = reviewing()
+    review().kickoff(run_key="k")
+
+    with pytest.raises(ValueError, match="an answer is a text"):
+        answer("k", text)
+
+    answer("k", outcome="rejected")
+    assert review().kickoff(run_key="k") == "no: "
+
+
 def test_the_time_runs_out_while_a_second_object_wants_to_resume(runtime: Runtime) -> None:
     review = reviewing(default_outcome="rejected", timeout_s=3600)
     flow = review()

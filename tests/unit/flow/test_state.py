@@ -8,7 +8,7 @@ import pathlib
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +19,7 @@ from jackstay.core.records import RunFilter
 from jackstay.errors import DefinitionError, InputsError
 from jackstay.flow import FlowState
 from tests.unit.core.test_values import VALUES, Colour, Day, Inner, Level, Old, Outer, Pair, Point, Slotted, Word
+from tests.unit.flow import elsewhere
 
 NAMED_HERE = (Day, Level, Old, Outer, Pair, Point, Slotted, Word)
 """Values of classes that a flow's module names may be in its state."""
@@ -304,3 +305,94 @@ def test_a_class_that_an_annotation_reaches_is_known() -> None:
             return self.state.many["a"][0].x
 
     assert Known().kickoff() == 1
+
+
+class Deep(BaseModel):
+    pair: elsewhere.Pair | None = None
+    legs: list[elsewhere.Leg] = []
+
+
+class Deeper(Flow[Deep]):
+    """Its second method fails the first time."""
+
+    broken = True
+    calls: ClassVar[list[str]] = []
+
+    @start()
+    def fill(self) -> None:
+        self.calls.append("fill")
+        self.state.pair = elsewhere.pair()
+        self.state.legs = elsewhere.legs()
+
+    @listen(fill)
+    def look(self) -> None:
+        if Deeper.broken:
+            raise OSError("not yet")
+
+
+def test_classes_that_only_fields_of_dataclasses_and_named_tuples_name_are_known() -> None:
+    with pytest.raises(OSError, match="not yet"):
+        Deeper().kickoff(run_key="k")
+    Deeper.broken = False
+
+    again = Deeper()
+    again.kickoff(run_key="k")
+
+    assert (again.state.pair, again.state.legs) == (elsewhere.pair(), elsewhere.legs())
+    assert Deeper.calls == ["fill"]
+
+
+# --- an id of the state's own kind --------------------------------------------------------------------------------
+
+
+class WithUuid(BaseModel):
+    id: uuid.UUID = Field(default_factory=uuid.uuid4)
+    count: int = 0
+
+
+class WithNumber(BaseModel):
+    id: int = 17
+    count: int = 0
+
+
+def test_an_id_is_of_the_kind_that_the_model_says() -> None:
+    class Uuids(Flow[WithUuid]):
+        @start()
+        def look(self) -> Any:
+            return self.state.id
+
+    flow = Uuids()
+
+    assert flow.kickoff() == uuid.UUID(flow.run_id)
+    assert flow.kickoff(inputs={"count": 1}) == flow.state.id
+
+
+def test_an_id_that_cannot_be_the_runs_stays_the_models() -> None:
+    class Numbers(Flow[WithNumber]):
+        @start()
+        def look(self) -> Any:
+            return self.state.id
+
+    flow = Numbers()
+
+    assert (flow.kickoff(), flow.kickoff(inputs={"count": 1})) == (17, 17)
+    assert flow.flow_id == "17"
+
+
+def test_a_result_of_a_class_that_nothing_names_is_left_out_of_the_outputs() -> None:
+    class Local(BaseModel):
+        x: int = 0
+
+    class Makes(Flow):
+        @start()
+        def make(self) -> Any:
+            return Local(x=1)
+
+        @listen(make)
+        def read(self, made: Any) -> int:
+            return int(made.x)
+
+    flow = Makes()
+
+    assert flow.kickoff() == 1
+    assert flow.method_outputs == [1]
