@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
-from jackstay.core.canonical import canonical_json
+from jackstay.core.canonical import ordered_json
 from jackstay.core.values import Codec, NotStorable, check_classes, encode
 from jackstay.engine.scope import current_scope
 from jackstay.errors import DefinitionError, InputsError
@@ -206,7 +206,7 @@ class StateBox:
     def _text(self, name: str, value: Any) -> str:
         try:
             data = encode(value, name)
-            text = canonical_json(data)
+            text = ordered_json(data)
         except RecursionError as error:
             raise NotStorable(value, name) from error
         if type(value) in _CONSTANT:

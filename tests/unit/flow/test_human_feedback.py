@@ -558,6 +558,41 @@ def test_a_changed_question_is_asked_anew_and_not_answered_by_the_old_answer(run
     assert flow.last_human_feedback.outcome == "later"
 
 
+class Letters(set[str]):
+    """A set whose text is another one each time, as that of sets is in each process."""
+
+    told = 0
+
+    def __str__(self) -> str:
+        Letters.told += 1
+        return f"{Letters.told} letters"
+
+
+class Unstorable:
+    """Its text has its address in it."""
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: {"zebra": 1, "ant": 2}, lambda: Letters({"a", "b"}), Unstorable, lambda: [Unstorable()]]
+)
+def test_an_answer_counts_though_the_text_of_the_output_is_another_one_now(make: Any) -> None:
+    class Odd(Flow):
+        @start()
+        @human_feedback("Good?")
+        def draft(self) -> Any:
+            return make()
+
+        @listen(draft)
+        def end(self, result: Any) -> str:
+            return str(result.feedback)
+
+    kept = [Odd().kickoff(run_key="k")]  # its output stays where it is: the next one has another address
+    answer("k", "yes")
+
+    assert Odd().kickoff(run_key="k") == "yes"
+    assert kept
+
+
 # --- in time ---------------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import json
 import pathlib
 import uuid
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pydantic import BaseModel, ConfigDict, Field
 
-from jackstay import Flow, Runtime, listen, start
+from jackstay import LLM, Flow, Runtime, listen, start
 from jackstay.core.records import RunFilter
 from jackstay.errors import DefinitionError, InputsError
 from jackstay.flow import FlowState
@@ -396,3 +397,50 @@ def test_a_result_of_a_class_that_nothing_names_is_left_out_of_the_outputs() -> 
 
     assert flow.kickoff() == 1
     assert flow.method_outputs == [1]
+
+
+# --- the order of a dict's keys -----------------------------------------------------------------------------------
+
+
+class Table(BaseModel):
+    rows: dict[str, Any] = {}
+
+
+class Telling(Flow[Table]):
+    """Its last method asks about what dicts look like, and fails the first time behind that."""
+
+    broken = True
+
+    @start()
+    def fill(self) -> dict[str, Any]:
+        self.state.rows |= {f"row {number:03}": "x" * 20 for number in range(99, 0, -1)}
+        return {"zebra": 1, "ant": {"z": 1, "a": 2}}
+
+    @listen(fill)
+    def turn(self, value: dict[str, Any]) -> dict[str, Any]:
+        self.state.rows["row 050"] = self.state.rows.pop("row 050")
+        return value
+
+    @listen(turn)
+    def ask(self, value: dict[str, Any]) -> list[str]:
+        model = LLM("sim/demo")
+        for text in (f"About {value}", f"About {self.state.rows}"):
+            model.call(text)
+        if Telling.broken:
+            raise OSError("not yet")
+        return list(self.state.rows)[-2:]
+
+
+def test_dicts_keep_the_order_of_their_keys_so_that_no_prompt_is_another_one(runtime: Runtime) -> None:
+    given = {"rows": {"zulu": 1, "alpha": 2}}
+    with pytest.raises(OSError, match="not yet"):
+        Telling().kickoff(inputs=given, run_key="k")
+    Telling.broken = False
+
+    flow = Telling()
+    assert flow.kickoff(inputs=given, run_key="k") == ["row 001", "row 050"]
+
+    assert list(flow.state.rows)[:2] == ["zulu", "alpha"]
+    assert flow.usage_metrics.successful_requests == 2
+    assert list(json.loads(runtime.journal.run(flow.run_id).inputs)["rows"]) == ["zulu", "alpha"]
+    assert list(flow.method_outputs[0]) == ["zebra", "ant"]
