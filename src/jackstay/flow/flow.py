@@ -33,7 +33,7 @@ from jackstay.flow.asking import AsksPeople
 from jackstay.flow.decorators import Mark, and_, listen, mark_of, method_spec, or_, router, start
 from jackstay.flow.definition import ConfigDefinition, FlowDefinition, definition_of
 from jackstay.flow.persistence import FlowPersistence
-from jackstay.flow.plotting import Format, states_in, text_of, write
+from jackstay.flow.plotting import Format, form_of, states_in, text_of, write
 from jackstay.flow.running import Running, copied, outputs_in
 from jackstay.flow.state import FlowState, fresh_state, id_of, with_inputs
 
@@ -327,20 +327,21 @@ class Flow(AsksPeople, Generic[T]):
         """As `step`, to be awaited: for `async def` methods."""
         return await run_async(current_runtime(), lambda _: run_step(name, function, args, kwargs, key))
 
-    def plot(self, filename: str | Path = "flow", show: bool = True, *, format: Format = "html") -> str:
+    def plot(self, filename: str | Path = "flow", show: bool = True, *, format: Format | None = None) -> str:
         """Writes a picture of the flow and returns its path: which method follows which, and how they fared in this
         object's last finished run.
 
         "html" is one file that needs no network: pan, zoom, a method's source on a click; `show` opens it in the browser
-        (only from a terminal). "svg" and "mermaid" are for documents. Raises `ConfigurationError` where it cannot be
-        written.
+        (only from a terminal). "svg" and "mermaid" are for documents. Without `format` the file's suffix says it, else it is
+        "html". Raises `ConfigurationError` where it cannot be written.
         """
+        form = format or form_of(filename)
         graph, last = self._graph(), self._outcome
         rows = current_runtime().journal.steps(last.run_id) if last else ()
         states = states_in(rows, graph, last.path if last else "")
-        text = text_of(self._name, graph, format, states, last.run_id if last else None)
-        path = write(text, filename, format)
-        if show and format == "html" and sys.stdout.isatty():
+        text = text_of(self._name, graph, form, states, last.run_id if last else None)
+        path = write(text, filename, form)
+        if show and form == "html" and sys.stdout.isatty():
             webbrowser.open(path.as_uri())
         return str(path)
 
