@@ -88,6 +88,18 @@ def test_sarif_has_rules_levels_and_places(folder):
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("main.py", 2)
 
 
+def test_sarif_names_files_by_address(folder):
+    (folder / "a b").mkdir()
+    (folder / "a b" / "é#%.py").write_text(KEY)
+
+    def uri(path: str) -> str:
+        [result] = json.loads(check(path, "--sarif").stdout)["runs"][0]["results"]
+        return str(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+
+    assert uri(".") == "a%20b/%C3%A9%23%25.py"
+    assert uri(str(folder)) == f"file://{folder}/a%20b/%C3%A9%23%25.py"
+
+
 @pytest.mark.parametrize(
     "content",
     [b"def f(:\n", b"\x00\x01", b"# coding: nonsense\n", b"x = '\xff'\n", b"(" * 5000, b"x = " + b"-" * 20_000 + b"1"],
