@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, cast
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError, create_model
 
 from jackstay.core.canonical import ordered_json
 from jackstay.core.values import Codec, NotStorable, check_classes, encode
@@ -132,11 +132,22 @@ def fresh_state(initial: Any) -> Any:
         return DictState(id=fresh_id())
     if isinstance(initial, Mapping):
         return DictState({"id": fresh_id(), **copy.deepcopy(dict(initial))})
-    if isinstance(initial, type) and issubclass(initial, BaseModel):
-        return model_state(initial)()
-    if isinstance(initial, BaseModel):
+    if isinstance(initial, type) and issubclass(initial, BaseModel) and not issubclass(initial, RootModel):
+        return _made(initial)
+    if isinstance(initial, BaseModel) and not isinstance(initial, RootModel):
         return _as(model_state(type(initial)), copy.deepcopy(initial))
     raise DefinitionError(f"a flow's state is a dict or a pydantic model, not {initial!r}")
+
+
+def _made(model: type[BaseModel]) -> BaseModel:
+    try:
+        return model_state(model)()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise DefinitionError(
+            f"a flow begins with a {model.__name__} of its own, and that cannot be made of nothing ({problems}): give these fields "
+            "defaults, or the flow an object as its initial_state"
+        ) from error
 
 
 def _as(model: type[BaseModel], made: BaseModel) -> BaseModel:

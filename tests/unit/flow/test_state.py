@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from jackstay import LLM, Flow, Runtime, listen, start
 from jackstay.core.records import RunFilter
@@ -196,7 +196,7 @@ def test_a_dict_by_its_type(initial: Any) -> None:
     assert flow.kickoff() == {"id": flow.run_id}
 
 
-@pytest.mark.parametrize("initial", [7, Spot, "State", [1]])
+@pytest.mark.parametrize("initial", [7, Spot, "State", [1], RootModel[list[int]], RootModel[list[int]]([1])])
 def test_what_is_no_state_is_refused_when_the_flow_is_made(initial: Any) -> None:
     class Wrong(Flow):
         initial_state = initial
@@ -206,6 +206,21 @@ def test_what_is_no_state_is_refused_when_the_flow_is_made(initial: Any) -> None
 
     with pytest.raises(DefinitionError, match="a flow's state is a dict or a pydantic model"):
         Wrong()
+
+
+def test_a_model_that_cannot_be_made_of_nothing_is_refused_with_its_fields() -> None:
+    class Whole(BaseModel):
+        topic: str
+        pages: int = 1
+
+    class Book(Flow[Whole]):
+        @start()
+        def begin(self) -> Any:
+            return self.state.topic
+
+    with pytest.raises(DefinitionError, match=r"made of nothing \(topic: Field required\): give these fields defaults"):
+        Book()
+    assert Book(initial_state=Whole(topic="tides")).kickoff() == "tides"
 
 
 class Open(BaseModel):
