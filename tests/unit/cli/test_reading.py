@@ -131,7 +131,7 @@ def test_timeline_is_in_the_order_of_time_and_says_when(jackstay, hostile):
 def test_a_long_error_takes_no_room_from_the_figures(jackstay):
     class Loud(Flow):
         @start()
-        def ask(self):
+        def inquire(self):
             LLM("sim/demo").call("Why?")
             raise ValueError("x" * 3000)
 

@@ -437,7 +437,7 @@ class Telling(Flow[Table]):
         return value
 
     @listen(turn)
-    def ask(self, value: dict[str, Any]) -> list[str]:
+    def inquire(self, value: dict[str, Any]) -> list[str]:
         model = LLM("sim/demo")
         for text in (f"About {value}", f"About {self.state.rows}"):
             model.call(text)
@@ -457,5 +457,6 @@ def test_dicts_keep_the_order_of_their_keys_so_that_no_prompt_is_another_one(run
 
     assert list(flow.state.rows)[:2] == ["zulu", "alpha"]
     assert flow.usage_metrics.successful_requests == 2
-    assert list(json.loads(runtime.journal.run(flow.run_id).inputs)["rows"]) == ["zulu", "alpha"]
+    (run,) = runtime.journal.runs(RunFilter())
+    assert list(json.loads(run.inputs or "")["rows"]) == ["zulu", "alpha"]
     assert list(flow.method_outputs[0]) == ["zebra", "ant"]

@@ -138,10 +138,10 @@ def test_secret_in_a_persons_answer_is_stored_nowhere_and_the_run_has_it(place, 
     class Asking(Flow):
         @start()
         @human_feedback("The password?")
-        def ask(self) -> str:
+        def inquire(self) -> str:
             return "please"
 
-        @listen("ask")
+        @listen("inquire")
         def end(self, said: Any) -> str:
             return str(said.feedback)
 
