@@ -337,7 +337,7 @@ MUTATIONS = {
     ),
     "flowing.steps": Mutation("engine/own_step.py", "row = run.find(self.scope.path, self.question)", "row = None"),
     "flowing.sync_methods": Mutation("engine/settings.py", "pool_size: int = 64", "pool_size: int = 8"),
-    "flowing.state.untyped": Mutation("flow/state.py", "return DictState(id=str(uuid.uuid4()))", "return DictState()"),
+    "flowing.state.untyped": Mutation("flow/state.py", "return DictState(id=fresh_id())", "return DictState()"),
     "flowing.state.typed": Mutation("flow/state.py", 'if "id" in model.model_fields:', "if True:"),
     "flowing.state.inputs": Mutation("flow/state.py", "        state.update(inputs)\n", ""),
     "flowing.state.trigger_payload": Mutation(
@@ -361,7 +361,7 @@ MUTATIONS = {
     ),
     "human.feedback.console": Mutation("flow/async_feedback/providers.py", 'return said.text or ""', 'return ""'),
     "flow.name": Mutation(FLOW, "return self.name or type(self).__name__", "return type(self).__name__"),
-    "flow.tracing": Mutation(FLOW, '            "tracing",\n', ""),
+    "flow.tracing": Mutation(FLOW, '"tracing", ', ""),
     "flow.max_method_calls": Mutation(GRAPH, "if count > limit and not", "if False and not"),
     "flow.router": Mutation(
         "flow/decorators.py", "labels = tuple(emit) if emit is not None else labels_of(method)", "labels = None"

@@ -163,8 +163,12 @@ def test_failed_run_is_erased_too_names_its_error_and_can_be_kicked_off_again_wi
     assert json.loads(failed.error or "")["type"].endswith("GuardrailFailed")
     why = told(tmp_path, monkeypatch, "why", failed.id)
     assert "GuardrailFailed" in why
-    assert "jackstay resume" not in why
-    assert "jackstay replay" not in why
+    for told_of_it in (why, told(tmp_path, monkeypatch, "show", failed.id)):
+        assert "resume it" not in told_of_it
+        assert "then resume" not in told_of_it
+        assert "jackstay resume" not in told_of_it
+        assert "jackstay replay" not in told_of_it
+        assert "cannot be resumed or replayed" in told_of_it
     assert crew(content=level).kickoff({"topic": "wherries"}, run_key="nightly").raw == "All about ketches"
 
 

@@ -168,6 +168,7 @@ def project(tmp_path, model, monkeypatch) -> Path:
     """A folder with a model, and a module of functions that nobody has imported yet."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "names_of_staff", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # as of a program that is a script
     (tmp_path / "names_of_staff.py").write_text(FUNCTION)
     shutil.copytree(model, tmp_path / "tiny")
     damaged = shutil.copytree(model, tmp_path / "damaged")
@@ -245,6 +246,8 @@ PRESIDIO = "recogniser = 'presidio'"
         ("recogniser = 'no_such_module:find'", r"'no_such_module:find', and cannot be imported: ModuleNotFoundError"),
         ("recogniser = 'names_of_staff:seek'", r"'names_of_staff:seek', and cannot be imported: AttributeError"),
         ("recogniser = 'names_of_staff:later'", r"'names_of_staff:later', which is no plain function"),
+        ("recogniser = 'json.decoder:JSONDecoder'", r"'json.decoder:JSONDecoder', which is no plain function"),
+        ("recogniser = '__main__:no_such_function'", r"'__main__:no_such_function', and cannot be imported: Attrib"),
     ],
 )
 def test_recogniser_that_cannot_be_used_is_refused_before_anything_is_spent(project, section, says):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from jackstay.checks.finding import Finding
 
@@ -22,7 +24,9 @@ def sarif(findings: Sequence[Finding], rules: Sequence[str], *, version: str) ->
 
 
 def _result(finding: Finding) -> dict[str, Any]:
-    place = {"artifactLocation": {"uri": finding.file.replace("\\", "/")}, "region": {"startLine": finding.line}}
+    file = PurePath(finding.file)
+    uri = file.as_uri() if file.is_absolute() else quote(file.as_posix())
+    place = {"artifactLocation": {"uri": uri}, "region": {"startLine": finding.line}}
     return {
         "ruleId": finding.rule,
         "level": _LEVELS[finding.level],

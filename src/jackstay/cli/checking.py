@@ -66,11 +66,14 @@ def _files(path: Path) -> list[Path]:
             f"{path}: the rules are about Python; a declared flow is checked when it is read: jackstay flow plot {path} reads "
             "it, and runs nothing"
         )
+    if path.suffix == ".ipynb":
+        raise UsageError(f"{path}: notebooks are not read; write it as Python: jupyter nbconvert --to script {path}")
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise UsageError(f"{path}: there is no such file or folder; PATH is a Python file or a project's folder")
-    found = [file for file in sorted(path.rglob("*.py")) if _is_own(file.relative_to(path))]
+    # (A link to nowhere is an editor's lock, and a pipe would be waited for.)
+    found = [file for file in sorted(path.rglob("*.py")) if _is_own(file.relative_to(path)) and file.is_file()]
     if not found:
         raise UsageError(f"{path}: there is no Python file in it")
     return found
@@ -87,14 +90,14 @@ def _examined(path: Path, files: Sequence[Path]) -> list[Finding]:
         try:
             with tokenize.open(file) as source:  # in the encoding that it declares
                 programs.append(Program(str(file), source.read()))
-        except (SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        # (Python says of an expression that is nested too deeply that there is no memory for it.)
+        except (SyntaxError, UnicodeDecodeError, ValueError, RecursionError, MemoryError, OSError) as error:
             line = getattr(error, "lineno", None) or 1
-            why = f"it cannot be read as Python: {getattr(error, 'msg', None) or error}"
+            said = getattr(error, "msg", None) or getattr(error, "strerror", None) or str(error)
+            why = f"it cannot be read as Python: {said or 'it is nested too deeply'}"
             findings.append(
                 Finding(UNREADABLE, "error", str(file), line, why, "correct it; nothing else in it was looked at")
             )
-        except OSError as error:
-            raise UsageError(f"{file}: it cannot be read ({error.strerror})") from error
     folder = path if path.is_dir() else path.parent
     settings = read_project_file(folder, os.environ).sections
     return [*findings, *examine(Project(programs, settings, _last_run(files, folder)))]

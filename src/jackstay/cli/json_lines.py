@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from jackstay.cli.terminal import hiding
+
 
 def speak_json_if_asked() -> None:
     """From now on, if the environment says so; a second time it does nothing."""
@@ -72,7 +74,7 @@ class _JsonLines:
 
         runtime = runtime_if_any()
         # What a program prints is its own: personal data may be what was asked for, a key never is.
-        said = line if runtime is None else runtime.masked.secrets.masked(line)
+        said = hiding.get()(line) if runtime is None else runtime.masked.secrets.masked(line)
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         return json.dumps({"timestamp": at, "level": "info", "logger": self._name, "event": said, **context_here()})
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import typer
 
-from jackstay.cli.terminal import say
+from jackstay.cli.terminal import hiding, say
 from jackstay.errors import (
     BudgetExceeded,
     JackstayError,
@@ -173,7 +173,7 @@ def _print_traceback(error: BaseException, *, whole: bool) -> None:
     told = traceback.TracebackException.from_exception(error)
     if not whole:
         _without_noise(told)
-    sys.stderr.write("".join(told.format()))
+    sys.stderr.write(hiding.get()("".join(told.format())))
 
 
 def _without_noise(told: traceback.TracebackException | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +19,10 @@ from jackstay.core.records import RunFilter, RunRow, StepRow
 from jackstay.core.replay import KICKOFF
 from jackstay.flow import Flow
 from jackstay.flow.drawing import MethodState
-from jackstay.flow.plotting import Format, states_in, text_of, write
+from jackstay.flow.plotting import Format, form_of, states_in, text_of, write
 
 LOOKED_THROUGH = 50
 """Runs, the latest first, in which a flow is looked for."""
-_BY_SUFFIX: dict[str, Format] = {".html": "html", ".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid"}
 
 
 def plot_flow(path: str, output: Path | None, given: str | None, run: str | None) -> int:
@@ -35,13 +35,14 @@ def plot_flow(path: str, output: Path | None, given: str | None, run: str | None
     if str(output) == "-":
         sys.stdout.write(text)
         return 0
-    say(f"written: {write(text, output or Path(flow._name), form)}")
+    name = re.sub(r"[^\w-]+", "_", flow._name)
+    say(f"written: {write(text, output or name, form)}")
     return 0
 
 
 def _form(output: Path | None, given: str | None) -> Format:
     if given is None:
-        return _BY_SUFFIX.get(output.suffix, "html") if output else "html"
+        return form_of(output)
     if given not in get_args(Format):
         raise UsageError(f"--format {given}: it is one of {', '.join(get_args(Format))}")
     return cast("Format", given)

@@ -17,7 +17,7 @@ from jackstay.cli.json_lines import speak_json_if_asked
 from jackstay.cli.outcome import Terminated, UsageError, code_of
 from jackstay.cli.program import Kickoffs, declared, prepare, start
 from jackstay.cli.target import DECLARATIONS, Target, nearest_project, resolve
-from jackstay.cli.terminal import is_live, say, stderr
+from jackstay.cli.terminal import hiding, is_live, say, stderr
 from jackstay.core.budget import Budget, parse_amount
 from jackstay.core.content import how_to_go_on
 from jackstay.core.deadline import checked_deadline
@@ -179,6 +179,11 @@ def stopped(stop: KeyboardInterrupt, then: str) -> int:
 def told(runtime: Runtime, *observers: Any) -> Iterator[None]:
     """Inside the block a person at a terminal sees what goes on; others hear of warnings only. A log on stderr says it
     all itself."""
+
+    def hide(text: str) -> str:
+        return runtime.masked.secrets.masked(text)  # of those that are known then
+
+    hiding.set(hide)
     runtime.observers += observers
     if runtime.settings.log != "off":
         runtime.observers.append(_say_nothing)

@@ -119,22 +119,31 @@ def _chart(journal: Journal, row: RunRow) -> str:
 # --- the tree --------------------------------------------------------------------------------------------------------
 
 
+_FIGURES, _GAP = ("time", "tokens", "cost"), 3
+"""The columns behind the step, and the blanks between two."""
+
+
 def _tree_table(shown: Shown) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("step", overflow="ellipsis", no_wrap=True)
-    for column in ("time", "tokens", "cost"):
+    table.add_column("step", no_wrap=True)
+    for column in _FIGURES:
         table.add_column(column, justify="right", no_wrap=True)
     live = shown.run.state == "running"
-    for prefix, node in _walk(shown.root, ""):
-        duration = UNKNOWN if node.row is None else seconds(node.row.duration_us / 1e6)
-        paid = node.calls > 0
-        table.add_row(
-            Text.assemble((prefix, "dim"), *label_of(node, live=live)),
-            duration,
-            tokens(node.tokens) if paid else "",
-            cost(node.cost_usd) if paid else "",
-        )
+    rows = [
+        (Text.assemble((prefix, "dim"), *label_of(node, live=live)), _figures(node))
+        for prefix, node in _walk(shown.root, "")
+    ]
+    widths = [max(map(len, column)) + _GAP for column in zip(_FIGURES, *(figures for _, figures in rows), strict=True)]
+    room = max(20, stdout().width - sum(widths))
+    for label, figures in rows:
+        label.truncate(room, overflow="ellipsis")  # Rich would take the width from all columns alike
+        table.add_row(label, *figures)
     return table
+
+
+def _figures(node: Node) -> tuple[str, str, str]:
+    duration = UNKNOWN if node.row is None else seconds(node.row.duration_us / 1e6)
+    return (duration, tokens(node.tokens), cost(node.cost_usd)) if node.calls else (duration, "", "")
 
 
 def _walk(node: Node, indent: str) -> Iterator[tuple[str, Node]]:

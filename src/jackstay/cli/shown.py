@@ -10,6 +10,7 @@ from rich.text import Text
 from jackstay.cli.labels import cut, said_in
 from jackstay.cli.listing import Listed, listed_run, when
 from jackstay.cli.tree import Node, changed_paths, flat, tree_of
+from jackstay.core.forgetting import forgotten_at
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow, Wait
 from jackstay.core.waits import how_to_answer
@@ -95,5 +96,8 @@ def foot(shown: Shown) -> Iterator[Text]:
         yield Text(f"waiting: {how_to_answer(wait)}", style="yellow")
     if shown.run.state == "waiting" and not shown.waits:
         yield Text(f"the answer is there; go on with it: jackstay resume {row.id[:SHORT]}")
-    if shown.run.state in ("failed", "interrupted", "cancelled"):
+    gone = forgotten_at(row)
+    if gone is not None:
+        yield Text(f"its content was erased at {gone}: it cannot be resumed or replayed")
+    elif shown.run.state in ("failed", "interrupted", "cancelled"):
         yield Text(f"go on with it: jackstay resume {row.id[:SHORT]}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.table import Table
@@ -32,9 +34,13 @@ def is_live() -> bool:
     return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM", "") not in ("", "dumb")
 
 
+hiding: ContextVar[Callable[[str], str]] = ContextVar("jackstay_hiding", default=str)
+"""What makes a text one that may be shown: of the runtime that the command has had, also when that is closed."""
+
+
 def say(text: str, style: str = "") -> None:
-    """One line on stderr, as it is: brackets in it are not markup."""
-    stderr().print(Text(text, style=style), soft_wrap=True)
+    """One line on stderr, without secrets, else as it is: brackets in it are not markup."""
+    stderr().print(Text(hiding.get()(text), style=style), soft_wrap=True)
 
 
 def print_table(table: Table) -> None:

@@ -1,4 +1,5 @@
-"""Canonical JSON and the hashes made of it. Golden values are tests: a change here is a new `HASH_VERSION`."""
+"""Canonical JSON and the hashes made of it; JSON of values that come back. Golden values are tests: a change here is a new
+`HASH_VERSION`."""
 
 from __future__ import annotations
 
@@ -8,28 +9,28 @@ from typing import Any
 
 HASH_VERSION = 1
 
-_encoder = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
-)
+
+def _chunks_of(*, sort_keys: bool) -> Any:
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":"), allow_nan=False, check_circular=False
+    )
+    # `JSONEncoder.encode` makes this object anew for every call, which for the small values here is half of the time.
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: encoder.iterencode(value)
+    skip_keys, allow_nan = False, False
+    return make(None, encoder.default, json.encoder.encode_basestring, None, ":", ",", sort_keys, skip_keys, allow_nan)
 
 
-def _encode(value: Any) -> str:
+_sorted_chunks = _chunks_of(sort_keys=True)
+_chunks = _chunks_of(sort_keys=False)
+
+
+def _encode(value: Any, chunks: Any = _sorted_chunks) -> str:
     try:
-        return "".join(_chunks(value, 0))
+        return "".join(chunks(value, 0))
     except RecursionError:
         raise ValueError("the value is nested too deeply for JSON, or contains itself") from None
-
-
-# `JSONEncoder.encode` makes this object anew for every call, which for the small values here is half of the time.
-_make_chunks: Any = getattr(json.encoder, "c_make_encoder", None)
-_SORT_KEYS, _SKIP_KEYS, _ALLOW_NAN = True, False, False
-_chunks: Any = (
-    _make_chunks(
-        None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", _SORT_KEYS, _SKIP_KEYS, _ALLOW_NAN
-    )
-    if _make_chunks is not None
-    else lambda value, _: _encoder.iterencode(value)
-)
 
 
 def canonical_json(value: Any) -> str:
@@ -38,6 +39,12 @@ def canonical_json(value: Any) -> str:
     Raises `ValueError` or `TypeError` for what JSON does not have.
     """
     return _encode(value)
+
+
+def ordered_json(value: Any) -> str:
+    """The same with keys in the order that they have, for what a resumed run reads again: a dict in another order makes
+    another prompt, and a question that had been answered would be asked, and paid, again."""
+    return _encode(value, _chunks)
 
 
 def digest(value: Any) -> str:

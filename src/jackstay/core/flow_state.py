@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import canonical_json, digest, ordered_json
 from jackstay.core.records import StepRow
 from jackstay.core.structure import SAME, patch, patched
 
@@ -41,7 +41,7 @@ class _Field:
     @property
     def text(self) -> str:
         if self._text is None:
-            self._text = canonical_json(self._data)
+            self._text = ordered_json(self._data)
         return self._text
 
     @property
@@ -127,7 +127,7 @@ class StateRecord:
         change = patch(field.data, data)
         if change is SAME:
             return None
-        told = canonical_json([field.version, change])
+        told = ordered_json([field.version, change])
         if len(told) > len(text) // 2:
             return None
         self._fields[name] = field.edited(change, text=text, data=data)

@@ -27,11 +27,12 @@ class Retry:
 
     def __post_init__(self) -> None:
         for name in ("max_attempts", "before_fallback"):
-            if getattr(self, name) < 1:
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ValueError(
-                    f"Retry({name}={getattr(self, name)}): at least one attempt is made; use 1 for no retry"
+                    f"Retry({name}={getattr(self, name)!r}): at least one attempt is made; use 1 for no retry"
                 )
-        if min(self.backoff_s, self.factor, self.max_s) < 0 or not 0 <= self.jitter <= 1:
+        # (Written so that NaN, which is neither more nor less than anything, is refused.)
+        if not all(waits >= 0 for waits in (self.backoff_s, self.factor, self.max_s)) or not 0 <= self.jitter <= 1:
             raise ValueError("Retry: backoff_s, factor and max_s cannot be negative, and jitter is between 0 and 1")
 
     def wait_s(self, attempt: int, draw: float) -> float:

@@ -26,7 +26,8 @@ SAME: Any = object()
 
 
 def patch(old: Any, new: Any) -> Any:
-    """What makes `new` of `old`; `SAME` if they are equal as JSON (1, 1.0 and true are three values)."""
+    """What makes `new` of `old`; `SAME` if they are equal as JSON text (1, 1.0 and true are three values, and keys in another
+    order another object)."""
     if isinstance(old, dict) and isinstance(new, dict):
         return _of_objects(old, new)
     if isinstance(old, list) and isinstance(new, list):
@@ -73,6 +74,11 @@ def _patched(old: Any, change: Mapping[str, Any]) -> Any:
 
 
 def _of_objects(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
+    if list(old) != list(new) and [
+        *(key for key in old if key in new),
+        *(key for key in new if key not in old),
+    ] != list(new):
+        return {"=": new}  # a patch keeps the order of keys, and here it is another one
     inner = {key: patch(old[key], value) if key in old else {"=": value} for key, value in new.items()}
     made: dict[str, Any] = {}
     if changed := {key: each for key, each in inner.items() if each is not SAME}:

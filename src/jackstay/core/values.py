@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from jackstay.core.canonical import canonical_json
+from jackstay.core.canonical import canonical_json, ordered_json
 
 _TAG = "$"
 
@@ -63,7 +63,7 @@ class Codec:
 
     def dumps(self, value: Any) -> str:
         """JSON text of the value. Raises `NotStorable`."""
-        return canonical_json(encode(value, ""))
+        return ordered_json(encode(value, ""))
 
     def loads(self, text: str) -> Any:
         """The value back. Raises `UnknownClass` for a class that is not vouched for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ Kind = Literal["feedback", "input", "review"]
 """Of a flow method's output; a text (`Flow.ask`); of a task's answer (`human_input=True`)."""
 PERSONAL: frozenset[str] = frozenset({"feedback", "input", "review"})
 """Kinds of waits that are answered in words. (`budget` and `needs_decision` have forms of their own.)"""
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 TIME_OVER = "the deadline"
 """Who has answered, where nobody has."""
 
@@ -35,8 +37,11 @@ class Asked:
 
     @property
     def question(self) -> str:
-        """The hash that a recorded answer answers to."""
-        return digest([self.kind, self.message, self.shown, list(self.options)])
+        """The hash that a recorded answer answers to. Not of the text where the value itself is stored: that of a set is
+        another one in each process, and so is the address of an object."""
+        stored = self.about.get("output")
+        of = _ADDRESS.sub("", self.shown) if stored is None else stored
+        return digest([self.kind, self.message, of, list(self.options)])
 
     def wait(self, run_id: str, path: str, number: int, *, at: datetime, project_id: str | None) -> Wait:
         """The row of a run that waits for the answer."""
@@ -101,6 +106,8 @@ def checked(wait: Wait, text: str | None, outcome: str | None) -> Answer:
     if outcome is not None and outcome not in options:
         offered = f"one of {', '.join(options)}" if options else "no label: the question wants a text"
         raise ValueError(f"{outcome!r} is no outcome of this question; it has {offered}")
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"an answer is a text, not {text!r:.80}")
     if outcome is None and text is None:
         raise ValueError("there is no answer; give a text (empty: nothing to say) or an outcome")
     return Answer(text or "", outcome)

@@ -66,19 +66,27 @@ def parse_json(text: str, name: str) -> Document:
     except json.JSONDecodeError as error:
         where = f"{name}, line {error.lineno}, column {error.colno}"
         raise DefinitionError(f"{where}: {error.msg}; correct the JSON there") from error
+    except RecursionError:
+        raise DefinitionError(f"{name}: it is nested too deeply") from None
     # JSON is YAML but for its numbers, escapes and tabs: good enough to know where the keys are.
     return Document(name, content, parse(_ESCAPE.sub("_", text.replace("\t", " ")), name).lines)
 
 
-def _lines(node: yaml.Node, place: Place, name: str, seen: set[int]) -> Iterator[tuple[Place, int]]:
-    """The line of each key. Raises `DefinitionError` for a key that is there twice."""
+def _lines(
+    node: yaml.Node, place: Place, name: str, seen: set[int], around: tuple[int, ...] = ()
+) -> Iterator[tuple[Place, int]]:
+    """The line of each key. Raises `DefinitionError` for a key that is there twice, and for what contains itself."""
+    if id(node) in around:
+        line = node.start_mark.line + 1
+        raise Document(name, None, {place: line}).mistake(place, "contains itself by an alias; write out what is meant")
     if id(node) in seen:  # an alias: its own place is where its anchor is
         return
     seen.add(id(node))
+    around = (*around, id(node))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield (*place, str(index)), item.start_mark.line + 1
-            yield from _lines(item, (*place, str(index)), name, seen)
+            yield from _lines(item, (*place, str(index)), name, seen, around)
     if not isinstance(node, yaml.MappingNode):
         return
     lines: dict[str, int] = {}
@@ -91,4 +99,4 @@ def _lines(node: yaml.Node, place: Place, name: str, seen: set[int]) -> Iterator
             raise Document(name, None, {(*place, key.value): line}).mistake((*place, key.value), what)
         lines[key.value] = line
         yield (*place, key.value), line
-        yield from _lines(value, (*place, key.value), name, seen)
+        yield from _lines(value, (*place, key.value), name, seen, around)

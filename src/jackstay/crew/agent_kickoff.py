@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from jackstay.core import prompts
 from jackstay.core.budget import Budget
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import digest, ordered_json
 from jackstay.core.messages import Message
 from jackstay.core.results import task_from_json, task_to_json
 from jackstay.core.specs import ModelConfig, OutputSpec, TaskSpec
@@ -180,7 +180,7 @@ def _messages_of(given: Messages) -> list[Message]:
 
 
 def _encode(answer: AgentAnswer) -> str:
-    return canonical_json({"result": task_to_json(answer.result), "messages": [dict(each) for each in answer.messages]})
+    return ordered_json({"result": task_to_json(answer.result), "messages": [dict(each) for each in answer.messages]})
 
 
 def _decode(text: str, form: OutputSpec | None) -> AgentAnswer:

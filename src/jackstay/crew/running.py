@@ -11,7 +11,7 @@ from weakref import ref
 from pydantic import BaseModel
 
 from jackstay.core.budget import Budget
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import canonical_json, digest, ordered_json
 from jackstay.core.content import least
 from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.interception import InterceptionPoint
@@ -188,7 +188,7 @@ def encode(result: CrewResult) -> str:
     body: dict[str, Any] = {"tasks": [task_to_json(task) for task in result.tasks], "final": result.final}
     if result.replaced is not None:
         body["replaced"] = result.replaced.to_json()
-    return canonical_json(body)
+    return ordered_json(body)
 
 
 def decode(text: str, forms: Sequence[OutputSpec | None]) -> CrewResult:

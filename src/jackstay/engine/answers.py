@@ -8,6 +8,7 @@ from jackstay.core.budget import parse_amount
 from jackstay.core.canonical import canonical_json
 from jackstay.core.ids import SHORT
 from jackstay.core.intents import Decided
+from jackstay.core.masking import Secrets
 from jackstay.core.records import Wait
 from jackstay.core.waits import PERSONAL, checked, name_of
 from jackstay.engine.asked import find_run
@@ -33,7 +34,8 @@ async def _answer(runtime: Runtime, wanted: str, text: str | None, outcome: str 
     name, number = number_in(wanted)
     row = await find_run(runtime, name)
     wait = await runtime.off_loop(wait_of, runtime.journal, row.id, number)
-    await runtime.off_loop(give_words, runtime.journal, wait, text, outcome, by=by)
+    secrets = runtime.masked.secrets
+    await runtime.off_loop(give_words, runtime.journal, wait, text, outcome, by=by, secrets=secrets)
 
 
 def number_in(wanted: str) -> tuple[str, int | None]:
@@ -80,17 +82,21 @@ def _nothing_open(run_id: str, waits: Sequence[Wait]) -> Exception:
     )
 
 
-def give_words(journal: Journal, wait: Wait, text: str | None, outcome: str | None, *, by: str) -> None:
-    """Notes the answer in the form that the wait's kind wants. Raises `ValueError`, `AlreadyAnswered`."""
+def give_words(
+    journal: Journal, wait: Wait, text: str | None, outcome: str | None, *, by: str, secrets: Secrets | None = None
+) -> None:
+    """Notes the answer in the form that the wait's kind wants. `secrets`: what is not to be stored of it. Raises
+    `ValueError`, `AlreadyAnswered`."""
+    secrets = secrets or Secrets()
     if wait.kind in PERSONAL:
-        give(journal, wait, checked(wait, text, outcome).to_json(), by=by)
+        give(journal, wait, checked(wait, text, outcome).to_json(), by=by, secrets=secrets)
         return
     if outcome is not None or text is None:
         raise ValueError(f"this question has no outcomes: {wait.prompt}")
     if wait.kind == "budget":
         _allow(journal, wait, text, by)
     else:
-        give(journal, wait, Decided.parse(text).to_json(), by=by)
+        give(journal, wait, Decided.parse(text).to_json(), by=by, secrets=secrets)
 
 
 def _allow(journal: Journal, wait: Wait, text: str, by: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jackstay.core.canonical import canonical_json
+from jackstay.core.canonical import ordered_json
 from jackstay.core.failures import failure_of
 from jackstay.core.records import StepKind
 from jackstay.engine.scope import Scope
@@ -64,6 +64,6 @@ class Decision:
         self.run.defer(
             self.run.step_row(
                 self.began, self.scope.path, self.kind, self.name, "succeeded", self.args_hash,
-                result=canonical_json(decided), flags=flags, agent=self.scope.agent, task=self.scope.task,
+                result=ordered_json(decided), flags=flags, agent=self.scope.agent, task=self.scope.task,
             )
         )  # fmt: skip

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import digest, ordered_json
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.paths import numbered
 from jackstay.engine.decision import Decision
@@ -185,7 +185,7 @@ def _forbid(at: Interception, hook: HookFunction) -> NoReturn:
 
 def _plain(at: Interception, left: Any) -> Any:
     try:
-        return json.loads(canonical_json(left))
+        return json.loads(ordered_json(left))
     except (TypeError, ValueError) as error:
         raise DefinitionError(
             f"the {at.point.value} hooks at {at.scope.path or 'the run'} left something that is no JSON: {error}; leave "

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from jackstay.core.canonical import canonical_json
+from jackstay.core.canonical import canonical_json, ordered_json
 from jackstay.core.content import TAG as CONTENT
 from jackstay.core.content import least
 from jackstay.core.events import EventName
@@ -257,7 +257,7 @@ def new_run(runtime: Runtime, kickoff: Kickoff) -> Run:
         name=kickoff.name,
         created_at=now,
         started_at=now,
-        inputs=canonical_json(dict(kickoff.inputs)),
+        inputs=ordered_json(dict(kickoff.inputs)),
         entry=canonical_json(dict(kickoff.entry)),
         fingerprint=kickoff.fingerprint,
         run_key=kickoff.run_key,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import canonical_json, digest, ordered_json
 from jackstay.core.interception import InterceptionPoint
 from jackstay.core.interpolation import check_inputs
 from jackstay.core.replay import AFTER_KICKOFF, BEFORE_KICKOFF
@@ -56,7 +56,7 @@ async def call_before(scope: Scope, callbacks: Sequence[Callback], inputs: Mappi
             with decision.recording_failure():
                 said = await decision.ask(callback.call, shown)
                 # As JSON has it, so that a resumed run fills in the very same text.
-                changed = json.loads(canonical_json(check_inputs(shown if said is None else said)))
+                changed = json.loads(ordered_json(check_inputs(shown if said is None else said)))
             decision.record(changed)
         known = changed
     return known
@@ -67,7 +67,7 @@ async def hooked_inputs(scope: Scope, inputs: Mapping[str, Any]) -> Mapping[str,
     `TypeError` and `InputsError` for what cannot be inputs."""
     if not is_exchanged(scope, InterceptionPoint.INPUT):
         return inputs
-    shown = json.loads(canonical_json(dict(inputs)))
+    shown = json.loads(ordered_json(dict(inputs)))
     left: Mapping[str, Any] | None = await left_of(
         scope,
         InterceptionPoint.INPUT,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from jackstay.core.canonical import canonical_json
+from jackstay.core.canonical import ordered_json
 from jackstay.core.entities import FORMS, Form
 from jackstay.core.masking import Masking, Secrets, names_secret
 from jackstay.core.recognition import RECOGNISED, WITHHELD, Recognition
@@ -99,7 +99,7 @@ class Masked:
 
     def revealed_data(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """JSON data of a row, likewise."""
-        stored = canonical_json(dict(data))
+        stored = ordered_json(dict(data))
         text = self.secrets.restored(stored)
         found: Mapping[str, Any] = data if text is stored else json.loads(text)
         return found

@@ -124,7 +124,9 @@ def _of_users(file: ProjectFile, reference: Any) -> LoadedOnce:
 
 
 def _function(module: str, name: str, folder: Path, mistake: Callable[[str], ConfigurationError]) -> Recogniser:
-    if find_spec(module.partition(".")[0]) is None:  # commands that only read a run have no program to look beside
+    package = module.partition(".")[0]
+    # Commands that only read a run have no program to look beside. (What is loaded may have no spec, as `__main__`.)
+    if package not in sys.modules and find_spec(package) is None:
         sys.path.append(str(folder))
     try:
         with loading(f"the recogniser {module}:{name}"):
@@ -133,7 +135,7 @@ def _function(module: str, name: str, folder: Path, mistake: Callable[[str], Con
         raise
     except Exception as error:  # users' modules may raise anything
         raise mistake(f", and cannot be imported: {type(error).__name__}: {error}") from error
-    if not callable(found) or inspect.iscoroutinefunction(found):
+    if not callable(found) or inspect.isclass(found) or inspect.iscoroutinefunction(found):
         raise mistake(", which is no plain function; write def, text -> [(start, end, entity), …]")
     recogniser: Recogniser = found
     return recogniser

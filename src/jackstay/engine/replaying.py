@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from jackstay.core.canonical import canonical_json
+from jackstay.core.canonical import ordered_json
 from jackstay.core.forgetting import refuse_forgotten
 from jackstay.core.ids import SHORT
 from jackstay.core.records import RunRow
@@ -76,5 +76,5 @@ async def plan_of(runtime: Runtime, kickoff: Kickoff, of: Replay) -> tuple[RunRo
 
 def _plain(inputs: Any) -> dict[str, Any]:
     """As they come out of the journal."""
-    plain: dict[str, Any] = json.loads(canonical_json(dict(inputs)))
+    plain: dict[str, Any] = json.loads(ordered_json(dict(inputs)))
     return plain

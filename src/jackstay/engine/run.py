@@ -150,14 +150,15 @@ class Run:
             if reservation.state == "settled" and reservation.outcome != "not_sent":
                 self._attempts[key] = self._attempts.get(key, 0) + 1
         self.lost = tuple(r for r in takeover.reservations if r.state == "lost")
-        for wait in takeover.waits:
+        waits = [revealed(wait, self.secrets) for wait in takeover.waits]
+        for wait in waits:
             if wait.kind == "budget" and wait.answer is not None:
                 self.raised[wait.path] = json.loads(wait.answer)
-        self._waited = len(takeover.waits)
+        self._waited = len(waits)
         if takeover.is_unended:
             self.unended = [row for row in rows if row.epoch == self.lease.epoch - 1]
-        self.waits.load(takeover.waits)
-        self.acts.load(takeover.intents, takeover.waits)
+        self.waits.load(waits)
+        self.acts.load(takeover.intents, waits)
 
     async def recall(self, path: str) -> None:
         """Takes in what this process has recorded inside a step that is about to be done again: it answers, as in a run

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jackstay.core import prompts
-from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.canonical import digest, ordered_json
 from jackstay.core.failures import Failure
 from jackstay.core.messages import Answer
 from jackstay.core.records import StepRow, StepStatus
@@ -99,7 +99,7 @@ class _TaskStep:
             raise
         if how is not None:
             result = replace(result, **self._around)
-        done = canonical_json(task_to_json(result))
+        done = ordered_json(task_to_json(result))
         self.run.defer(self._row("succeeded", result=done, flags=how, error=self.missing))
         self._tell_end(result, how)
         await self._log(how or "completed", output=result.error or result.raw)

@@ -33,7 +33,7 @@ async def answered(scope: Scope, asked: Asked, here: Here | None, *, again: bool
     if wait is not None and not is_of(wait, asked):
         run.tell("warning", path, text=f"{path}: the question changed since it was asked; it is asked anew")
         wait = None
-    answer = await run.runtime.off_loop(settled, journal, wait) if wait is not None else None
+    answer = await run.runtime.off_loop(settled, journal, wait, run.secrets) if wait is not None else None
     if answer is None and (wait is None or again):
         run.tell("wait_asked", path, kind=asked.kind, text=asked.message, about=(scope, asked))
     if answer is None and here is not None and (wait is None or again):
@@ -55,10 +55,10 @@ async def answered(scope: Scope, asked: Asked, here: Here | None, *, again: bool
 
 async def _agreed(scope: Scope, wait: Wait, answer: Answer) -> Answer:
     """The one answer: this one, or that of somebody who was faster."""
-    journal = scope.run.runtime.journal
-    if await journal.answer_wait(wait, answer.to_json(), by=answer.by or "the console"):
+    journal, secrets = scope.run.runtime.journal, scope.run.secrets
+    if await journal.answer_wait(wait, secrets.stored(answer.to_json()), by=answer.by or "the console"):
         return answer
-    first = await scope.run.runtime.off_loop(settled, journal, wait)
+    first = await scope.run.runtime.off_loop(settled, journal, wait, secrets)
     assert first is not None
     text = f"{scope.path}: {first.by} has answered meanwhile; the run goes on with that"
     scope.run.tell("warning", scope.path, text=text)

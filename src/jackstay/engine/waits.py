@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from jackstay.core.masking import Secrets
 from jackstay.core.records import Wait
 from jackstay.core.waits import TIME_OVER, Answer, answer_of, when_time_is_over
+from jackstay.engine.concealing import revealed
 from jackstay.engine.recorded import Recorded
 from jackstay.errors import AlreadyAnswered
 
 if TYPE_CHECKING:
     from jackstay.journal import Journal
 
+_NONE = Secrets()
 ANSWER_TIMEOUT_S = 30.0
 """How long a write of an answer is waited for."""
 
@@ -41,16 +44,18 @@ class Waits:
             self.new += (wait,)
 
 
-def settled(journal: Journal, wait: Wait) -> Answer | None:
-    """What has been answered by now; if its time is over, what counts as the answer then."""
+def settled(journal: Journal, wait: Wait, secrets: Secrets = _NONE) -> Answer | None:
+    """What has been answered by now, with the secrets in it; if its time is over, what counts as the answer then."""
     if wait.deadline is not None and wait.answer is None:
         journal.time_is_over(wait, when_time_is_over(wait).to_json(), by=TIME_OVER).result(ANSWER_TIMEOUT_S)
     known = next((w for w in journal.waits(wait.run_id) if (w.path, w.rev) == (wait.path, wait.rev)), wait)
-    return answer_of(known)
+    return answer_of(revealed(known, secrets))
 
 
-def give(journal: Journal, wait: Wait, answer: str, *, by: str) -> None:
-    """Notes the answer (JSON text, as the wait's kind wants it). Raises `AlreadyAnswered` if there is one."""
+def give(journal: Journal, wait: Wait, answer: str, *, by: str, secrets: Secrets = _NONE) -> None:
+    """Notes the answer (JSON text, as the wait's kind wants it), without the secrets. Raises `AlreadyAnswered` if there is
+    one."""
+    answer = secrets.stored(answer)
     if journal.answer_wait(wait, answer, by=by).result(ANSWER_TIMEOUT_S):
         return
     known = next((w for w in journal.waits(wait.run_id) if (w.path, w.rev) == (wait.path, wait.rev)), wait)

@@ -39,9 +39,11 @@ class Mark:
 def start(condition: Given | None = None, *, retry: Retry | None = None) -> Callable[[F], F]:
     """The method runs when the flow starts; with a condition, also when that is met. `retry`: as of `listen`."""
 
+    again = _again(retry)
+
     def decorate(method: F) -> F:
         parsed = None if condition is None else parse(condition, "start")
-        return marked(method, start=True, condition=parsed, **_again(retry))
+        return marked(method, start=True, condition=parsed, **again)
 
     if callable(condition) and not hasattr(condition, _MARK):
         raise DefinitionError(f"@start is written with parentheses: @start() above {condition.__name__}")
@@ -55,8 +57,8 @@ def listen(condition: Given, *, retry: Retry | None = None) -> Callable[[F], F]:
     it has raised an exception. It begins with the state that it found the first time, and what was recorded in it
     (kickoffs, model calls, steps) is not done again.
     """
-    parsed = parse(condition, "listen")
-    return lambda method: marked(method, condition=parsed, **_again(retry))
+    changes = {"condition": parse(condition, "listen"), **_again(retry)}
+    return lambda method: marked(method, **changes)
 
 
 def router(
@@ -67,11 +69,13 @@ def router(
     `emit`, or a `Literal` or Enum as return annotation, says which labels there are. `retry`: as of `listen`.
     """
 
+    again = _again(retry)
+
     def decorate(method: F) -> F:
         labels = tuple(emit) if emit is not None else labels_of(method)
         if condition is None:
-            return marked(method, router=True, emits=labels, **_again(retry))
-        return marked(method, condition=parse(condition, "router"), router=True, emits=labels, **_again(retry))
+            return marked(method, router=True, emits=labels, **again)
+        return marked(method, condition=parse(condition, "router"), router=True, emits=labels, **again)
 
     if callable(condition) and not hasattr(condition, _MARK) and emit is None and not _is_method(condition):
         raise DefinitionError("@router is written with parentheses: @router(method)")
@@ -128,6 +132,8 @@ def mark_of(function: Any) -> Mark | None:
 
 def _again(retry: Retry | None) -> dict[str, Any]:
     """Decorators are stacked: one that says nothing of retries takes none away."""
+    if retry is not None and not isinstance(retry, Retry):
+        raise DefinitionError(f"retry={retry!r:.80} is no Retry: write retry=Retry(max_attempts=3, backoff_s=1)")
     return {} if retry is None else {"retry": retry}
 
 
@@ -140,6 +146,8 @@ def marked(method: F, **changes: Any) -> F:
 
 def _takes_argument(method: Callable[..., Any]) -> bool:
     parameters = [p for p in inspect.signature(method).parameters.values() if p.name != PAYLOAD]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return True  # a wrapper of a decorator of the user's, in most cases
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) > 1
 
 

@@ -79,7 +79,8 @@ def _mermaid_lines(graph: FlowGraph, states: Mapping[str, MethodState]) -> Itera
         yield f"    {node[name]}{shape[0]}{name}{shape[1]}"
     tips = {"or": "-.->", "and": "==>"}
     for arrow in arrows(graph):
-        label = arrow.label.replace("#", "#35;").replace('"', "#quot;")
+        # Mermaid shows labels as HTML.
+        label = arrow.label.replace("#", "#35;").replace("&", "#amp;").replace("<", "#lt;").replace('"', "#quot;")
         word = f'|"{label}"|' if label else ""
         yield f"    {node[arrow.begin]} {tips.get(arrow.how, '-->')}{word} {node[arrow.end]}"
     colours = {"succeeded": "#dcfce7", "failed": "#fee2e2", "running": "#fef3c7"}

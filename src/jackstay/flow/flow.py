@@ -33,7 +33,7 @@ from jackstay.flow.asking import AsksPeople
 from jackstay.flow.decorators import Mark, and_, listen, mark_of, method_spec, or_, router, start
 from jackstay.flow.definition import ConfigDefinition, FlowDefinition, definition_of
 from jackstay.flow.persistence import FlowPersistence
-from jackstay.flow.plotting import Format, states_in, text_of, write
+from jackstay.flow.plotting import Format, form_of, states_in, text_of, write
 from jackstay.flow.running import Running, copied, outputs_in
 from jackstay.flow.state import FlowState, fresh_state, id_of, with_inputs
 
@@ -45,6 +45,10 @@ __all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
 
 T = TypeVar("T")
 S = TypeVar("S")
+_SETTINGS = (
+    "name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s", "content", "checkpoint", "persistence",
+    "input_provider", "stream", "strict", "tracing", "suppress_flow_events",
+)  # fmt: skip
 
 
 class Flow(AsksPeople, Generic[T]):
@@ -92,22 +96,7 @@ class Flow(AsksPeople, Generic[T]):
         return type(cls.__name__, (cls,), {"_state_type": item, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __init__(self, **fields: Any) -> None:
-        for name in (
-            "name",
-            "initial_state",
-            "max_method_calls",
-            "retry",
-            "budget",
-            "deadline_s",
-            "content",
-            "checkpoint",
-            "persistence",
-            "input_provider",
-            "stream",
-            "strict",
-            "tracing",
-            "suppress_flow_events",
-        ):
+        for name in _SETTINGS:
             if name in fields:
                 setattr(self, name, fields.pop(name))
         self._state = with_inputs(fresh_state(self._initial()), fields)
@@ -116,7 +105,7 @@ class Flow(AsksPeople, Generic[T]):
         self._outcome: Outcome | None = None
         self._returned: dict[str, Any] = {}
         graph = self._graph()
-        found, loose = problems(graph), unheard(graph)
+        found, loose = [*self._taken(graph), *problems(graph)], unheard(graph)
         if found or (loose and self.strict):
             raise DefinitionError(f"flow {self._name}: {'; '.join([*found, *loose])}")
         if loose:
@@ -338,20 +327,21 @@ class Flow(AsksPeople, Generic[T]):
         """As `step`, to be awaited: for `async def` methods."""
         return await run_async(current_runtime(), lambda _: run_step(name, function, args, kwargs, key))
 
-    def plot(self, filename: str | Path = "flow", show: bool = True, *, format: Format = "html") -> str:
+    def plot(self, filename: str | Path = "flow", show: bool = True, *, format: Format | None = None) -> str:
         """Writes a picture of the flow and returns its path: which method follows which, and how they fared in this
         object's last finished run.
 
         "html" is one file that needs no network: pan, zoom, a method's source on a click; `show` opens it in the browser
-        (only from a terminal). "svg" and "mermaid" are for documents. Raises `ConfigurationError` where it cannot be
-        written.
+        (only from a terminal). "svg" and "mermaid" are for documents. Without `format` the file's suffix says it, else it is
+        "html". Raises `ConfigurationError` where it cannot be written.
         """
+        form = format or form_of(filename)
         graph, last = self._graph(), self._outcome
         rows = current_runtime().journal.steps(last.run_id) if last else ()
         states = states_in(rows, graph, last.path if last else "")
-        text = text_of(self._name, graph, format, states, last.run_id if last else None)
-        path = write(text, filename, format)
-        if show and format == "html" and sys.stdout.isatty():
+        text = text_of(self._name, graph, form, states, last.run_id if last else None)
+        path = write(text, filename, form)
+        if show and form == "html" and sys.stdout.isatty():
             webbrowser.open(path.as_uri())
         return str(path)
 
@@ -420,6 +410,14 @@ class Flow(AsksPeople, Generic[T]):
         methods = {name: method_spec(name, self._method(name), mark) for name, mark in self._marks().items()}
         return FlowGraph(methods, self.max_method_calls)
 
+    def _taken(self, graph: FlowGraph) -> list[str]:
+        """Methods that would be taken for something else, in sentences."""
+        kept = {*_SETTINGS, "kickoff", "kickoff_async", "akickoff"}
+        found = () if self._declared is not None else kept & graph.methods.keys()
+        return [
+            f"{name} is what every flow has under that name: call the method something else" for name in sorted(found)
+        ]
+
     def _method(self, name: str) -> Callable[..., Any]:
         function = self._functions.get(name)
         return getattr(self, name) if function is None else MethodType(function, self)
@@ -435,7 +433,7 @@ class Flow(AsksPeople, Generic[T]):
                 mark = mark_of(function)
                 if mark is not None:
                     marks[name] = mark
-                elif name in marks and callable(function):
+                elif name in marks:
                     del marks[name]  # overridden without a decorator: no flow method any more
         return marks
 

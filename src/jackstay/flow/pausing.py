@@ -103,7 +103,7 @@ def answered(runtime: Runtime, paused: Paused, feedback: Any) -> None:
     if not isinstance(feedback, str):
         raise InputsError(f"resume({feedback!r}): feedback is a text")
     try:
-        give(runtime.journal, paused.wait, Answer(feedback).to_json(), by="Flow.resume")
+        give(runtime.journal, paused.wait, Answer(feedback).to_json(), by="Flow.resume", secrets=runtime.masked.secrets)
     except AlreadyAnswered as error:
         raise AlreadyResumed(str(error)) from error
 

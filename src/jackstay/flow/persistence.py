@@ -19,7 +19,7 @@ from jackstay.core.flow_graph import FlowGraph
 from jackstay.core.specs import Saving
 from jackstay.engine.persisting import load_state, put_state
 from jackstay.engine.runtime import current_runtime
-from jackstay.errors import DefinitionError
+from jackstay.errors import ConfigurationError, DefinitionError
 
 if TYPE_CHECKING:
     from jackstay.flow.flow import Flow
@@ -65,7 +65,12 @@ class SQLiteFlowPersistence(FlowPersistence):
 
     def __init__(self, db_path: str | Path | None = None) -> None:
         self.db_path = None if db_path is None else str(db_path)
-        self.init_db()
+        try:
+            self.init_db()
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"SQLiteFlowPersistence({self.db_path!r}) cannot be used: {error}; name a SQLite file in a folder that is there"
+            ) from error
 
     def init_db(self) -> None:
         if self.db_path is None:

@@ -16,6 +16,12 @@ from jackstay.flow.page import page
 
 Format = Literal["html", "svg", "mermaid"]
 _SUFFIX: Mapping[Format, str] = {"html": ".html", "svg": ".svg", "mermaid": ".mmd"}
+_BY_SUFFIX: Mapping[str, Format] = {".html": "html", ".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid"}
+
+
+def form_of(filename: str | Path | None) -> Format:
+    """What a file of that name is to be: as its suffix says."""
+    return _BY_SUFFIX.get(Path(filename or "").suffix, "html")
 
 
 def states_in(rows: Iterable[StepRow], graph: FlowGraph, scope: str = "") -> dict[str, MethodState]:
@@ -42,11 +48,11 @@ def text_of(name: str, graph: FlowGraph, form: Format, states: Mapping[str, Meth
 
 def write(text: str, filename: str | Path, form: Format) -> Path:
     """The file, whose name gets the form's suffix if it has none; its absolute path."""
-    path = Path(filename)
-    path = (path if path.suffix else path.with_suffix(_SUFFIX[form])).absolute()
     try:
+        path = Path(filename)
+        path = (path if path.suffix else path.with_suffix(_SUFFIX[form])).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"the picture of the flow cannot be written to {path}: {error}") from error
+    except (OSError, ValueError) as error:  # a name may be none at all
+        raise ConfigurationError(f"the picture of the flow cannot be written to {filename}: {error}") from error
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import enum
@@ -40,7 +41,7 @@ from jackstay.errors import DefinitionError, InputsError
 from jackstay.flow.decorators import with_payload
 from jackstay.flow.pausing import pause_of
 from jackstay.flow.persistence import saving_of
-from jackstay.flow.state import StateBox, fresh_state, with_inputs
+from jackstay.flow.state import StateBox, fresh_id, give_id, with_inputs
 
 if TYPE_CHECKING:
     from jackstay.flow.flow import Flow
@@ -91,7 +92,7 @@ class Running:
         given = copy.deepcopy(given)
         flow._state = with_inputs(flow._state, given)
         if restore is not None and "id" not in given:
-            _renamed(flow._state)
+            give_id(flow._state, fresh_id())
         flow._id_given = (flow._id_given and restore is None) or "id" in given
         vouch(runtime, flow)
         box, graph = StateBox(flow._state, runtime.codec, given), flow._graph()
@@ -109,7 +110,7 @@ class Running:
 
         async def body(scope: Scope) -> Any:
             if scope.path == "" and takes_runs_id:
-                box.apply({"id": scope.run.id}, ())
+                give_id(flow._state, scope.run.id)
                 flow._id_given = True  # kept by later kickoffs, though this one may fail
             await _hooked_inputs(scope, given, plain, box)
             return await _hooked_output(scope, await run_flow(scope, spec))
@@ -204,26 +205,22 @@ def _models_of(spec: FlowSpec) -> tuple[tuple[ModelConfig, str], ...]:
 
 
 def outputs_in(runtime: Runtime, outcome: Outcome) -> list[Any]:
-    """What the methods of a kickoff have returned, in order of completion. (What could not be stored is left out.)"""
+    """What the methods of a kickoff have returned, in order of completion. (What could not be stored, or cannot be read, is left out.)"""
     rows = sorted(runtime.journal.steps(outcome.run_id), key=lambda row: row.seq)
     done = [r for r in rows if r.kind == "method" and r.status == "succeeded" and parent_of(r.path) == outcome.path]
-    return [runtime.codec.decode(json.loads(row.result or "{}").get("value")) for row in done]
+    found = []
+    for row in done:
+        with contextlib.suppress(UnknownClass):
+            found.append(runtime.codec.decode(json.loads(row.result or "{}").get("value")))
+    return found
 
 
 def copied(flow: Flow[Any]) -> Flow[Any]:
     clone = copy.copy(flow)
     clone._busy, clone._outcome, clone._id_given = threading.Lock(), None, False
     clone._state = copy.deepcopy(flow._state)
-    _renamed(clone._state)
+    give_id(clone._state, fresh_id())
     return clone
-
-
-def _renamed(state: Any) -> None:
-    fresh = fresh_state(None)["id"]
-    if isinstance(state, dict):
-        dict.__setitem__(state, "id", fresh)
-    else:
-        state.id = fresh
 
 
 def _encoded(value: Any, box: StateBox, runtime: Runtime) -> str:
@@ -326,13 +323,24 @@ def _is_storable(cls: type) -> bool:
 
 
 def _models_in(cls: Any, seen: set[Any] | None = None) -> set[type]:
-    """The classes that a model's annotations reach."""
+    """The classes that the annotations of a model, a dataclass or a named tuple reach."""
     seen = set() if seen is None else seen
     for part in (cls, *typing.get_args(cls)):
         if isinstance(part, type) and part not in seen:
             seen.add(part)
-            for field in getattr(part, "model_fields", {}).values():
-                _models_in(field.annotation, seen)
+            for annotation in _annotations_of(part):
+                _models_in(annotation, seen)
         elif part is not cls:
             _models_in(part, seen)
     return {c for c in seen if isinstance(c, type)}
+
+
+def _annotations_of(cls: type) -> typing.Iterable[Any]:
+    if issubclass(cls, BaseModel):
+        return [field.annotation for field in cls.model_fields.values()]
+    if not _is_storable(cls):
+        return ()
+    try:
+        return typing.get_type_hints(cls).values()
+    except (NameError, TypeError):  # names that only the program can resolve
+        return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import typing
@@ -9,9 +10,9 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, cast
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError, create_model
 
-from jackstay.core.canonical import canonical_json
+from jackstay.core.canonical import ordered_json
 from jackstay.core.values import Codec, NotStorable, check_classes, encode
 from jackstay.engine.scope import current_scope
 from jackstay.errors import DefinitionError, InputsError
@@ -20,10 +21,14 @@ ALL = "*"
 _CONSTANT = frozenset({str, int, float, bool, type(None)})
 
 
+def fresh_id() -> str:
+    return str(uuid.uuid4())
+
+
 class FlowState(BaseModel):
     """The state's base: `id` names the flow's state."""
 
-    id: str = Field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = Field(default_factory=fresh_id)
 
 
 def _touch(owner: object, name: str) -> None:
@@ -115,9 +120,7 @@ def model_state(model: type[BaseModel]) -> type[BaseModel]:
     if "id" in model.model_fields:
         made: Any = Marking
     else:
-        made = create_model(
-            model.__name__, __base__=Marking, id=(str, Field(default_factory=lambda: str(uuid.uuid4())))
-        )
+        made = create_model(model.__name__, __base__=Marking, id=(str, Field(default_factory=fresh_id)))
     made.__name__, made.__qualname__, made.__module__ = model.__name__, model.__qualname__, model.__module__
     return cast("type[BaseModel]", made)
 
@@ -126,14 +129,25 @@ def fresh_state(initial: Any) -> Any:
     """A new state from what a flow says it is: None or `dict`, a dict, a model class, a model instance. It shares nothing
     with what it is made from."""
     if initial is None or initial is dict or typing.get_origin(initial) is dict:
-        return DictState(id=str(uuid.uuid4()))
+        return DictState(id=fresh_id())
     if isinstance(initial, Mapping):
-        return DictState({"id": str(uuid.uuid4()), **copy.deepcopy(dict(initial))})
-    if isinstance(initial, type) and issubclass(initial, BaseModel):
-        return model_state(initial)()
-    if isinstance(initial, BaseModel):
+        return DictState({"id": fresh_id(), **copy.deepcopy(dict(initial))})
+    if isinstance(initial, type) and issubclass(initial, BaseModel) and not issubclass(initial, RootModel):
+        return _made(initial)
+    if isinstance(initial, BaseModel) and not isinstance(initial, RootModel):
         return _as(model_state(type(initial)), copy.deepcopy(initial))
     raise DefinitionError(f"a flow's state is a dict or a pydantic model, not {initial!r}")
+
+
+def _made(model: type[BaseModel]) -> BaseModel:
+    try:
+        return model_state(model)()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise DefinitionError(
+            f"a flow begins with a {model.__name__} of its own, and that cannot be made of nothing ({problems}): give these fields "
+            "defaults, or the flow an object as its initial_state"
+        ) from error
 
 
 def _as(model: type[BaseModel], made: BaseModel) -> BaseModel:
@@ -169,6 +183,17 @@ def id_of(state: Any) -> Any:
     return dict.get(state, "id") if isinstance(state, dict) else getattr(state, "id", None)
 
 
+def give_id(state: Any, given: str) -> None:
+    """The state has this id, as its model has ids. (One whose ids are numbers, say, keeps its own.)"""
+    if isinstance(state, dict):
+        dict.__setitem__(state, "id", given)
+        return
+    kind: Any = type(state).model_fields["id"].annotation
+    with contextlib.suppress(ValidationError):
+        made = given if kind is str else TypeAdapter(kind).validate_python(given)
+        object.__getattribute__(state, "__dict__")["id"] = made
+
+
 class StateBox:
     """The engine's view of a state (`core.specs.StatePort`)."""
 
@@ -192,7 +217,7 @@ class StateBox:
     def _text(self, name: str, value: Any) -> str:
         try:
             data = encode(value, name)
-            text = canonical_json(data)
+            text = ordered_json(data)
         except RecursionError as error:
             raise NotStorable(value, name) from error
         if type(value) in _CONSTANT:

@@ -172,6 +172,8 @@ def _is_whole(row: StepRow) -> bool:
 
 
 def _advice(evidence: Evidence, found: Found) -> str:
+    if forgotten_at(evidence.run) is not None:
+        return ""  # all advice is about going on with it
     if evidence.state in BY_REASON:
         return BY_REASON[evidence.state]
     if evidence.state != "failed" or evidence.items:

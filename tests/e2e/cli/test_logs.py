@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.e2e.cli.conftest import KICKOFF, PROGRAM
 
 CHATTY = """
@@ -50,6 +52,33 @@ def test_with_json_a_program_that_fails_says_so_in_json(folder):
     said = [json.loads(line) for line in ended.stderr.splitlines()]
     assert [line["error"] for line in said if line["event"] == "run_failed"] == ["broken"]
     assert "ValueError: broken" in [line["event"] for line in said]
+
+
+@pytest.mark.parametrize("log", ["json", "off"])
+def test_what_a_program_ends_with_is_said_without_its_secrets(folder, log):
+    folder.write(
+        "main.py",
+        """
+        import os
+
+        from jackstay import Flow, start
+
+        class Opening(Flow):
+            @start()
+            def begin(self):
+                error = ValueError("opened by " + os.environ["VAULT_TOKEN"])
+                error.add_note("or by " + os.environ["VAULT_TOKEN"])
+                raise error
+
+        if __name__ == "__main__":
+            Opening().kickoff()
+        """,
+    )
+
+    ended = folder.run("run", "main.py", JACKSTAY_LOG=log, VAULT_TOKEN="sesame-4711")
+
+    assert "opened by [secret VAULT_TOKEN]" in ended.stderr
+    assert "sesame" not in ended.stderr
 
 
 def test_log_file_has_the_run_while_the_programs_own_logging_writes_as_it_did(folder):

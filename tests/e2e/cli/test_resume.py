@@ -240,3 +240,53 @@ def test_batch_of_plain_python_goes_on_with_the_items_that_are_not_done(three, s
     assert _asked(stub, 4) == ["check kites", "gather trains", "check trains"]
     runs = json.loads(three.here("runs", "--json").stdout)
     assert [(run["kind"], run["status"]) for run in runs] == [("batch", "succeeded")]
+
+
+SORTED_OTHERWISE = """
+    import os
+
+    from pydantic import BaseModel
+
+    from jackstay import LLM, Agent, Crew, Flow, Task, listen, start
+
+    class Found(BaseModel):
+        zebra: str
+        ant: str
+
+    def fail_once(_):
+        if not os.path.exists("once"):
+            open("once", "w").close()
+            raise OSError("not yet")
+
+    asker = Agent(role="Analyst of {of}", goal="Know it", backstory="Thorough.", llm="gpt-4o-mini")
+    crew = Crew(
+        agents=[asker],
+        tasks=[
+            Task(name="find", description="Find {of}", expected_output="Two", agent=asker, output_json=Found),
+            Task(name="tell", description="Tell {of}", expected_output="One", agent=asker, callback=fail_once),
+        ],
+    )
+
+    class Telling(Flow):
+        @start()
+        def find(self):
+            return Crew(agents=[asker], tasks=crew.tasks[:1]).kickoff(inputs={"of": self.state["of"]})
+
+        @listen(find)
+        def tell(self, found):
+            LLM("gpt-4o-mini").call(f"Tell {found} of {self.state}")
+            fail_once(None)
+"""
+
+
+@pytest.mark.parametrize("name", ["crew", "Telling"])
+def test_dicts_come_back_with_their_keys_in_order_and_no_call_is_made_again(folder, stub, name):
+    folder.ask(stub)
+    folder.write("told.py", SORTED_OTHERWISE)
+    folder.write("in.json", '{"of": {"zulu": 1, "alpha": [{"q": 1, "b": 2}]}}')
+    failed = folder.run("run", f"told.py:{name}", "--inputs", "in.json")
+
+    resumed = folder.run("resume")
+
+    assert (failed.returncode, resumed.returncode) == (1, 0)
+    assert len(stub.requests) == 2

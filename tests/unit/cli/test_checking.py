@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,9 +88,21 @@ def test_sarif_has_rules_levels_and_places(folder):
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("main.py", 2)
 
 
+def test_sarif_names_files_by_address(folder):
+    (folder / "a b").mkdir()
+    (folder / "a b" / "é#%.py").write_text(KEY)
+
+    def uri(path: str) -> str:
+        [result] = json.loads(check(path, "--sarif").stdout)["runs"][0]["results"]
+        return str(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+
+    assert uri(".") == "a%20b/%C3%A9%23%25.py"
+    assert uri(str(folder)) == f"file://{folder}/a%20b/%C3%A9%23%25.py"
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"def f(:\n", b"\x00\x01", b"# coding: nonsense\n", b"x = '\xff'\n", b"(" * 5000],
+    [b"def f(:\n", b"\x00\x01", b"# coding: nonsense\n", b"x = '\xff'\n", b"(" * 5000, b"x = " + b"-" * 20_000 + b"1"],
     ids=lambda content: content[:8],
 )
 def test_file_that_is_no_python_is_a_finding_and_the_others_are_looked_at(folder, content):
@@ -101,12 +114,23 @@ def test_file_that_is_no_python_is_a_finding_and_the_others_are_looked_at(folder
     assert [(each["rule"], each["file"]) for each in found] == [("unreadable", "bad.py"), ("verbose", "main.py")]
 
 
+def test_what_is_no_file_is_passed_over(folder):
+    (folder / "main.py").write_text(KEY)
+    (folder / ".#main.py").symlink_to("somebody@somewhere.4711")
+    (folder / "folder.py").mkdir()
+    os.mkfifo(folder / "pipe.py")
+
+    assert [each["file"] for each in json.loads(check(".", "--json").stdout)] == ["main.py"]
+
+
 def test_what_is_asked_wrongly_is_said(folder):
     (folder / "empty").mkdir()
+    (folder / "book.ipynb").write_text("{}")
 
     for arguments, said in (
         (("nowhere",), "nowhere: there is no such file or folder"),
         (("empty",), "empty: there is no Python file in it"),
+        (("book.ipynb",), "book.ipynb: notebooks are not read; write it as Python"),
         ((".", "--fail-on", "fatal"), "--fail-on fatal: it is note, warn, error or never"),
         ((".", "--json", "--sarif"), "--json and --sarif: findings are printed in one form"),
     ):

@@ -128,6 +128,26 @@ def test_timeline_is_in_the_order_of_time_and_says_when(jackstay, hostile):
     assert all(re.match(r" *\+\d", line) for line in steps)
 
 
+def test_a_long_error_takes_no_room_from_the_figures(jackstay):
+    class Loud(Flow):
+        @start()
+        def inquire(self):
+            LLM("sim/demo").call("Why?")
+            raise ValueError("x" * 3000)
+
+    class Around(Flow):
+        @start()
+        def begin(self):
+            Loud(name="long" * 10).kickoff()
+
+    with suppress(ValueError):
+        Around().kickoff()
+
+    [line] = [line for line in jackstay("show").splitlines() if "flow longlong" in line]
+    assert re.search(r"xx…  +\d+m?s  +\d+  +\$0\.\d+$", line), line
+    assert len(line) <= 160
+
+
 def test_one_step_is_shown_whole_and_one_that_is_not_there_lists_what_is(jackstay, hostile):
     shown = jackstay("show", hostile, "--step", "tool:look#1")
     as_json = json.loads(jackstay("show", hostile, "--step", "again#1/llm#1", "--json"))

@@ -398,6 +398,8 @@ def test_a_mistake_is_said_with_its_line_and_key(methods: str, told: str) -> Non
         ("name: x\n", "the flow has no methods"),
         ("name: x\nmethod: {}\nmethods: {}\n", "line 2: method means nothing here; did you mean methods?"),
         ("- a\n- b\n", "it is no flow"),
+        ("name: x\nstate: &s {type: dict, default: {again: *s}}\n", "line 2: state.default.again contains itself"),
+        ('{"a":' * 5000, "nested too deeply"),
         ("name: x\nname: y\nmethods: {}\n", "line 2: name is there twice"),
         ("name: x\nmethods:\n\t- a\n", "line 3, column 1"),
         ('{"name": "x",\n "methods": }', "line 2, column 13: Expecting value; correct the JSON there"),

@@ -86,6 +86,41 @@ def test_a_subclass_overrides_without_a_decorator_and_the_method_is_none_of_the_
     assert Child().kickoff() == 1
 
 
+def test_a_subclass_takes_a_method_away_by_none() -> None:
+    class Child(Base):
+        second = None  # type: ignore[assignment]
+
+    assert Child().kickoff() == 1
+
+
+def test_a_listener_behind_a_wrapper_of_any_arguments_is_given_the_value() -> None:
+    def traced(method: Any) -> Any:
+        def wrapper(*args: Any, **named: Any) -> Any:
+            return method(*args, **named)
+
+        return wrapper
+
+    class Wrapped(Base):
+        @listen("second")
+        @traced
+        def third(self, value: int) -> int:
+            return value * 10
+
+        @listen("third")
+        def fourth(self, *values: int) -> tuple[int, ...]:
+            return values
+
+    assert Wrapped().kickoff() == (20,)
+
+
+@pytest.mark.parametrize("name", ["name", "stream", "budget", "retry", "content", "kickoff"])
+def test_a_method_named_as_what_every_flow_has_is_refused(name: str) -> None:
+    def method(self: Any) -> None: ...
+
+    with pytest.raises(DefinitionError, match=f"{name} is what every flow has under that name"):
+        type("Named", (Base,), {name: listen("first")(method)})()
+
+
 def nothing_to_start() -> type[Flow]:
     class Idle(Flow):
         @listen("x")

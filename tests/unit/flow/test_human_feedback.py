@@ -558,6 +558,41 @@ def test_a_changed_question_is_asked_anew_and_not_answered_by_the_old_answer(run
     assert flow.last_human_feedback.outcome == "later"
 
 
+class Letters(set[str]):
+    """A set whose text is another one each time, as that of sets is in each process."""
+
+    told = 0
+
+    def __str__(self) -> str:
+        Letters.told += 1
+        return f"{Letters.told} letters"
+
+
+class Unstorable:
+    """Its text has its address in it."""
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: {"zebra": 1, "ant": 2}, lambda: Letters({"a", "b"}), Unstorable, lambda: [Unstorable()]]
+)
+def test_an_answer_counts_though_the_text_of_the_output_is_another_one_now(make: Any) -> None:
+    class Odd(Flow):
+        @start()
+        @human_feedback("Good?")
+        def draft(self) -> Any:
+            return make()
+
+        @listen(draft)
+        def end(self, result: Any) -> str:
+            return str(result.feedback)
+
+    kept = [Odd().kickoff(run_key="k")]  # its output stays where it is: the next one has another address
+    answer("k", "yes")
+
+    assert Odd().kickoff(run_key="k") == "yes"
+    assert kept
+
+
 # --- in time ---------------------------------------------------------------------------------------------------------
 
 
@@ -581,6 +616,18 @@ def test_after_the_deadline_the_default_outcome_counts_and_no_answer_is_taken(ru
 
     assert flow.kickoff(run_key="k") == "no: "
     assert flow.last_human_feedback.outcome == "rejected"
+
+
+@pytest.mark.parametrize("text", [5, ["yes"], {"a": 1}])
+def test_what_is_no_text_is_no_answer_and_the_question_stays_open(text: Any) -> None:
+    review = reviewing()
+    review().kickoff(run_key="k")
+
+    with pytest.raises(ValueError, match="an answer is a text"):
+        answer("k", text)
+
+    answer("k", outcome="rejected")
+    assert review().kickoff(run_key="k") == "no: "
 
 
 def test_the_time_runs_out_while_a_second_object_wants_to_resume(runtime: Runtime) -> None:

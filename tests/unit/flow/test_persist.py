@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from jackstay import Flow, Runtime, listen, persist, start
 from jackstay.core.records import RunFilter
-from jackstay.errors import DefinitionError, InputsError, JackstayError
+from jackstay.errors import ConfigurationError, DefinitionError, InputsError, JackstayError
 from jackstay.flow import FlowPersistence, SQLiteFlowPersistence, set_flow_persistence_factory
 
 
@@ -601,6 +601,14 @@ def test_a_file_of_its_own_has_crewais_form(tmp_path: Path) -> None:
                 (json.dumps({"id": "x", "total": 40}),),
             )
     assert Kept().kickoff(inputs={"id": "x"}) == 41
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no database, and long enough to be none" * 20)
+
+    for name in ("text.db", "no/such/folder.db"):
+        with pytest.raises(ConfigurationError, match=f"{name}'.* cannot be used"):
+            SQLiteFlowPersistence(tmp_path / name)
 
 
 def test_without_a_path_it_is_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

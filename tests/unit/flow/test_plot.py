@@ -86,8 +86,38 @@ def test_what_cannot_be_drawn_or_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="format is one of html, svg, mermaid, not 'png'"):
         Writing().plot(tmp_path / "flow", format="png")  # type: ignore[arg-type]
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot be written to"):
-        Writing().plot(tmp_path / "file" / "flow", show=False)
+    for name in (tmp_path / "file" / "flow", "", "\0"):
+        with pytest.raises(ConfigurationError, match="cannot be written to"):
+            Writing().plot(name, show=False)
+
+
+def test_the_files_suffix_says_the_form(tmp_path: Path) -> None:
+    written = {
+        name: Path(Writing().plot(tmp_path / name, show=False)) for name in ("a.svg", "b.mmd", "c.html", "d", "e.f")
+    }
+
+    begins = {name: path.read_text(encoding="utf-8")[:9].lower() for name, path in written.items()}
+    assert begins == {
+        "a.svg": "<svg xmln",
+        "b.mmd": "flowchart",
+        "c.html": "<!doctype",
+        "d": "<!doctype",
+        "e.f": "<!doctype",
+    }
+    assert written["d"].name == "d.html"
+
+
+def test_a_label_is_no_html_in_mermaid(tmp_path: Path) -> None:
+    class Odd(Flow):
+        @router(emit=['<b>&"1"#'])
+        @start()
+        def choose(self) -> str:
+            return '<b>&"1"#'
+
+        @listen('<b>&"1"#')
+        def end(self) -> None: ...
+
+    assert '|"#lt;b>#amp;#quot;1#quot;#35;"|' in Path(Odd().plot(tmp_path / "x.mmd")).read_text(encoding="utf-8")
 
 
 @pytest.mark.promise("flow.visualize_flow_structure")

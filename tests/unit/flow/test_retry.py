@@ -8,7 +8,7 @@ import pytest
 
 from jackstay import Agent, Crew, Flow, Retry, Runtime, Task, listen, router, start
 from jackstay.core.records import RunFilter
-from jackstay.errors import ModelServerError
+from jackstay.errors import DefinitionError, ModelServerError
 from jackstay.llm import LLM
 from jackstay.testing import ScriptedModel
 
@@ -53,6 +53,13 @@ def test_a_method_that_failed_is_called_again_with_the_state_that_it_found(runti
         if row.kind == "method"
     ]
     assert rows == [("work#1", "succeeded", 1), ("after#1", "succeeded", 1)]
+
+
+@pytest.mark.parametrize("given", [3, "3", {"max_attempts": 3}, True])
+@pytest.mark.parametrize("decorated", [lambda retry: start(retry=retry), lambda retry: listen("x", retry=retry)])
+def test_what_is_no_retry_is_refused_where_it_is_written(decorated: Any, given: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"retry=Retry\(max_attempts=3, backoff_s=1\)"):
+        decorated(given)(lambda self: None)
 
 
 def test_the_last_failure_is_raised_as_it_was(runtime: Runtime) -> None:

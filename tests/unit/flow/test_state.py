@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import json
 import pathlib
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from jackstay import Flow, Runtime, listen, start
+from jackstay import LLM, Flow, Runtime, listen, start
 from jackstay.core.records import RunFilter
 from jackstay.errors import DefinitionError, InputsError
 from jackstay.flow import FlowState
 from tests.unit.core.test_values import VALUES, Colour, Day, Inner, Level, Old, Outer, Pair, Point, Slotted, Word
+from tests.unit.flow import elsewhere
 
 NAMED_HERE = (Day, Level, Old, Outer, Pair, Point, Slotted, Word)
 """Values of classes that a flow's module names may be in its state."""
@@ -194,7 +196,7 @@ def test_a_dict_by_its_type(initial: Any) -> None:
     assert flow.kickoff() == {"id": flow.run_id}
 
 
-@pytest.mark.parametrize("initial", [7, Spot, "State", [1]])
+@pytest.mark.parametrize("initial", [7, Spot, "State", [1], RootModel[list[int]], RootModel[list[int]]([1])])
 def test_what_is_no_state_is_refused_when_the_flow_is_made(initial: Any) -> None:
     class Wrong(Flow):
         initial_state = initial
@@ -204,6 +206,21 @@ def test_what_is_no_state_is_refused_when_the_flow_is_made(initial: Any) -> None
 
     with pytest.raises(DefinitionError, match="a flow's state is a dict or a pydantic model"):
         Wrong()
+
+
+def test_a_model_that_cannot_be_made_of_nothing_is_refused_with_its_fields() -> None:
+    class Whole(BaseModel):
+        topic: str
+        pages: int = 1
+
+    class Book(Flow[Whole]):
+        @start()
+        def begin(self) -> Any:
+            return self.state.topic
+
+    with pytest.raises(DefinitionError, match=r"made of nothing \(topic: Field required\): give these fields defaults"):
+        Book()
+    assert Book(initial_state=Whole(topic="tides")).kickoff() == "tides"
 
 
 class Open(BaseModel):
@@ -304,3 +321,142 @@ def test_a_class_that_an_annotation_reaches_is_known() -> None:
             return self.state.many["a"][0].x
 
     assert Known().kickoff() == 1
+
+
+class Deep(BaseModel):
+    pair: elsewhere.Pair | None = None
+    legs: list[elsewhere.Leg] = []
+
+
+class Deeper(Flow[Deep]):
+    """Its second method fails the first time."""
+
+    broken = True
+    calls: ClassVar[list[str]] = []
+
+    @start()
+    def fill(self) -> None:
+        self.calls.append("fill")
+        self.state.pair = elsewhere.pair()
+        self.state.legs = elsewhere.legs()
+
+    @listen(fill)
+    def look(self) -> None:
+        if Deeper.broken:
+            raise OSError("not yet")
+
+
+def test_classes_that_only_fields_of_dataclasses_and_named_tuples_name_are_known() -> None:
+    with pytest.raises(OSError, match="not yet"):
+        Deeper().kickoff(run_key="k")
+    Deeper.broken = False
+
+    again = Deeper()
+    again.kickoff(run_key="k")
+
+    assert (again.state.pair, again.state.legs) == (elsewhere.pair(), elsewhere.legs())
+    assert Deeper.calls == ["fill"]
+
+
+# --- an id of the state's own kind --------------------------------------------------------------------------------
+
+
+class WithUuid(BaseModel):
+    id: uuid.UUID = Field(default_factory=uuid.uuid4)
+    count: int = 0
+
+
+class WithNumber(BaseModel):
+    id: int = 17
+    count: int = 0
+
+
+def test_an_id_is_of_the_kind_that_the_model_says() -> None:
+    class Uuids(Flow[WithUuid]):
+        @start()
+        def look(self) -> Any:
+            return self.state.id
+
+    flow = Uuids()
+
+    assert flow.kickoff() == uuid.UUID(flow.run_id)
+    assert flow.kickoff(inputs={"count": 1}) == flow.state.id
+
+
+def test_an_id_that_cannot_be_the_runs_stays_the_models() -> None:
+    class Numbers(Flow[WithNumber]):
+        @start()
+        def look(self) -> Any:
+            return self.state.id
+
+    flow = Numbers()
+
+    assert (flow.kickoff(), flow.kickoff(inputs={"count": 1})) == (17, 17)
+    assert flow.flow_id == "17"
+
+
+def test_a_result_of_a_class_that_nothing_names_is_left_out_of_the_outputs() -> None:
+    class Local(BaseModel):
+        x: int = 0
+
+    class Makes(Flow):
+        @start()
+        def make(self) -> Any:
+            return Local(x=1)
+
+        @listen(make)
+        def read(self, made: Any) -> int:
+            return int(made.x)
+
+    flow = Makes()
+
+    assert flow.kickoff() == 1
+    assert flow.method_outputs == [1]
+
+
+# --- the order of a dict's keys -----------------------------------------------------------------------------------
+
+
+class Table(BaseModel):
+    rows: dict[str, Any] = {}
+
+
+class Telling(Flow[Table]):
+    """Its last method asks about what dicts look like, and fails the first time behind that."""
+
+    broken = True
+
+    @start()
+    def fill(self) -> dict[str, Any]:
+        self.state.rows |= {f"row {number:03}": "x" * 20 for number in range(99, 0, -1)}
+        return {"zebra": 1, "ant": {"z": 1, "a": 2}}
+
+    @listen(fill)
+    def turn(self, value: dict[str, Any]) -> dict[str, Any]:
+        self.state.rows["row 050"] = self.state.rows.pop("row 050")
+        return value
+
+    @listen(turn)
+    def inquire(self, value: dict[str, Any]) -> list[str]:
+        model = LLM("sim/demo")
+        for text in (f"About {value}", f"About {self.state.rows}"):
+            model.call(text)
+        if Telling.broken:
+            raise OSError("not yet")
+        return list(self.state.rows)[-2:]
+
+
+def test_dicts_keep_the_order_of_their_keys_so_that_no_prompt_is_another_one(runtime: Runtime) -> None:
+    given = {"rows": {"zulu": 1, "alpha": 2}}
+    with pytest.raises(OSError, match="not yet"):
+        Telling().kickoff(inputs=given, run_key="k")
+    Telling.broken = False
+
+    flow = Telling()
+    assert flow.kickoff(inputs=given, run_key="k") == ["row 001", "row 050"]
+
+    assert list(flow.state.rows)[:2] == ["zulu", "alpha"]
+    assert flow.usage_metrics.successful_requests == 2
+    (run,) = runtime.journal.runs(RunFilter())
+    assert list(json.loads(run.inputs or "")["rows"]) == ["zulu", "alpha"]
+    assert list(flow.method_outputs[0]) == ["zebra", "ant"]

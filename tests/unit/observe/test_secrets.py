@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from jackstay import LLM, Crew, Flow, Runtime, listen, start
+from jackstay import LLM, Crew, Flow, Runtime, answer, human_feedback, listen, start
+from jackstay.cli.app import app
 from jackstay.core.records import RunFilter
+from jackstay.errors import HumanFeedbackPending
 from jackstay.testing import Reply, ScriptedModel, Stub, tool_call
 from jackstay.tools import tool
 from tests.unit.crew.building import agent, one_task, prompts, task
@@ -25,7 +28,13 @@ class Place:
 
     def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
-        self.environ = {"HOME": str(folder), "JACKSTAY_LOG_FILE": "run.json", "JACKSTAY_LOG_CONTENT": "on", **environ}
+        self.environ = {
+            "HOME": str(folder),
+            "JACKSTAY_CONSOLE": "off",
+            "JACKSTAY_LOG_FILE": "run.json",
+            "JACKSTAY_LOG_CONTENT": "on",
+            **environ,
+        }
         self.runtime = self.open()
 
     def open(self) -> Runtime:
@@ -121,6 +130,36 @@ def test_resumed_flow_has_its_secrets_again_though_they_were_stored_nowhere(plac
 
     assert none_in(stored)
     assert result == [CANARY, ODD]
+    assert none_in(place.bytes())
+
+
+@pytest.mark.parametrize("how", ["answer", "resume", "command"])
+def test_secret_in_a_persons_answer_is_stored_nowhere_and_the_run_has_it(place, monkeypatch, how):
+    class Asking(Flow):
+        @start()
+        @human_feedback("The password?")
+        def inquire(self) -> str:
+            return "please"
+
+        @listen("inquire")
+        def end(self, said: Any) -> str:
+            return str(said.feedback)
+
+    said = f"it is {ODD}"
+    assert isinstance(Asking().kickoff(run_key="k"), HumanFeedbackPending)
+
+    if how == "resume":
+        got = Asking.from_pending("k").resume(said)
+    elif how == "answer":
+        answer("k", said)
+        got = Asking().kickoff(run_key="k")
+    else:
+        monkeypatch.chdir(place.folder)
+        environ = {**place.environ, "JACKSTAY_DATABASE_URL": place.runtime.journal.url}
+        assert CliRunner(env=environ).invoke(app, ["answer", "k", said]).exit_code == 0
+        got = Asking().kickoff(run_key="k")
+
+    assert got == said
     assert none_in(place.bytes())
 
 

@@ -219,4 +219,4 @@ def test_values_of_a_mapping_may_be_objects() -> None:
 
 def test_a_text_that_says_nothing_has_nothing() -> None:
     assert parse("# only a note\n", "f.yaml").content is None
-    assert parse("a: &x [1, *x]\n", "f.yaml").lines[("a",)] == 1
+    assert parse("a: &x [1]\nb: *x\n", "f.yaml").lines[("b",)] == 2
