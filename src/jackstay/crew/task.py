@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -31,11 +30,10 @@ from jackstay.crew.guardrails import (
 from jackstay.crew.llm_guardrail import LLMGuardrail
 from jackstay.crew.naming import key_of
 from jackstay.crew.output import TaskOutput
+from jackstay.crew.output_file import filled_path, written_path
 from jackstay.crew.security import SecurityConfig
 from jackstay.errors import DefinitionError
 from jackstay.tools.base_tool import as_tool_def, tool_defs
-
-_UNSAFE_PATH = re.compile(r"[|;&<>`!*?\x00-\x1f]")
 
 
 class _NotSpecified:
@@ -115,11 +113,7 @@ class Task(Alone, Done):
     @field_validator("output_file")
     @classmethod
     def _stays_below(cls, path: str | None) -> str | None:
-        if path is None:
-            return None
-        if ".." in path or path.startswith(("~", "$")) or _UNSAFE_PATH.search(path):
-            raise ValueError(f"output_file {path!r} leaves the working directory or has characters of a shell in it")
-        return path.lstrip("/")
+        return None if path is None else written_path(path)
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Task:
@@ -194,7 +188,7 @@ class Task(Alone, Done):
             async_execution=self.async_execution,
             deadline_s=self.deadline_s,
             output=self.output_spec(),
-            output_file=filled("output_file") if self.output_file else None,
+            output_file=filled_path(filled("output_file"), owner) if self.output_file else None,
             create_directory=self.create_directory,
             tools=tool_defs(self.tools, owner),
             markdown=self.markdown,

@@ -273,13 +273,14 @@ def _question(
 
 
 def _write_file(task: TaskSpec, result: TaskResult) -> None:
-    """`output_file`: the JSON of a structured output, else the text. The path was checked when the task was defined."""
+    """`output_file`: the JSON of a structured output, else the text. The path was checked when it was filled in."""
     path = Path(task.output_file or "")
-    if task.create_directory:
-        path.parent.mkdir(parents=True, exist_ok=True)
     text = result.raw if result.data is None else json.dumps(result.data, ensure_ascii=False, indent=2)
     try:
-        path.write_text(text, encoding="utf-8")
+        if task.create_directory:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # A model may say half of a pair of surrogates, which no file can hold.
+        path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise ConfigurationError(
             f"output_file of task '{task.name or task.key}' cannot be written: {error}; its result is in the journal"
