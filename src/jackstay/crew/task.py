@@ -97,8 +97,9 @@ class Task(Alone, Done):
     conditional: ClassVar[bool] = False
 
     def __init__(self, **given: Any) -> None:
+        config = given.get("config")
         given = renamed_retries(task_arguments(given))
-        with accepted.defining("Task"):
+        with accepted.defining("Task", config):
             super().__init__(**accepted.split("Task", accepted.TASK, given))
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)

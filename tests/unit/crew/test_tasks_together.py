@@ -193,7 +193,7 @@ def test_a_missing_directory_is_not_made_when_not_wanted() -> None:
 def test_inputs_lead_no_file_out_of_the_folder(topic: str) -> None:
     model = ScriptedModel()
 
-    with pytest.raises(InputsError, match="output_file of task 'About {topic}' is .*leaves the working directory"):
+    with pytest.raises(InputsError, match=r"output_file of task 'About \{topic\}' is .*leaves the working directory"):
         one_task(model, "About {topic}", output_file="out/{topic}/x").kickoff({"topic": topic})
     assert model.calls == []
 
