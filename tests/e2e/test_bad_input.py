@@ -34,6 +34,7 @@ from jackstay.errors import (
 )
 from jackstay.testing import Stub
 from jackstay.testing.plugin import MakeRuntime
+from jackstay.tools import BaseTool, FileReadTool
 
 NO_KEYS = {"OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": ""}
 
@@ -276,6 +277,43 @@ class Out(BaseModel):
     x: int
 
 
+class Idle(BaseTool):
+    name: str = "idle"
+    description: str = "Has nothing to do."
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            FileReadTool,
+            r"agent 'Analyst' has the class FileReadTool among its tools; give it an object: FileReadTool\(…\)",
+        ),
+        (Idle(), "the tool 'idle' does nothing: write _run"),
+        ("search", "agent 'Analyst' has a tool that is a str"),
+    ],
+)
+def test_what_is_no_tool_is_said_before_anything_is_asked(stub: Stub, given: Any, told: str) -> None:
+    refused(DefinitionError, stub, lambda: crew(analyst(tools=[given])).kickoff(inputs=BEES))
+
+    with pytest.raises(DefinitionError, match=told):
+        crew(analyst(tools=[given])).kickoff(inputs=BEES)
+
+
+@pytest.mark.parametrize(
+    ("question", "form", "told"),
+    [
+        (None, None, "a NoneType is no question; give a text or a list of messages"),
+        ("How high?", dict, "response_format=<class 'dict'> is no form of an answer; give a pydantic model class"),
+        ("How high?", {"x": 1}, "response_format={'x': 1} is no form of an answer"),
+    ],
+)
+def test_what_an_agent_cannot_be_asked(stub: Stub, question: Any, form: Any, told: str) -> None:
+    worker = Agent(role="Analyst", goal="G", backstory="B", llm="gpt-4o-mini")
+
+    assert told in refused(DefinitionError, stub, lambda: worker.kickoff(question, response_format=form))
+
+
 def test_a_flow_that_listens_to_nothing() -> None:
     class Typo(Flow):
         @start()
@@ -330,6 +368,34 @@ def test_inputs_of_a_flow_that_cannot_be_stored(stub: Stub) -> None:
 def test_inputs_that_are_no_mapping(stub: Stub) -> None:
     with pytest.raises(TypeError, match="inputs must be a mapping of names to values, not str"):
         crew().kickoff(inputs="topic=bees")  # type: ignore[arg-type]
+    assert stub.requests == []
+
+
+@pytest.mark.parametrize(("items", "kind"), [(BEES, "dict"), ("bees", "str"), (None, "NoneType")])
+def test_items_that_are_no_list(stub: Stub, items: Any, kind: str) -> None:
+    text = refused(InputsError, stub, lambda: crew().kickoff_for_each(items))
+
+    assert text == f"kickoff_for_each takes a list with the inputs of each item, not a {kind}"
+
+
+@pytest.mark.parametrize("concurrency", [0, None, "2", 1.5])
+def test_items_that_cannot_run_at_a_time(stub: Stub, concurrency: Any) -> None:
+    text = refused(InputsError, stub, lambda: crew().kickoff_for_each([BEES], concurrency=concurrency))
+
+    assert text.startswith(f"concurrency={concurrency!r}: give how many items run at a time")
+
+
+def test_inputs_that_a_callback_has_spoilt_name_it(stub: Stub) -> None:
+    def shouted(inputs: Any) -> Any:
+        return str(inputs).upper()
+
+    made = crew()
+    made.before_kickoff_callbacks = [shouted]
+
+    with pytest.raises(
+        TypeError, match="the before_kickoff callback 'shouted' has left what cannot be inputs: .* not str"
+    ):
+        made.kickoff(inputs=BEES)
     assert stub.requests == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -42,7 +42,7 @@ from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome, start
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.engine.task_log import TaskLog
-from jackstay.errors import DefinitionError
+from jackstay.errors import DefinitionError, InputsError
 
 Inputs = Mapping[str, Any]
 
@@ -364,6 +364,10 @@ class Crew(BaseModel):
     def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
         if self._begins_at is not None:
             raise DefinitionError("a crew that begins at a checkpoint is kicked off once: use kickoff")
+        if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
+            raise InputsError(
+                f"kickoff_for_each takes a list with the inputs of each item, not a {type(items).__name__}"
+            )
         return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
 
     def _prepared(

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from jackstay import LLM, Agent, Budget, Crew, Retry, Runtime, TaskOutput
 from jackstay.core.events import Event
 from jackstay.core.records import RunFilter
-from jackstay.errors import BudgetExceeded, DefinitionError, GuardrailFailed, ModelServerError
+from jackstay.errors import BudgetExceeded, DefinitionError, GuardrailFailed, ModelServerError, NoTaskOutput
 from jackstay.testing import Fault, FaultPoints, ScriptedModel, Stub
 from jackstay.testing.plugin import MakeRuntime
 from tests.commit_faults import stops_at_commit
@@ -61,6 +61,18 @@ def test_a_crew_whose_optional_task_failed_succeeds_and_says_what_is_missing(
     assert not (runtime.folder / "extra.txt").exists()
     assert runtime.journal.runs(RunFilter())[0].status == "succeeded"
     assert "task 'extra' failed (RuntimeError: broken)" in caplog.text
+
+
+@pytest.mark.promise("run.final_output")
+def test_a_crew_none_of_whose_tasks_says_anything_fails_with_a_value_error(runtime: Runtime) -> None:
+    made = crew(task(agent(ScriptedModel([BROKEN])), on_error="skip"))
+
+    with pytest.raises(ValueError, match="No valid task outputs available to create the crew's output") as caught:
+        made.kickoff()
+
+    assert isinstance(caught.value, NoTaskOutput)
+    (run,) = runtime.journal.runs(RunFilter())
+    assert (run.status, run.reason) == ("failed", "error")
 
 
 def test_the_record_of_a_task_that_was_left_out_has_the_failure(runtime: Runtime) -> None:
