@@ -393,7 +393,7 @@ def test_inputs_that_a_callback_has_spoilt_name_it(stub: Stub) -> None:
     made.before_kickoff_callbacks = [shouted]
 
     with pytest.raises(
-        TypeError, match="the before_kickoff callback 'shouted' has left what cannot be inputs: .* not str"
+        TypeError, match=r"the before_kickoff callback 'shouted' has left what cannot be inputs: .* not str"
     ):
         made.kickoff(inputs=BEES)
     assert stub.requests == []

@@ -416,7 +416,9 @@ class Crew(BaseModel):
         )
         return cast("CrewOutputs", made)
 
-    def _batch(self, runtime: Runtime, concurrency: int) -> Callable[[Sequence[Kickoff]], Work[list[Ended]]]:
+    def _batch(self, runtime: Runtime, concurrency: Any) -> Callable[[Sequence[Kickoff]], Work[list[Ended]]]:
+        if not isinstance(concurrency, int):
+            raise InputsError(f"concurrency={concurrency!r}: give how many items run at a time, a whole number")
         return lambda kickoffs: start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
 
     def _presented_each(self, ended: list[Ended], on_error: OnError) -> CrewOutputs:

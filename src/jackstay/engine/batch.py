@@ -45,8 +45,8 @@ def start_batch(
     runtime: Runtime, name: str, kickoffs: Sequence[Kickoff], *, concurrency: int
 ) -> Callable[[Home], Coroutine[Any, Any, list[Ended]]]:
     """The items' outcomes in their order; a failure stands in its item's place. One warning in the log counts them."""
-    if not isinstance(concurrency, int) or concurrency < 1:
-        raise InputsError(f"concurrency={concurrency!r}: give how many items run at a time, 1 or more")
+    if concurrency < 1:
+        raise InputsError(f"concurrency={concurrency}: give how many items run at a time, 1 or more")
 
     async def work(home: Home) -> list[Ended]:
         await runtime.be_ready()

@@ -68,7 +68,7 @@ def test_one_agents_name_stands_for_a_list_of_one() -> None:
 
     @before_llm_call(agents="Analyst")
     def look(context: LLMCallHookContext) -> None:
-        seen.append(context.agent.role)
+        seen.append(context.agent.role if context.agent else "")
 
     one_task(ScriptedModel(["done"])).kickoff()
     one_task(ScriptedModel(["done"]), agent_fields={"role": "A"}).kickoff()
