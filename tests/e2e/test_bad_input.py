@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from jackstay import LLM, Agent, Crew, Flow, JackstayError, Process, Retry, Runtime, Task, listen, start
 from jackstay.core.records import RunFilter
@@ -265,6 +265,10 @@ def test_a_task_without_an_agent() -> None:
         (lambda: Task(description="D", expected_output="E", output_file="../x"), "leaves the working directory"),
         (lambda: Task(description="D", expected_output="E", output_file="a;rm"), "characters of a shell"),
         (lambda: Task(description="D", expected_output="E", output_json=Out, output_pydantic=Out), "not both"),
+        (lambda: Task(description="D", expected_output="E", output_json=Numbers), "Numbers is no JSON object"),
+        (lambda: crew(context="all"), "'all' is no list of tasks; give context="),
+        (lambda: crew(context=Task(description="D", expected_output="E")), "is no list of tasks"),
+        (lambda: crew(context=[1]), "is no list of tasks"),
         (lambda: Crew(agents=[analyst()], tasks=[crew().tasks[0]], process=Process.hierarchical), "hierarchical"),
     ],
 )
@@ -275,6 +279,10 @@ def test_what_cannot_be_constructed_says_why(make: Any, told: str) -> None:
 
 class Out(BaseModel):
     x: int
+
+
+class Numbers(RootModel[list[int]]):
+    pass
 
 
 class Idle(BaseTool):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from jackstay.core.content import Content
@@ -116,6 +116,22 @@ class Task(Alone, Done):
     def _stays_below(cls, path: str | None) -> str | None:
         return None if path is None else written_path(path)
 
+    @field_validator("context")
+    @classmethod
+    def _are_tasks(cls, given: Any) -> Any:
+        if given is None or given is NOT_SPECIFIED:
+            return given
+        if not isinstance(given, list | tuple) or not all(isinstance(each, Task) for each in given):
+            raise ValueError(f"{given!r:.60} is no list of tasks; give context=[task, …], or [] for none")
+        return given
+
+    @field_validator("output_json")
+    @classmethod
+    def _is_an_object(cls, model: type[BaseModel] | None) -> type[BaseModel] | None:
+        if model is not None and issubclass(model, RootModel) and model.model_json_schema().get("type") != "object":
+            raise ValueError(f"{model.__name__} is no JSON object, which json_dict could have; take output_pydantic")
+        return model
+
     @model_validator(mode="after")
     def _has_one_form(self) -> Task:
         if self.output_pydantic is not None and self.output_json is not None:
@@ -198,7 +214,7 @@ class Task(Alone, Done):
             present=TaskOutput.of,
             guardrails=tuple(guardrail_def(each) for each in self._judges),
             guardrail_max_retries=self.guardrail_max_retries,
-            on_error=on_error_of(self.on_error, self.retries, self.fallback, inputs, owner),
+            on_error=on_error_of(self.on_error, self.retries, self.fallback, self.output_spec(), inputs, owner),
             origin=self,
         )
 

@@ -12,7 +12,14 @@ from pydantic import BaseModel
 from jackstay import LLM, Agent, Budget, Crew, Retry, Runtime, TaskOutput
 from jackstay.core.events import Event
 from jackstay.core.records import RunFilter
-from jackstay.errors import BudgetExceeded, DefinitionError, GuardrailFailed, ModelServerError, NoTaskOutput
+from jackstay.errors import (
+    BudgetExceeded,
+    DefinitionError,
+    GuardrailFailed,
+    InputsError,
+    ModelServerError,
+    NoTaskOutput,
+)
 from jackstay.testing import Fault, FaultPoints, ScriptedModel, Stub
 from jackstay.testing.plugin import MakeRuntime
 from tests.commit_faults import stops_at_commit
@@ -217,6 +224,19 @@ def test_a_text_may_stand_in_the_place_of_the_result() -> None:
 
     assert got == [output.tasks_output[0].pydantic] == [Report(title="none")]
     assert '{"title": "none"}' in prompts(model)[1]
+
+
+def test_a_fallback_text_that_inputs_make_unfit_is_said_before_anything_is_asked() -> None:
+    model = ScriptedModel([BROKEN])
+    made = crew(
+        task(agent(model), on_error="fallback", fallback='{"title": "{topic}"}', output_pydantic=Report),
+    )
+
+    with pytest.raises(
+        InputsError, match=r"the text in fallback= of task 'Do it' does not fit Report with these inputs"
+    ):
+        made.kickoff({"topic": 'a "quoted" word'})
+    assert model.calls == []
 
 
 def test_inputs_are_filled_into_a_fallback_text() -> None:
