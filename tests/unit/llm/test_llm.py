@@ -159,7 +159,7 @@ def test_data_that_a_model_of_ones_own_gives_is_read_as_json(said: Any) -> None:
 def test_a_time_limit_of_its_own_is_not_told_as_ours(jackstay_make_runtime: MakeRuntime) -> None:
     jackstay_make_runtime(retry=Retry(max_attempts=1))
 
-    with pytest.raises(ModelTimeout, match="^m raised TimeoutError: the line is dead"):
+    with pytest.raises(ModelTimeout, match=r"^m raised TimeoutError: the line is dead"):
         crew_of(Says("m", said=TimeoutError("the line is dead"))).kickoff()
 
 
