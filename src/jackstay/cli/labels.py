@@ -6,7 +6,7 @@ import json
 
 from jackstay.cli.tree import Node
 from jackstay.core.failures import Failure
-from jackstay.core.intents import DECIDED, NOT_CALLED
+from jackstay.core.intents import DECIDED, NOT_CALLED, RECEIPT
 from jackstay.core.records import StepRow
 from jackstay.observe.causes import plain, said
 from jackstay.observe.figures import plural
@@ -63,8 +63,9 @@ def name_of(row: StepRow) -> str:
             return f"{row.kind} {row.name}"
 
 
-_IDLE = frozenset({DECIDED, NOT_CALLED})
-"""Flags of a tool's row that no call stands behind: a person has said how an earlier one ended, or it was prevented."""
+_IDLE = frozenset({DECIDED, NOT_CALLED, RECEIPT})
+"""Flags of a tool's row that no call stands behind: a person has said how an earlier one ended, it was prevented, or an
+earlier attempt of the task had done the same."""
 
 
 def _notes(node: Node, row: StepRow) -> str:
@@ -81,7 +82,9 @@ def _notes(node: Node, row: StepRow) -> str:
         notes.append(f"executed {executed} times")
     if any(reservation.state == "lost" for reservation in node.lost):
         notes.append(f"{plural(len(node.lost), 'call')} lost before")
-    notes += [flag for flag in (row.flags or "").split(",") if flag in ("cached", "decided", "estimated", "streamed")]
+    notes += [
+        flag for flag in (row.flags or "").split(",") if flag in ("cached", DECIDED, "estimated", RECEIPT, "streamed")
+    ]
     return ", ".join(notes)
 
 

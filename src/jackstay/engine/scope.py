@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jackstay.core.retry import Retry
     from jackstay.engine.budgets import BudgetScope
     from jackstay.engine.home import Home
+    from jackstay.engine.receipts import Receipts
     from jackstay.engine.run import Run
 
 
@@ -24,7 +25,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "about", "agent", "branch", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "long_texts", "path", "retried", "retry", "run",
+        "_counts", "about", "agent", "branch", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "long_texts", "path", "receipts", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -58,6 +59,8 @@ class Scope:
         """Who hears what models say inside this scope, piece by piece."""
         self.retried = 0
         """How often the agent of this task was asked again after an exception of its model."""
+        self.receipts: Receipts | None = None
+        """What tools have done in earlier attempts of the task around this scope."""
         self.long_texts: LongTexts | None = None
         """What the agent of this task was shown shortened."""
         self.limits = limits
@@ -93,8 +96,9 @@ class Scope:
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
         inner.listener, inner.about, inner.branch = self.listener, self.about, self.branch
+        inner.receipts = self.receipts
         if after is not None:
-            inner._counts = after._counts
+            inner._counts, inner.receipts = after._counts, after.receipts
         return inner
 
     def lent(self) -> Scope:

@@ -24,6 +24,7 @@ from jackstay.engine.deadlines import watched
 from jackstay.engine.decision import Decision
 from jackstay.engine.delegation import Coworkers
 from jackstay.engine.listening import tell_whole
+from jackstay.engine.receipts import Receipts
 from jackstay.engine.retrying import retried
 from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import after_task, before_task
@@ -116,16 +117,20 @@ class _TaskStep:
             if not await self._is_wanted():
                 return self._result("", None), "skipped"
             self.context = await before_task(self.scope, self.task, self.context)
+        on_error = self.task.on_error
+        if on_error.retry is not None or on_error.then == "fallback":
+            self.scope.receipts = Receipts(self.run.done_by_tools, self.path, self.scope.receipts)
         try:
             async with watched(self.scope):
                 result = await retried(
                     self.scope,
-                    self.task.on_error.retry,
+                    on_error.retry,
                     self._answered,
                     is_new=lambda error: go_on_from(self.scope, "retry", error) == "new",
+                    prepare=self._begin_again,
                 )
         except Exception as error:
-            if self.task.on_error.then == "abort" or self.run.stopped(self.crew) is not None:
+            if on_error.then == "abort" or self.run.stopped(self.crew) is not None:
                 raise
             result = await self._instead(error)
         if result.error is not None:
@@ -154,8 +159,13 @@ class _TaskStep:
             return self._result(text, self.task.output.parse(text) if self.task.output is not None else None)
         self.run.tell("warning", self.path, text=f"{said}; agent '{on_error.agent.role}' does it instead")
         self._bound_in_time()
+        await self._begin_again()
         async with watched(self.scope):
             return await self._answered()
+
+    async def _begin_again(self) -> None:
+        if self.scope.receipts is not None:
+            self.scope.receipts.begin_again()
 
     async def _is_wanted(self) -> bool:
         """What the task's condition says of the output before it; decided once in a run."""
