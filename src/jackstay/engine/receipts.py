@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 
 from jackstay.core.canonical import digest
+from jackstay.core.failures import Failure
 from jackstay.core.intents import NOT_CALLED, SIDE_EFFECT
 from jackstay.core.progress import normal_arguments
 from jackstay.core.records import Intent, StepRow
@@ -14,12 +15,13 @@ from jackstay.core.records import Intent, StepRow
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Of one call that has acted."""
+    """Of one call that has come to its end: what it has given, or how it failed (it may have acted before that)."""
 
     path: str
     """Where it was made; an answer by a receipt has the path of the call that has acted."""
     key: str
     text: str
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,14 @@ def key_of(tool: str, arguments: str) -> str:
 
 
 def receipt_of(row: StepRow) -> Receipt | None:
-    """What a tool's row says of an act that has ended well."""
+    """What a tool's row says of an act."""
     flags = (row.flags or "").split(",")
-    if row.status != "succeeded" or SIDE_EFFECT not in flags or NOT_CALLED in flags:
+    if row.status not in ("succeeded", "failed") or SIDE_EFFECT not in flags or NOT_CALLED in flags:
         return None
     request = json.loads(row.request or "{}")
     key = key_of(row.name, request.get("arguments", ""))
-    return Receipt(request.get("receipt", row.path), key, json.loads(row.result or "{}").get("text", ""))
+    text = json.loads(row.result or "{}").get("text", "")
+    return Receipt(request.get("receipt", row.path), key, text, Failure.from_json(row.error) if row.error else None)
 
 
 class DoneByTools:

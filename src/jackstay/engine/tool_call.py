@@ -95,17 +95,20 @@ class _ToolStep:
 
     async def _reused(self, row: StepRow) -> tuple[Message, bool]:
         self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
+        self._use_up(row)
         if row.status == "failed":
             failure = Failure.from_json(row.error or "{}")
             # One that was gone on from has ended nothing; another one ends its task now as it did then.
             ended = self.run.recorded.is_tip(row)
             settle(self.scope, self._record(failure), failure, self.policy if ended else ToolFailurePolicy.IGNORE)
             return self._message(observation(failure)), False
+        self.looked_at = LOOKED_AT in json.loads(row.request or "{}")
+        return await self._told(json.loads(row.result or "{}")["text"])
+
+    def _use_up(self, row: StepRow) -> None:
         receipt = self.run.done_by_tools.at(row.path) if self.act is not None else None
         if receipt is not None and self.scope.receipts is not None:
             self.scope.receipts.use_up(receipt)
-        self.looked_at = LOOKED_AT in json.loads(row.request or "{}")
-        return await self._told(json.loads(row.result or "{}")["text"])
 
     async def _by_receipt(self) -> tuple[Message, bool] | None:
         """The answer by what an earlier attempt of the task has done."""
@@ -118,10 +121,15 @@ class _ToolStep:
         if self.receipt is None:
             return None
         self.act.flags = f"{SIDE_EFFECT},{RECEIPT}"
-        await self.run.commit(self._row("succeeded", result=canonical_json({"text": self.receipt.text}), attempts=0))
         self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
-        text = f"{self.path}: the tool '{self.call.name}' is not called again: {self.receipt.path} has done the same"
+        text = f"{self.path}: the tool '{self.call.name}' is not called again: {self.receipt.path} was the same call"
         self.run.tell("warning", self.path, text=f"{text}, in an attempt of the task that failed")
+        failure = self.receipt.failure
+        if failure is not None:
+            await self.run.commit(self._row("failed", error=failure, attempts=0))
+            settle(self.scope, self._record(failure), failure, self.policy)
+            return self._message(observation(failure)), False
+        await self.run.commit(self._row("succeeded", result=canonical_json({"text": self.receipt.text}), attempts=0))
         return await self._told(self.receipt.text)
 
     async def _cached(self) -> tuple[Message, bool] | None:

@@ -295,7 +295,7 @@ def test_a_task_that_is_done_again_is_answered_by_what_it_had_done(
     assert told(model) == "paid 3"
     second = [step for step in runtime.journal.steps(output.run_id) if step.kind == "tool"][1]
     assert (second.path, second.flags, second.attempts) == ("do_it#1/tool:pay#2", "side_effect,receipt", 0)
-    assert "'pay' is not called again: do_it#1/tool:pay#1 has done the same" in caplog.text
+    assert "'pay' is not called again: do_it#1/tool:pay#1 was the same call" in caplog.text
 
 
 def test_each_act_answers_once_and_only_the_same_call() -> None:
@@ -306,6 +306,29 @@ def test_each_act_answers_once_and_only_the_same_call() -> None:
     made.kickoff()
 
     assert len(world.effects) == 4
+
+
+def test_a_call_that_failed_is_told_as_failed_once_and_then_the_model_decides() -> None:
+    effects: list[int] = []
+
+    @tool(side_effect=True)
+    def pay(amount: int) -> str:
+        """Pays, and loses the line before it can say so."""
+        effects.append(amount)
+        if len(effects) == 1:
+            raise ConnectionError("line lost")
+        return "paid"
+
+    call = tool_call("pay", amount=3)
+    model = ScriptedModel([call, BROKEN, call, lambda _: call if len(effects) == 1 else "no", "done"])
+
+    output = crew(task(agent(model, tools=[pay]), on_error="retry")).kickoff()
+
+    assert [str(one.messages[-1]["content"]) for one in model.calls[3:]] == [
+        "Error: the tool failed with ConnectionError: line lost",
+        "paid",
+    ]
+    assert (output.raw, effects) == ("done", [3, 3])
 
 
 def test_a_third_attempt_is_answered_by_what_the_second_was_answered_by() -> None:
