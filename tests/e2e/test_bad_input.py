@@ -407,6 +407,13 @@ def test_inputs_that_a_callback_has_spoilt_name_it(stub: Stub) -> None:
     assert stub.requests == []
 
 
+@pytest.mark.parametrize("budget", [0.5, "0.50", {"usd": 1}])
+def test_a_budget_that_is_none(stub: Stub, budget: Any) -> None:
+    text = refused(ConfigurationError, stub, lambda: crew().kickoff(inputs=BEES, budget=budget))
+
+    assert text == f"budget={budget!r}: give a Budget, as budget=Budget(usd='0.50')"
+
+
 def test_a_run_that_does_not_exist(stub: Stub) -> None:
     text = refused(NotFoundError, stub, lambda: crew().kickoff(inputs=BEES, resume="01234"))
 
