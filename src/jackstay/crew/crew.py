@@ -21,6 +21,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
+from jackstay.crew.afterwards import address_of
 from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
@@ -389,7 +390,7 @@ class Crew(BaseModel):
         budget: Budget | None,
         deadline_s: float | None,
     ) -> Kickoff:
-        found = find_unit(runtime.journal, task_id, kind="task")
+        found = find_unit(runtime.journal, address_of(self.tasks, task_id), kind="task")
         recorded, replay = replay_of(found, "crew", runtime.masked.secrets.stored_name(self.name))
         given = {**runtime.masked.revealed_data(recorded), **check_inputs(inputs)}
         return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
