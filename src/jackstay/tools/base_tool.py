@@ -73,7 +73,7 @@ class BaseTool(BaseModel):
                 f"the tool {self.name!r} acts on the world, so no call may be answered from a cache; leave cache_ttl_s out"
             )
         if self.name != type(self).model_fields["name"].default:  # that one was looked at with the class
-            warn_if_unmarked(self.name, self.side_effect, stacklevel=3)
+            warn_if_unmarked(self.name, self.side_effect)
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """What it does: to be written by subclasses. (Or `_arun`.)"""
