@@ -17,7 +17,8 @@ from jackstay.engine.scope import Scope
 def go_on_from(scope: Scope, decision: Literal["retry", "fallback"], error: Exception) -> Literal["new", "recorded"]:
     """Notes what is done about a failure, and says whether an earlier process had."""
     run, failure = scope.run, failed_with(error)
-    path, args_hash = scope.numbered(f"@{decision}"), digest([failure.type, failure.message])
+    # Not its class: one of the user's that is raised again from the record is the nearest that is known.
+    path, args_hash = scope.numbered(f"@{decision}"), digest(failure.message)
     if run.find(path, args_hash) is not None:
         return "recorded"
     run.defer(

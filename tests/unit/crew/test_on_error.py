@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from jackstay import LLM, Agent, Budget, Crew, Retry, Runtime, TaskOutput
+from jackstay import LLM, Agent, Budget, Crew, Retry, Runtime, TaskOutput, cancel
 from jackstay.core.events import Event
 from jackstay.core.records import RunFilter
 from jackstay.errors import (
@@ -19,6 +19,7 @@ from jackstay.errors import (
     InputsError,
     ModelServerError,
     NoTaskOutput,
+    RunCancelled,
 )
 from jackstay.testing import Fault, FaultPoints, ScriptedModel, Stub
 from jackstay.testing.plugin import MakeRuntime
@@ -68,6 +69,53 @@ def test_a_crew_whose_optional_task_failed_succeeds_and_says_what_is_missing(
     assert not (runtime.folder / "extra.txt").exists()
     assert runtime.journal.runs(RunFilter())[0].status == "succeeded"
     assert "task 'extra' failed (RuntimeError: broken)" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["retry", "fallback"])
+def test_a_resumed_run_does_not_ask_a_guardrail_again_whose_rejection_it_had_gone_on_from(
+    runtime: Runtime, word: str
+) -> None:
+    judged: list[str] = []
+
+    def first_is_bad(output: TaskOutput) -> tuple[bool, Any]:
+        judged.append(output.raw)
+        return len(judged) > 1, output if len(judged) > 1 else "bad"
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    model = ScriptedModel(["one", stopped])
+    deputy = {"fallback": agent(model, "Deputy")} if word == "fallback" else {}
+    made = crew(task(agent(model), guardrail=first_is_bad, guardrail_max_retries=0, on_error=word, **deputy))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    model.add("two")
+    output = made.kickoff(run_key="again")
+
+    assert (output.raw, judged) == ("two", ["one", "two"])
+
+
+def test_a_resumed_run_knows_what_it_had_gone_on_from_when_the_class_was_one_of_the_users(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    class LineLost(Exception):
+        pass
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    model = ScriptedModel([LineLost("no line"), stopped])
+    made = crew(task(agent(model), on_error="retry"))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    model.add("two")
+
+    assert made.kickoff(run_key="again").raw == "two"
+    assert "the question changed" not in caplog.text
 
 
 @pytest.mark.promise("run.final_output")
