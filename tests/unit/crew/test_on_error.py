@@ -86,7 +86,7 @@ def test_a_resumed_run_does_not_ask_a_guardrail_again_whose_rejection_it_had_gon
         return BROKEN
 
     model = ScriptedModel(["one", stopped])
-    deputy = {"fallback": agent(model, "Deputy")} if word == "fallback" else {}
+    deputy: Any = {"fallback": agent(model, "Deputy")} if word == "fallback" else {}
     made = crew(task(agent(model), guardrail=first_is_bad, guardrail_max_retries=0, on_error=word, **deputy))
     with pytest.raises(RunCancelled):
         made.kickoff(run_key="again")
