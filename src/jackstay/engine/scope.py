@@ -25,7 +25,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "about", "agent", "branch", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "long_texts", "path", "receipts", "retried", "retry", "run",
+        "_counts", "about", "agent", "branch", "budgets", "children", "deadline_at", "deadline_of", "ended_by", "home", "limits", "listener", "long_texts", "path", "receipts", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -49,6 +49,8 @@ class Scope:
         """On the monotonic clock; the nearest of all limits around this scope."""
         self.deadline_of = ""
         """Which limit that is, in words."""
+        self.ended_by: Exception | None = None
+        """With what the attempt of a task around this scope has ended, if an earlier process had gone on from it."""
         self.stop: BaseException | None = None
         """Set when the code that this scope was lent to has been abandoned: it starts nothing more."""
         self.retry = retry
@@ -96,7 +98,7 @@ class Scope:
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
         inner.listener, inner.about, inner.branch = self.listener, self.about, self.branch
-        inner.receipts = self.receipts
+        inner.receipts, inner.ended_by = self.receipts, self.ended_by
         if after is not None:
             inner._counts, inner.receipts = after._counts, after.receipts
         return inner
@@ -128,6 +130,12 @@ class Scope:
         self.limits += limits
         self.budgets += budgets
         return self
+
+    def check_goes_on(self) -> None:
+        """Called before what is not recorded is done. In an attempt that is known to have ended nothing is: raises that end.
+        (What is recorded is read all the same, so that the steps of the attempts after it have their numbers.)"""
+        if self.ended_by is not None:
+            raise self.ended_by
 
     def time_left_s(self) -> float | None:
         """Until the deadline; negative when it has passed, None without one."""

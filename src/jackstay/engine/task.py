@@ -28,7 +28,7 @@ from jackstay.engine.receipts import Receipts
 from jackstay.engine.retrying import retried
 from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import after_task, before_task
-from jackstay.engine.task_failures import failed_with, go_on_from
+from jackstay.engine.task_failures import ended_before, failed_with, go_on_from
 from jackstay.engine.tool_failure import with_traceback
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
@@ -65,6 +65,8 @@ class _TaskStep:
         self.path = crew.at(task.key, number)
         self.given_to(task.agent)
         self.args_hash = _question(task, self.tools, context, self.previous, coworkers.question((task.agent,)))
+        self.attempts = 0
+        """Of the agent that the task names."""
         self.missing: Failure | None = None
         """Why there is no result, if the crew goes on without it."""
 
@@ -125,7 +127,7 @@ class _TaskStep:
                 result = await retried(
                     self.scope,
                     on_error.retry,
-                    self._answered,
+                    self._attempted,
                     is_new=lambda error: go_on_from(self.scope, "retry", error) == "new",
                     prepare=self._begin_again,
                 )
@@ -162,6 +164,11 @@ class _TaskStep:
         await self._begin_again()
         async with watched(self.scope):
             return await self._answered()
+
+    async def _attempted(self) -> TaskResult:
+        self.attempts += 1
+        self.scope.ended_by = ended_before(self.scope, self.attempts)
+        return await self._answered()
 
     async def _begin_again(self) -> None:
         if self.scope.receipts is not None:

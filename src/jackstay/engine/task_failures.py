@@ -10,7 +10,7 @@ import traceback
 from typing import Literal
 
 from jackstay.core.canonical import digest
-from jackstay.core.failures import Failure, failure_of
+from jackstay.core.failures import Failure, failure_of, rebuild
 from jackstay.engine.scope import Scope
 
 
@@ -28,6 +28,16 @@ def go_on_from(scope: Scope, decision: Literal["retry", "fallback"], error: Exce
         )
     )  # fmt: skip
     return "new"
+
+
+def ended_before(scope: Scope, attempt: int) -> Exception | None:
+    """With what this attempt at a task has ended, if an earlier process had gone on from it. The fallback comes after the
+    last attempt."""
+    for step in (f"@retry#{attempt}", "@fallback#1"):
+        row = scope.run.recorded.newest(f"{scope.path}/{step}")
+        if row is not None and row.error is not None:
+            return rebuild(Failure.from_json(row.error), scope.run.runtime.codec.classes)
+    return None
 
 
 def failed_with(error: Exception) -> Failure:

@@ -63,6 +63,10 @@ class _ToolStep:
         row = self._recorded()
         if row is not None:
             return await self._reused(row)
+        if (
+            self.act is None or self.act.unsettled is None
+        ):  # what may have been done is asked about, whatever came of it
+            self.scope.check_goes_on()
         self.began = self.run.began()
         if self.tool is not None:
             try:
@@ -98,9 +102,9 @@ class _ToolStep:
         self._use_up(row)
         if row.status == "failed":
             failure = Failure.from_json(row.error or "{}")
-            # One that was gone on from has ended nothing; another one ends its task now as it did then.
-            ended = self.run.recorded.is_tip(row)
-            settle(self.scope, self._record(failure), failure, self.policy if ended else ToolFailurePolicy.IGNORE)
+            # One that the attempt went on after has ended nothing; another one ends it now as it did then.
+            ended = self.run.recorded.is_tip(row) or self.scope.ended_by is not None
+            settle(self.scope, self._record(failure), failure, self.policy, is_over=not ended)
             return self._message(observation(failure)), False
         self.looked_at = LOOKED_AT in json.loads(row.request or "{}")
         return await self._told(json.loads(row.result or "{}")["text"])

@@ -21,8 +21,9 @@ from jackstay.errors import (
     NoTaskOutput,
     RunCancelled,
 )
-from jackstay.testing import Fault, FaultPoints, ScriptedModel, Stub
+from jackstay.testing import Fault, FaultPoints, ScriptedModel, Stub, tool_call
 from jackstay.testing.plugin import MakeRuntime
+from jackstay.tools import ToolFailure, tool
 from tests.commit_faults import stops_at_commit
 from tests.unit.crew.building import agent, crew, prompts, task
 
@@ -95,6 +96,48 @@ def test_a_resumed_run_does_not_ask_a_guardrail_again_whose_rejection_it_had_gon
     output = made.kickoff(run_key="again")
 
     assert (output.raw, judged) == ("two", ["one", "two"])
+
+
+def test_a_resumed_run_leaves_an_agent_alone_that_had_run_out_of_time(runtime: Runtime) -> None:
+    def slow(call: Any) -> str:
+        time.sleep(0.5)
+        return "late"
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    first, second = ScriptedModel(default=slow), ScriptedModel([stopped])
+    deputy = agent(second, "Deputy")
+    made = crew(task(agent(first, max_execution_time=0.1), on_error="fallback", fallback=deputy))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    second.add("in time")
+
+    assert made.kickoff(run_key="again").raw == "in time"
+    assert len(first.calls) == 1
+
+
+def test_a_resumed_run_ends_an_attempt_where_a_tools_failure_had_ended_it(runtime: Runtime) -> None:
+    @tool(tool_failure_policy="raise")
+    def look() -> Any:
+        """Looks."""
+        return ToolFailure("fog")
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    first, second = ScriptedModel([tool_call("look")]), ScriptedModel([stopped])
+    made = crew(task(agent(first, tools=[look]), on_error="fallback", fallback=agent(second, "Deputy")))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    second.add("seen by the deputy")
+
+    assert made.kickoff(run_key="again").raw == "seen by the deputy"
+    assert len(first.calls) == 1
 
 
 def test_a_resumed_run_knows_what_it_had_gone_on_from_when_the_class_was_one_of_the_users(
