@@ -300,6 +300,12 @@ class NoFinalAnswer(JackstayError, RuntimeError):
     code = "max_iterations"
 
 
+class NoTaskOutput(JackstayError, ValueError):
+    """Every task of the crew was skipped, was left out after a failure, or said nothing."""
+
+    code = "no_output"
+
+
 class NoProgress(JackstayError, RuntimeError):
     """The agent makes the same tool calls again and again, with the same results."""
 

@@ -30,11 +30,12 @@ class Case:
 
     def __init__(self, warm: Any, stub: Stub, url: str, folder: Path) -> None:
         self.warm, self.stub, self.url, self.folder, self.starts = warm, stub, url, folder, 0
+        self.more: dict[str, str] = {}
         self.counter = folder / "counter"
 
     def start(self, kill: str = "") -> Any:
         self.starts += 1
-        environ = {"JACKSTAY_DATABASE_URL": self.url, "COUNTER": str(self.counter), "FAULT_POINTS": kill}
+        environ = {"JACKSTAY_DATABASE_URL": self.url, "COUNTER": str(self.counter), "FAULT_POINTS": kill, **self.more}
         folder = self.folder / str(self.starts)
         return self.warm.run("paying_crew", environ={**self.stub.environ(), **environ}, folder=folder, key="k")
 
@@ -100,6 +101,28 @@ def test_killed_between_intent_and_result_it_asks_and_has_acted_once_in_the_end(
     assert case.done() == receipt
     assert len(case.effects) == 1
     assert len(case.stub.requests) == 2
+
+
+RETRIED = {
+    "undisturbed": "",
+    "between the attempts": "retry:kill",
+    "asked anew": "model_call_finished:kill:2",
+    "at the receipt": "reused:kill",
+    "after the receipt": "model_call_started:kill:3",
+    "at the end": "task_finished:kill",
+}
+
+
+@pytest.mark.parametrize("kill", RETRIED.values(), ids=RETRIED)
+def test_a_task_that_is_done_again_has_acted_once_wherever_it_is_killed(case, kill):
+    case.more["FUSSY"] = "1"
+    if kill:
+        child = case.start(kill)
+        assert child.wait() == -signal.SIGKILL, child.output
+
+    assert case.done() == "receipt: paid 3"
+    assert len(case.effects) == 1
+    assert len(case.stub.requests) <= 5  # four, and the one in flight at the kill
 
 
 def test_killed_again_after_the_decision_it_asks_again(case):

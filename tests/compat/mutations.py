@@ -481,11 +481,7 @@ MUTATIONS = {
     "run.stream.chunks": Mutation("crew/streaming.py", 'if piece.kind == "tool_call":', "if False:"),
     "run.stream.result": Mutation("engine/streamed.py", "if not self._has_result or not self._ended:", "if False:"),
     # --- the rest of tools, models and events ---
-    "tool.base_tool": Mutation(
-        "tools/base_tool.py",
-        "if overrides_arun and type(self)._run is BaseTool._run else self._run",
-        "if False else self._run",
-    ),
+    "tool.base_tool": Mutation("tools/base_tool.py", 'if hasattr(type(self), "_arun"):', "if False:"),
     "tool.decorator": Mutation("tools/base_tool.py", "        if not description:", "        if False:"),
     "tool.arguments": Mutation("tools/base_tool.py", "            arguments.validate,\n", "            dict,\n"),
     "tool.run": Mutation("tools/base_tool.py", "kwargs = arguments.validate(kwargs)", "pass"),

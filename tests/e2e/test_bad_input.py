@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from jackstay import LLM, Agent, Crew, Flow, JackstayError, Process, Retry, Runtime, Task, listen, start
 from jackstay.core.records import RunFilter
@@ -34,6 +34,7 @@ from jackstay.errors import (
 )
 from jackstay.testing import Stub
 from jackstay.testing.plugin import MakeRuntime
+from jackstay.tools import BaseTool, FileReadTool
 
 NO_KEYS = {"OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": ""}
 
@@ -264,6 +265,10 @@ def test_a_task_without_an_agent() -> None:
         (lambda: Task(description="D", expected_output="E", output_file="../x"), "leaves the working directory"),
         (lambda: Task(description="D", expected_output="E", output_file="a;rm"), "characters of a shell"),
         (lambda: Task(description="D", expected_output="E", output_json=Out, output_pydantic=Out), "not both"),
+        (lambda: Task(description="D", expected_output="E", output_json=Numbers), "Numbers is no JSON object"),
+        (lambda: crew(context="all"), "'all' is no list of tasks; give context="),
+        (lambda: crew(context=Task(description="D", expected_output="E")), "is no list of tasks"),
+        (lambda: crew(context=[1]), "is no list of tasks"),
         (lambda: Crew(agents=[analyst()], tasks=[crew().tasks[0]], process=Process.hierarchical), "hierarchical"),
     ],
 )
@@ -274,6 +279,47 @@ def test_what_cannot_be_constructed_says_why(make: Any, told: str) -> None:
 
 class Out(BaseModel):
     x: int
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+class Idle(BaseTool):
+    name: str = "idle"
+    description: str = "Has nothing to do."
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            FileReadTool,
+            r"agent 'Analyst' has the class FileReadTool among its tools; give it an object: FileReadTool\(…\)",
+        ),
+        (Idle(), "the tool 'idle' does nothing: write _run"),
+        ("search", "agent 'Analyst' has a tool that is a str"),
+    ],
+)
+def test_what_is_no_tool_is_said_before_anything_is_asked(stub: Stub, given: Any, told: str) -> None:
+    refused(DefinitionError, stub, lambda: crew(analyst(tools=[given])).kickoff(inputs=BEES))
+
+    with pytest.raises(DefinitionError, match=told):
+        crew(analyst(tools=[given])).kickoff(inputs=BEES)
+
+
+@pytest.mark.parametrize(
+    ("question", "form", "told"),
+    [
+        (None, None, "a NoneType is no question; give a text or a list of messages"),
+        ("How high?", dict, "response_format=<class 'dict'> is no form of an answer; give a pydantic model class"),
+        ("How high?", {"x": 1}, "response_format={'x': 1} is no form of an answer"),
+    ],
+)
+def test_what_an_agent_cannot_be_asked(stub: Stub, question: Any, form: Any, told: str) -> None:
+    worker = Agent(role="Analyst", goal="G", backstory="B", llm="gpt-4o-mini")
+
+    assert told in refused(DefinitionError, stub, lambda: worker.kickoff(question, response_format=form))
 
 
 def test_a_flow_that_listens_to_nothing() -> None:
@@ -331,6 +377,41 @@ def test_inputs_that_are_no_mapping(stub: Stub) -> None:
     with pytest.raises(TypeError, match="inputs must be a mapping of names to values, not str"):
         crew().kickoff(inputs="topic=bees")  # type: ignore[arg-type]
     assert stub.requests == []
+
+
+@pytest.mark.parametrize(("items", "kind"), [(BEES, "dict"), ("bees", "str"), (None, "NoneType")])
+def test_items_that_are_no_list(stub: Stub, items: Any, kind: str) -> None:
+    text = refused(InputsError, stub, lambda: crew().kickoff_for_each(items))
+
+    assert text == f"kickoff_for_each takes a list with the inputs of each item, not a {kind}"
+
+
+@pytest.mark.parametrize("concurrency", [0, None, "2", 1.5])
+def test_items_that_cannot_run_at_a_time(stub: Stub, concurrency: Any) -> None:
+    text = refused(InputsError, stub, lambda: crew().kickoff_for_each([BEES], concurrency=concurrency))
+
+    assert text.startswith(f"concurrency={concurrency!r}: give how many items run at a time")
+
+
+def test_inputs_that_a_callback_has_spoilt_name_it(stub: Stub) -> None:
+    def shouted(inputs: Any) -> Any:
+        return str(inputs).upper()
+
+    made = crew()
+    made.before_kickoff_callbacks = [shouted]
+
+    with pytest.raises(
+        TypeError, match=r"the before_kickoff callback 'shouted' has left what cannot be inputs: .* not str"
+    ):
+        made.kickoff(inputs=BEES)
+    assert stub.requests == []
+
+
+@pytest.mark.parametrize("budget", [0.5, "0.50", {"usd": 1}])
+def test_a_budget_that_is_none(stub: Stub, budget: Any) -> None:
+    text = refused(ConfigurationError, stub, lambda: crew().kickoff(inputs=BEES, budget=budget))
+
+    assert text == f"budget={budget!r}: give a Budget, as budget=Budget(usd='0.50')"
 
 
 def test_a_run_that_does_not_exist(stub: Stub) -> None:

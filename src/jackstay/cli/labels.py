@@ -6,6 +6,7 @@ import json
 
 from jackstay.cli.tree import Node
 from jackstay.core.failures import Failure
+from jackstay.core.intents import DECIDED, NOT_CALLED, RECEIPT
 from jackstay.core.records import StepRow
 from jackstay.observe.causes import plain, said
 from jackstay.observe.figures import plural
@@ -62,6 +63,11 @@ def name_of(row: StepRow) -> str:
             return f"{row.kind} {row.name}"
 
 
+_IDLE = frozenset({DECIDED, NOT_CALLED, RECEIPT})
+"""Flags of a tool's row that no call stands behind: a person has said how an earlier one ended, it was prevented, or an
+earlier attempt of the task had done the same."""
+
+
 def _notes(node: Node, row: StepRow) -> str:
     notes = ["reused"] if row.origin_run_id is not None else []
     if row.kind == "llm" and row.answered_by and row.answered_by not in (row.model or ""):
@@ -69,11 +75,16 @@ def _notes(node: Node, row: StepRow) -> str:
     if row.attempts > 1:
         notes.append(f"{row.attempts} attempts")
     notes += [f"not {model}: {code}" for model, code in passed_over(row).items()]
-    if row.rev > 1:
-        notes.append("asked anew" if node.changed else f"executed {row.rev} times")
+    executed = row.rev - sum(not _IDLE.isdisjoint((each.flags or "").split(",")) for each in node.rows)
+    if row.rev > 1 and node.changed:
+        notes.append("asked anew")
+    elif executed > 1:
+        notes.append(f"executed {executed} times")
     if any(reservation.state == "lost" for reservation in node.lost):
         notes.append(f"{plural(len(node.lost), 'call')} lost before")
-    notes += [flag for flag in (row.flags or "").split(",") if flag in ("cached", "decided", "estimated", "streamed")]
+    notes += [
+        flag for flag in (row.flags or "").split(",") if flag in ("cached", DECIDED, "estimated", RECEIPT, "streamed")
+    ]
     return ", ".join(notes)
 
 

@@ -180,7 +180,7 @@ def _without_noise(told: traceback.TracebackException | None) -> None:
     """Keeps the user's frames: ours between two of them say nothing about the user's mistake (--debug shows them)."""
     while told is not None:
         kept = [frame for frame in told.stack if not _is_noise(frame.filename)]
-        if kept:
+        if kept or getattr(told, "filename", None) is not None:  # a SyntaxError says by itself where it is
             told.stack[:] = kept
         told = told.__cause__ or told.__context__
 

@@ -135,7 +135,10 @@ def program_of(row: RunRow, instead: str) -> Target:
 
 
 def _announce(runtime: Runtime, row: RunRow, target: Target) -> None:
-    recorded = sum(step.status == "succeeded" and step.kind == "llm" for step in runtime.journal.steps(row.id))
+    # A batch's calls are those of its items.
+    runs = [row.id, *(each.id for each in runtime.journal.children(row.id))]
+    steps = [step for run_id in runs for step in runtime.journal.steps(run_id)]
+    recorded = sum(step.status == "succeeded" and step.kind == "llm" for step in steps)
     calls = (
         f"{plural(recorded, 'recorded model call')} will not be made again"
         if recorded

@@ -11,8 +11,8 @@ from jackstay.core.canonical import canonical_json
 
 NEEDS_DECISION = "needs_decision"
 """The kind of wait."""
-SIDE_EFFECT, NOT_CALLED, DECIDED = "side_effect", "not_called", "decided"
-"""Words in the flags of a tool's row."""
+SIDE_EFFECT, NOT_CALLED, DECIDED, RECEIPT = "side_effect", "not_called", "decided", "receipt"
+"""Words in the flags of a tool's row. `receipt`: not called, an earlier attempt of its task had done the same."""
 Choice = Literal["done", "again", "fail"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jackstay.core.intents import NOT_CALLED, SIDE_EFFECT
+from jackstay.core.intents import NOT_CALLED, RECEIPT, SIDE_EFFECT
 from jackstay.core.paths import parent_of, tool_at
 from jackstay.core.records import Intent, StepRow
 from jackstay.core.replay import Plan, Record, Unit, units_of
@@ -100,7 +100,7 @@ def acting_again(plan: Plan, record: Record, intents: Iterable[Intent]) -> list[
 def has_acted(row: StepRow) -> bool:
     """Whether a tool with a side effect has been called."""
     flags = (row.flags or "").split(",")
-    return SIDE_EFFECT in flags and NOT_CALLED not in flags
+    return SIDE_EFFECT in flags and NOT_CALLED not in flags and RECEIPT not in flags
 
 
 def reused(plan: Plan, record: Record) -> Figures:

@@ -13,6 +13,10 @@ FORCED_ANSWER = (
     "Give your best complete final answer now, from what you know so far."
 )
 
+EMPTY_ANSWER = (
+    "Your answer was empty. Go on with the task: give your complete final answer, or call a tool if you need one."
+)
+
 _REACT = """You can use these tools:
 
 {tools}

@@ -119,7 +119,7 @@ class StepRow:
     price_version: str | None = None
     flags: str | None = None
     """Words, comma-separated: estimated, streamed, simulated, cancelled, cached; skipped, missing (a task), rejected (by a guardrail);
-    of a tool: side_effect, not_called, decided (by a person), kept (may answer equal calls); saved (a method)."""
+    of a tool: side_effect, not_called, decided (by a person), receipt (of an earlier attempt), kept (may answer equal calls); saved (a method)."""
     duration_us: int = 0
     origin_run_id: str | None = None
     format: int = ROW_FORMAT

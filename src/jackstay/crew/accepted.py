@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from jackstay.crew.configured import Section
 from jackstay.errors import DefinitionError
 
 Deadline = Annotated[float | None, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -76,15 +77,18 @@ def refuse_id(value: Any) -> Any:
 
 
 @contextmanager
-def defining(kind: str) -> Iterator[None]:
+def defining(kind: str, config: Any = None) -> Iterator[None]:
     """What pydantic finds wrong with a definition, as one `DefinitionError` in plain words; pydantic's own error, with
-    CrewAI's codes, is its cause."""
+    CrewAI's codes, is its cause. `config`: what it was described by; the section of a file is named with its line."""
     try:
         yield
     except ValidationError as error:
-        found = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        told = "; ".join(f"{where}: {what}" if where else what for where, what in found)
-        raise DefinitionError(f"{kind}: {told}") from error
+        found = [
+            (".".join(map(str, e["loc"])), e["type"], e["msg"].removeprefix("Value error, ")) for e in error.errors()
+        ]
+        written = config.error(found) if isinstance(config, Section) else None
+        told = "; ".join(f"{where}: {what}" if where else what for where, _, what in found)
+        raise written or DefinitionError(f"{kind}: {told}") from error
 
 
 def split(kind: str, known: frozenset[str], given: dict[str, Any]) -> dict[str, Any]:

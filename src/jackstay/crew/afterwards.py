@@ -4,6 +4,7 @@ reads it. What the journal has is read there, when somebody asks for it."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -135,6 +136,14 @@ def leave_on_task(task: Task, result: TaskResult, record: Record) -> TaskOutput:
     task.end_time = result.began_at + timedelta(seconds=result.duration_s) if result.began_at is not None else None
     task._context, task._record = result.context, record
     return task.output
+
+
+def address_of(tasks: Iterable[Task], task_id: object) -> str:
+    """Where the journal has the task's last run, if it is a task's own `id` (CrewAI's way to name it); else as it is."""
+    for task in tasks:
+        if str(task.id) == str(task_id) and task._record is not None:
+            return f"{task._record.run_id}/{task._record.path}"
+    return str(task_id)
 
 
 def leave_on_agent(agent: Worked, record: Record) -> None:

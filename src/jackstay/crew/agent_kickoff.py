@@ -18,7 +18,7 @@ from jackstay.core.results import task_from_json, task_to_json
 from jackstay.core.specs import ModelConfig, OutputSpec, TaskSpec
 from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.crew.afterwards import Record, leave_on_agent
-from jackstay.crew.forms import output_form
+from jackstay.crew.forms import is_form, output_form
 from jackstay.crew.guardrails import guardrail_def, guardrail_list
 from jackstay.crew.llm_guardrail import LLMGuardrail
 from jackstay.crew.naming import key_of
@@ -81,6 +81,10 @@ def kickoff_of(
 ) -> Kickoff:
     """What the engine is asked."""
     *earlier, last = _messages_of(messages)
+    if response_format is not None and not is_form(response_format):
+        raise DefinitionError(
+            f"Agent.kickoff: response_format={response_format!r:.60} is no form of an answer; give a pydantic model class"
+        )
     if agent.verbose:
         runtime.be_verbose()
     runtime.masked.learn_models(agent.model_asked)
@@ -173,6 +177,10 @@ def presented(agent: Agent, runtime: Runtime, outcome: Outcome) -> LiteAgentOutp
 
 
 def _messages_of(given: Messages) -> list[Message]:
+    if not isinstance(given, str | Sequence):
+        raise DefinitionError(
+            f"Agent.kickoff: a {type(given).__name__} is no question; give a text or a list of messages"
+        )
     messages = [Message("user", given)] if isinstance(given, str) else [message_of(each) for each in given]
     if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
         raise DefinitionError("Agent.kickoff: the last of the messages has to be one of the user's, with what is asked")

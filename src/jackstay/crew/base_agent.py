@@ -67,7 +67,7 @@ class BaseAgent(Worked):
 
     def __init__(self, **given: Any) -> None:
         kind = type(self).__name__
-        with accepted.defining(kind):
+        with accepted.defining(kind, given.get("config")):
             given = agent_arguments(given, {*type(self).model_fields, *accepted.AGENT, *accepted.MEMORY})
             super().__init__(**accepted.split(kind, accepted.AGENT, given))
         # Looked at when the agent is made, so that a wrong object is reported where it was written.

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from jackstay.errors import DefinitionError
+
+
+class Section(dict[str, Any]):
+    """A mapping of arguments that knows where it is written."""
+
+    def __init__(self, content: Mapping[str, Any], mistake: Callable[[tuple[str, ...], str], DefinitionError]) -> None:
+        """`mistake` makes the error for what stands at one of its keys, or at none."""
+        super().__init__(content)
+        self._mistake = mistake
+
+    def error(self, found: Sequence[tuple[str, str, str]]) -> DefinitionError | None:
+        """For what pydantic has found (key, kind, words), if the section is what it has found it in."""
+        missing = [key for key, kind, _ in found if kind == "missing"]
+        if missing:
+            return self._mistake((), f"has no {' and no '.join(missing)}; write '{missing[0]}: …' below it")
+        for key, _, what in found:
+            if not key:
+                return self._mistake((), f"is not right: {what}")
+            if key in self:
+                return self._mistake((key,), f"is {self[key]!r:.60}: {what}")
+        return None
 
 
 def agent_arguments(given: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

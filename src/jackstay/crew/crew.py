@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -21,6 +21,7 @@ from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.crew import accepted
+from jackstay.crew.afterwards import address_of
 from jackstay.crew.base_agent import BaseAgent
 from jackstay.crew.batch import CrewOutputs, OnError, outputs_of
 from jackstay.crew.checkpoint import CheckpointConfig, of_an_object, origin_for_copy, origin_of
@@ -42,7 +43,7 @@ from jackstay.engine.entry import guard_loading
 from jackstay.engine.kickoff import Outcome, start
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.engine.task_log import TaskLog
-from jackstay.errors import DefinitionError
+from jackstay.errors import DefinitionError, InputsError
 
 Inputs = Mapping[str, Any]
 
@@ -364,6 +365,10 @@ class Crew(BaseModel):
     def _prepared_each(self, items: Sequence[Inputs], deadline_s: float | None) -> list[Kickoff]:
         if self._begins_at is not None:
             raise DefinitionError("a crew that begins at a checkpoint is kicked off once: use kickoff")
+        if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
+            raise InputsError(
+                f"kickoff_for_each takes a list with the inputs of each item, not a {type(items).__name__}"
+            )
         return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
 
     def _prepared(
@@ -385,7 +390,7 @@ class Crew(BaseModel):
         budget: Budget | None,
         deadline_s: float | None,
     ) -> Kickoff:
-        found = find_unit(runtime.journal, task_id, kind="task")
+        found = find_unit(runtime.journal, address_of(self.tasks, task_id), kind="task")
         recorded, replay = replay_of(found, "crew", runtime.masked.secrets.stored_name(self.name))
         given = {**runtime.masked.revealed_data(recorded), **check_inputs(inputs)}
         return replace(self._prepared(given, None, None, budget, deadline_s), replay=replay)
@@ -412,7 +417,9 @@ class Crew(BaseModel):
         )
         return cast("CrewOutputs", made)
 
-    def _batch(self, runtime: Runtime, concurrency: int) -> Callable[[Sequence[Kickoff]], Work[list[Ended]]]:
+    def _batch(self, runtime: Runtime, concurrency: Any) -> Callable[[Sequence[Kickoff]], Work[list[Ended]]]:
+        if not isinstance(concurrency, int):
+            raise InputsError(f"concurrency={concurrency!r}: give how many items run at a time, a whole number")
         return lambda kickoffs: start_batch(runtime, self.name, kickoffs, concurrency=concurrency)
 
     def _presented_each(self, ended: list[Ended], on_error: OnError) -> CrewOutputs:

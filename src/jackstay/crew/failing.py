@@ -9,6 +9,7 @@ from jackstay.core.interpolation import interpolate, placeholders
 from jackstay.core.retry import Retry
 from jackstay.core.specs import OnError, OutputSpec
 from jackstay.crew.base_agent import BaseAgent
+from jackstay.errors import InputsError
 
 OnErrorWord = Literal["abort", "retry", "skip", "fallback"]
 Retries = int | Retry | None
@@ -42,14 +43,26 @@ def check_on_error(
 
 
 def on_error_of(
-    word: OnErrorWord, retries: Retries, fallback: BaseAgent | str | None, inputs: Mapping[str, Any], owner: str
+    word: OnErrorWord,
+    retries: Retries,
+    fallback: BaseAgent | str | None,
+    form: OutputSpec | None,
+    inputs: Mapping[str, Any],
+    owner: str,
 ) -> OnError:
-    """The same, frozen, with the inputs filled in."""
+    """The same, frozen, with the inputs filled in. Raises `InputsError` if they make a text of it that does not fit."""
     policy = _policy(word, retries)
     if isinstance(fallback, BaseAgent):
         return OnError("fallback", policy, agent=fallback.to_spec(inputs))
     if fallback is not None:
-        return OnError("fallback", policy, text=interpolate(fallback, inputs, field="fallback", owner=owner))
+        text = interpolate(fallback, inputs, field="fallback", owner=owner)
+        if form is not None:
+            try:
+                form.parse(text)
+            except ValueError as error:
+                told = f"the text in fallback= of {owner} does not fit {form.schema.name} with these inputs: {error}"
+                raise InputsError(told) from error
+        return OnError("fallback", policy, text=text)
     return OnError("skip" if word == "skip" else "abort", policy)
 
 

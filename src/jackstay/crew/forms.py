@@ -13,6 +13,10 @@ from jackstay.core.specs import OutputSpec
 _OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
 
+def is_form(given: object) -> bool:
+    return isinstance(given, type) and issubclass(given, BaseModel)
+
+
 def output_form(model: type[BaseModel] | None, *, json_form: bool) -> OutputSpec | None:
     """The form that an answer has to have for this model; None: any text."""
     if model is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from jackstay.core.content import Content
@@ -31,11 +30,10 @@ from jackstay.crew.guardrails import (
 from jackstay.crew.llm_guardrail import LLMGuardrail
 from jackstay.crew.naming import key_of
 from jackstay.crew.output import TaskOutput
+from jackstay.crew.output_file import filled_path, written_path
 from jackstay.crew.security import SecurityConfig
 from jackstay.errors import DefinitionError
 from jackstay.tools.base_tool import as_tool_def, tool_defs
-
-_UNSAFE_PATH = re.compile(r"[|;&<>`!*?\x00-\x1f]")
 
 
 class _NotSpecified:
@@ -99,8 +97,9 @@ class Task(Alone, Done):
     conditional: ClassVar[bool] = False
 
     def __init__(self, **given: Any) -> None:
+        config = given.get("config")
         given = renamed_retries(task_arguments(given))
-        with accepted.defining("Task"):
+        with accepted.defining("Task", config):
             super().__init__(**accepted.split("Task", accepted.TASK, given))
 
     _id_is_ours = field_validator("id", mode="before")(accepted.refuse_id)
@@ -115,11 +114,23 @@ class Task(Alone, Done):
     @field_validator("output_file")
     @classmethod
     def _stays_below(cls, path: str | None) -> str | None:
-        if path is None:
-            return None
-        if ".." in path or path.startswith(("~", "$")) or _UNSAFE_PATH.search(path):
-            raise ValueError(f"output_file {path!r} leaves the working directory or has characters of a shell in it")
-        return path.lstrip("/")
+        return None if path is None else written_path(path)
+
+    @field_validator("context")
+    @classmethod
+    def _are_tasks(cls, given: Any) -> Any:
+        if given is None or given is NOT_SPECIFIED:
+            return given
+        if not isinstance(given, list | tuple) or not all(isinstance(each, Task) for each in given):
+            raise ValueError(f"{given!r:.60} is no list of tasks; give context=[task, …], or [] for none")
+        return given
+
+    @field_validator("output_json")
+    @classmethod
+    def _is_an_object(cls, model: type[BaseModel] | None) -> type[BaseModel] | None:
+        if model is not None and issubclass(model, RootModel) and model.model_json_schema().get("type") != "object":
+            raise ValueError(f"{model.__name__} is no JSON object, which json_dict could have; take output_pydantic")
+        return model
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Task:
@@ -194,7 +205,7 @@ class Task(Alone, Done):
             async_execution=self.async_execution,
             deadline_s=self.deadline_s,
             output=self.output_spec(),
-            output_file=filled("output_file") if self.output_file else None,
+            output_file=filled_path(filled("output_file"), owner) if self.output_file else None,
             create_directory=self.create_directory,
             tools=tool_defs(self.tools, owner),
             markdown=self.markdown,
@@ -203,7 +214,7 @@ class Task(Alone, Done):
             present=TaskOutput.of,
             guardrails=tuple(guardrail_def(each) for each in self._judges),
             guardrail_max_retries=self.guardrail_max_retries,
-            on_error=on_error_of(self.on_error, self.retries, self.fallback, inputs, owner),
+            on_error=on_error_of(self.on_error, self.retries, self.fallback, self.output_spec(), inputs, owner),
             origin=self,
         )
 

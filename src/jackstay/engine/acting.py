@@ -27,7 +27,7 @@ class Act:
         self.key = self.unsettled.key if self.unsettled is not None else self._new_key()
         self.flags = f"{SIDE_EFFECT},{NOT_CALLED}"
         """Of the call's row, as things stand."""
-        self._intended = False
+        self._intent: Intent | None = None
 
     def _new_key(self) -> str:
         key, before = f"{self.run.id}:{self.scope.path}", self.run.recorded.newest(self.scope.path)
@@ -42,16 +42,17 @@ class Act:
             return None
         decided = self.run.acts.decided(self.unsettled)
         if decided is None:
-            raise self._ask(self.unsettled)
+            raise self.ask(self.unsettled, self.scope.agent)
         self.flags = f"{SIDE_EFFECT},{DECIDED}"
         return decided
 
-    def _ask(self, intent: Intent) -> BaseException:
+    def ask(self, intent: Intent, agent: str | None) -> BaseException:
+        """The stop of the run, until a person has said how that call ended."""
         run, tool, arguments = self.run, self.call.name, self.call.arguments
         prompt = question(
             tool=tool,
             arguments=arguments,
-            agent=self.scope.agent,
+            agent=agent,
             at=intent.created_at,
             key=intent.key,
             run=run.id[:SHORT],
@@ -68,7 +69,7 @@ class Act:
         self.flags = f"{SIDE_EFFECT},{NOT_CALLED}"
         intent = Intent(self.run.id, self.scope.path, self.rev, self.run.lease.epoch, self.key, self.run.now())
         await self.run.commit(intents=(intent,))
-        self._intended = True
+        self._intent = intent
 
     def noticed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, of which it is known afterwards whether it was called."""
@@ -94,4 +95,10 @@ class Act:
     @property
     def was_prevented(self) -> bool:
         """The intent was written, and the tool was not called after all."""
-        return self._intended and NOT_CALLED in self.flags
+        return self._intent is not None and NOT_CALLED in self.flags
+
+    def interrupted(self) -> None:
+        """The call has not come to its end: an equal one is not made in this run before a person has been asked."""
+        if self._intent is not None and NOT_CALLED not in self.flags:
+            known, agent = self.run.done_by_tools, self.scope.agent
+            known.leave_unsettled(self.call.name, self.call.arguments, self._intent, agent)

@@ -233,9 +233,7 @@ class _Loop:
         """The result, or None: the model has been told what is wrong with its answer and is asked again."""
         if self.output is None:
             if not text.strip() or (self.tools and react.is_debris(text) and not self.native):
-                self.conversation = self.conversation.add(
-                    Message("user", "Your answer was empty. " + prompts.FORCED_ANSWER)
-                )
+                self.conversation = self.conversation.add(Message("user", prompts.EMPTY_ANSWER))
                 return None
             return AgentResult(text, None, self.conversation)
         try:

@@ -23,7 +23,7 @@ from jackstay.engine.run import Run
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.engine.session import Session, identity
-from jackstay.errors import DefinitionError, NotFoundError, RunKeyConflict
+from jackstay.errors import ConfigurationError, DefinitionError, NotFoundError, RunKeyConflict
 
 ALIKE = 0.5
 """How much of a definition has to be as it was for a program's kickoff to be taken for an earlier one."""
@@ -67,6 +67,9 @@ class Kickoff:
 
     def __post_init__(self) -> None:
         checked_deadline(self.deadline_s)
+        given: Any = self.budget
+        if given is not None and not isinstance(given, Budget):
+            raise ConfigurationError(f"budget={given!r:.60}: give a Budget, as budget=Budget(usd='0.50')")
 
     @property
     def identity(self) -> str:

@@ -128,12 +128,12 @@ class CustomAsker:
         messages = [as_dict(message) for message in question.conversation.messages]
         tools = [{"type": "function", "function": tool.to_json()} for tool in question.tools] or None
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as limit:
                 said = await call_user(scope, self._llm.engine_call, messages, tools)
         except TimeoutError as error:
-            raise ModelTimeout(
-                f"{self.requested} did not answer within {timeout_s:g} s", model=self.requested, provider="custom"
-            ) from error
+            own = f"raised {type(error).__name__}: {error}".rstrip(": ")
+            told = f"did not answer within {timeout_s:g} s" if limit.expired() else own
+            raise ModelTimeout(f"{self.requested} {told}", model=self.requested, provider="custom") from error
         return _answer(said, question, self.requested)
 
     def worst(self, question: Question) -> WorstCase:
@@ -190,4 +190,6 @@ def _tool_calls(said: list[Any]) -> tuple[ToolCall, ...]:
 def _text(said: Any) -> str:
     if hasattr(said, "model_dump_json"):
         return str(said.model_dump_json())
+    if isinstance(said, Mapping | list):
+        return json.dumps(said, ensure_ascii=False, default=str)
     return "" if said is None else str(said)

@@ -46,7 +46,7 @@ def start_batch(
 ) -> Callable[[Home], Coroutine[Any, Any, list[Ended]]]:
     """The items' outcomes in their order; a failure stands in its item's place. One warning in the log counts them."""
     if concurrency < 1:
-        raise InputsError(f"concurrency={concurrency}: at least one item has to run at a time")
+        raise InputsError(f"concurrency={concurrency}: give how many items run at a time, 1 or more")
 
     async def work(home: Home) -> list[Ended]:
         await runtime.be_ready()

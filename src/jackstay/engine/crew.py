@@ -11,7 +11,7 @@ from jackstay.engine.scope import Scope
 from jackstay.engine.task import run_task
 from jackstay.engine.together import together
 from jackstay.engine.tool_servers import served
-from jackstay.errors import NoFinalAnswer
+from jackstay.errors import NoTaskOutput
 
 
 async def run_crew(scope: Scope, crew: CrewSpec) -> CrewResult:
@@ -39,5 +39,8 @@ async def _run_tasks(scope: Scope, crew: CrewSpec) -> CrewResult:
         results.update(zip(stage, done, strict=True))
     final = final_output({index: result.raw for index, result in results.items()})
     if final is None:
-        raise NoFinalAnswer("no task of the crew gave an output; look at the run with 'jackstay show'")
+        raise NoTaskOutput(
+            "No valid task outputs available to create the crew's output: each task was skipped, was left out after a "
+            "failure, or said nothing; look at the run with 'jackstay show'"
+        )
     return CrewResult(tuple(results[index] for index in sorted(results)), final)

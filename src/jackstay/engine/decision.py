@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from jackstay.core.canonical import ordered_json
-from jackstay.core.failures import failure_of
-from jackstay.core.records import StepKind
+from jackstay.core.failures import Failure, failure_of, rebuild
+from jackstay.core.records import StepKind, StepRow
 from jackstay.engine.scope import Scope
 from jackstay.engine.user_code import call_user
 
@@ -27,15 +27,23 @@ class Decision:
         self.args_hash = args_hash
         self.run.check(self.scope)
         self.began = self.run.began()
+        self.gone_on_from: StepRow | None = None
+        """A failure that something was recorded after, once `recorded` has looked."""
 
     def recorded(self) -> Any:
-        """What was decided on the same question, as JSON data; None: it has to be asked. A failure is asked again: nothing
-        has gone on after it, since it ended its task or crew."""
+        """What was decided on the same question, as JSON data; None: it has to be asked. A failure is asked again: it ended
+        its crew, or its task, unless the task went on after it (`gone_on_from`)."""
         row = self.run.find(self.scope.path, self.args_hash)
         if row is None or row.status != "succeeded":
+            self.gone_on_from = row
             return None
         self.run.tell("reused", self.scope.path, kind=self.kind, name=self.name)
         return json.loads(row.result or "null")
+
+    def failed_before(self, row: StepRow) -> Exception:
+        """What was raised then."""
+        self.run.tell("reused", self.scope.path, kind=self.kind, name=self.name)
+        return rebuild(Failure.from_json(row.error or "{}"), self.run.runtime.codec.classes)
 
     async def ask(self, function: Callable[..., Any], shown: Any) -> Any:
         """What the function says of what it is shown. One that swallowed a stop of the run has decided nothing."""

@@ -46,6 +46,9 @@ async def _judge(
     if known is not None and (known["passed"] or not last):
         verdict = Verdict(**known)
         return verdict, _applied(task, guardrail, verdict, result)
+    if decision.gone_on_from is not None:  # the task was done again, or somebody else has done it
+        raise decision.failed_before(decision.gone_on_from)
+    decision.scope.check_goes_on()
     run, path = scope.run, decision.scope.path
     run.tell("guardrail_started", path, guardrail=guardrail.name, about=(decision.scope, None))
     with decision.recording_failure():

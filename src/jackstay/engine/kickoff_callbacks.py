@@ -20,6 +20,7 @@ from jackstay.core.results import CrewResult, Replacement, crew_hash
 from jackstay.engine.decision import Decision
 from jackstay.engine.kickoff_hooks import is_exchanged, left_of
 from jackstay.engine.scope import Scope
+from jackstay.errors import InputsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ async def call_before(scope: Scope, callbacks: Sequence[Callback], inputs: Mappi
             with decision.recording_failure():
                 said = await decision.ask(callback.call, shown)
                 # As JSON has it, so that a resumed run fills in the very same text.
-                changed = json.loads(ordered_json(check_inputs(shown if said is None else said)))
+                left = _inputs_of(f"the before_kickoff callback {callback.name!r}", shown if said is None else said)
+                changed = json.loads(ordered_json(left))
             decision.record(changed)
         known = changed
     return known
@@ -73,9 +75,16 @@ async def hooked_inputs(scope: Scope, inputs: Mapping[str, Any]) -> Mapping[str,
         InterceptionPoint.INPUT,
         copy.deepcopy(dict(inputs)),
         shown=shown,
-        encode=lambda said: dict(check_inputs(said)),
+        encode=lambda said: _inputs_of("an input hook", said),
     )
     return inputs if left is None else left
+
+
+def _inputs_of(who: str, said: Any) -> dict[str, Any]:
+    try:
+        return check_inputs(said)
+    except (TypeError, InputsError) as error:
+        raise type(error)(f"{who} has left what cannot be inputs: {error}") from error
 
 
 async def hooked_output(scope: Scope, result: CrewResult, port: OutputPort) -> CrewResult:

@@ -52,6 +52,7 @@ async def call_model(scope: Scope, ask: Ask, *, path: str, settings_digest: str 
             answer = await after_call(scope, ask, path, answer)
         tell_whole(scope, path, answer, replayed=True)
         return answer
+    scope.check_goes_on()
     try:
         sent = await before_call(scope, ask, path)
     except HookAborted as error:

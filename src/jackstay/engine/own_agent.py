@@ -68,6 +68,7 @@ class _Asked:
             if row.status == "failed":
                 raise rebuild(Failure.from_json(row.error or "{}"), run.runtime.codec.classes)
             return str(json.loads(row.result or "{}")["text"])
+        self.scope.check_goes_on()
         self.began = run.began()
         try:
             said = await call_user(self.scope, self._function, self.task, self.context)

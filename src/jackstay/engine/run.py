@@ -35,6 +35,7 @@ from jackstay.core.tool_failures import ToolFailureRecord
 from jackstay.core.trace_ids import SpanIds, parent_in
 from jackstay.engine.acts import Acts
 from jackstay.engine.concealing import revealed
+from jackstay.engine.receipts import DoneByTools
 from jackstay.engine.recorded import Recorded
 from jackstay.engine.run_bills import RunBills
 from jackstay.engine.run_models import RunModels
@@ -92,6 +93,7 @@ class Run:
         """What a person has allowed since a budget was reached, by the scope's path."""
         self.acts = Acts()
         self.tool_cache = ToolCache()
+        self.done_by_tools = DoneByTools()
         self.tool_failures: list[ToolFailureRecord] = []
         """Failed calls of tools, those that were read from the record included."""
         self.waits = Waits()
@@ -328,6 +330,7 @@ class Run:
         self.bills.note(row)
         if row.kind == "tool":
             self.tool_cache.note(row)
+            self.done_by_tools.note(row)
 
     # --- stopping ----------------------------------------------------------------------------------------------------
 

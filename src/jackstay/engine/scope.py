@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jackstay.core.retry import Retry
     from jackstay.engine.budgets import BudgetScope
     from jackstay.engine.home import Home
+    from jackstay.engine.receipts import Receipts
     from jackstay.engine.run import Run
 
 
@@ -24,7 +25,7 @@ class Scope:
     """Where in its run something happens. Gives its children their paths; used on the engine loop only."""
 
     __slots__ = (
-        "_counts", "about", "agent", "branch", "budgets", "children", "deadline_at", "deadline_of", "home", "limits", "listener", "long_texts", "path", "retried", "retry", "run",
+        "_counts", "about", "agent", "branch", "budgets", "children", "deadline_at", "deadline_of", "ended_by", "home", "limits", "listener", "long_texts", "path", "receipts", "retried", "retry", "run",
         "stop", "task", "touched",
     )  # fmt: skip
 
@@ -48,6 +49,8 @@ class Scope:
         """On the monotonic clock; the nearest of all limits around this scope."""
         self.deadline_of = ""
         """Which limit that is, in words."""
+        self.ended_by: Exception | None = None
+        """With what the attempt of a task around this scope has ended, if an earlier process had gone on from it."""
         self.stop: BaseException | None = None
         """Set when the code that this scope was lent to has been abandoned: it starts nothing more."""
         self.retry = retry
@@ -58,6 +61,8 @@ class Scope:
         """Who hears what models say inside this scope, piece by piece."""
         self.retried = 0
         """How often the agent of this task was asked again after an exception of its model."""
+        self.receipts: Receipts | None = None
+        """What tools have done in earlier attempts of the task around this scope."""
         self.long_texts: LongTexts | None = None
         """What the agent of this task was shown shortened."""
         self.limits = limits
@@ -93,8 +98,9 @@ class Scope:
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
         inner.listener, inner.about, inner.branch = self.listener, self.about, self.branch
+        inner.receipts, inner.ended_by = self.receipts, self.ended_by
         if after is not None:
-            inner._counts = after._counts
+            inner._counts, inner.receipts = after._counts, after.receipts
         return inner
 
     def lent(self) -> Scope:
@@ -124,6 +130,12 @@ class Scope:
         self.limits += limits
         self.budgets += budgets
         return self
+
+    def check_goes_on(self) -> None:
+        """Called before what is not recorded is done. In an attempt that is known to have ended nothing is: raises that end.
+        (What is recorded is read all the same, so that the steps of the attempts after it have their numbers.)"""
+        if self.ended_by is not None:
+            raise self.ended_by
 
     def time_left_s(self) -> float | None:
         """Until the deadline; negative when it has passed, None without one."""

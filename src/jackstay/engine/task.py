@@ -24,10 +24,11 @@ from jackstay.engine.deadlines import watched
 from jackstay.engine.decision import Decision
 from jackstay.engine.delegation import Coworkers
 from jackstay.engine.listening import tell_whole
+from jackstay.engine.receipts import Receipts
 from jackstay.engine.retrying import retried
 from jackstay.engine.scope import Scope
 from jackstay.engine.step_hooks import after_task, before_task
-from jackstay.engine.task_failures import failed_with, go_on_from
+from jackstay.engine.task_failures import ended_before, failed_with, go_on_from
 from jackstay.engine.tool_failure import with_traceback
 from jackstay.engine.user_code import call_user
 from jackstay.errors import ConfigurationError
@@ -64,6 +65,8 @@ class _TaskStep:
         self.path = crew.at(task.key, number)
         self.given_to(task.agent)
         self.args_hash = _question(task, self.tools, context, self.previous, coworkers.question((task.agent,)))
+        self.attempts = 0
+        """Of the agent that the task names."""
         self.missing: Failure | None = None
         """Why there is no result, if the crew goes on without it."""
 
@@ -116,16 +119,20 @@ class _TaskStep:
             if not await self._is_wanted():
                 return self._result("", None), "skipped"
             self.context = await before_task(self.scope, self.task, self.context)
+        on_error = self.task.on_error
+        if on_error.retry is not None or on_error.then == "fallback":
+            self.scope.receipts = Receipts(self.run.done_by_tools, self.path, self.scope.receipts)
         try:
             async with watched(self.scope):
                 result = await retried(
                     self.scope,
-                    self.task.on_error.retry,
-                    self._answered,
+                    on_error.retry,
+                    self._attempted,
                     is_new=lambda error: go_on_from(self.scope, "retry", error) == "new",
+                    prepare=self._begin_again,
                 )
         except Exception as error:
-            if self.task.on_error.then == "abort" or self.run.stopped(self.crew) is not None:
+            if on_error.then == "abort" or self.run.stopped(self.crew) is not None:
                 raise
             result = await self._instead(error)
         if result.error is not None:
@@ -154,8 +161,18 @@ class _TaskStep:
             return self._result(text, self.task.output.parse(text) if self.task.output is not None else None)
         self.run.tell("warning", self.path, text=f"{said}; agent '{on_error.agent.role}' does it instead")
         self._bound_in_time()
+        await self._begin_again()
         async with watched(self.scope):
             return await self._answered()
+
+    async def _attempted(self) -> TaskResult:
+        self.attempts += 1
+        self.scope.ended_by = ended_before(self.scope, self.attempts)
+        return await self._answered()
+
+    async def _begin_again(self) -> None:
+        if self.scope.receipts is not None:
+            self.scope.receipts.begin_again()
 
     async def _is_wanted(self) -> bool:
         """What the task's condition says of the output before it; decided once in a run."""
@@ -273,13 +290,14 @@ def _question(
 
 
 def _write_file(task: TaskSpec, result: TaskResult) -> None:
-    """`output_file`: the JSON of a structured output, else the text. The path was checked when the task was defined."""
+    """`output_file`: the JSON of a structured output, else the text. The path was checked when it was filled in."""
     path = Path(task.output_file or "")
-    if task.create_directory:
-        path.parent.mkdir(parents=True, exist_ok=True)
     text = result.raw if result.data is None else json.dumps(result.data, ensure_ascii=False, indent=2)
     try:
-        path.write_text(text, encoding="utf-8")
+        if task.create_directory:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # A model may say half of a pair of surrogates, which no file can hold.
+        path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise ConfigurationError(
             f"output_file of task '{task.name or task.key}' cannot be written: {error}; its result is in the journal"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from jackstay.core.canonical import canonical_json, digest
 from jackstay.core.failures import Failure, failure_of
-from jackstay.core.intents import Decided
+from jackstay.core.intents import RECEIPT, SIDE_EFFECT, Decided
 from jackstay.core.messages import Message, ToolCall
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.specs import ToolDef
@@ -20,6 +20,7 @@ from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.engine.acting import Act
 from jackstay.engine.call_record import LOOKED_AT
 from jackstay.engine.concealing import masked_failure
+from jackstay.engine.receipts import Receipt
 from jackstay.engine.run import Began
 from jackstay.engine.scope import Scope
 from jackstay.engine.tool_cache import CACHED, KEPT, key_of
@@ -52,6 +53,7 @@ class _ToolStep:
         self.args_hash = digest([call.name, call.arguments, *besides])
         self.act = Act(self.scope, call) if self.tool is not None and self.tool.side_effect else None
         self.kept_as: str | None = None
+        self.receipt: Receipt | None = None
         self.looked_at = self.tool is not None and is_wanted(self.scope, call.name)
         """Hooks are shown the result once it is recorded."""
         self.raw: Any = None
@@ -61,6 +63,10 @@ class _ToolStep:
         row = self._recorded()
         if row is not None:
             return await self._reused(row)
+        if (
+            self.act is None or self.act.unsettled is None
+        ):  # what may have been done is asked about, whatever came of it
+            self.scope.check_goes_on()
         self.began = self.run.began()
         if self.tool is not None:
             try:
@@ -74,7 +80,7 @@ class _ToolStep:
                 told = "the call was interrupted, and a person has decided that it counts as failed"
                 return await self._failed(ToolFailure(told, reason="decided"))
             case _:
-                return await self._cached() or await self._called()
+                return await self._by_receipt() or await self._cached() or await self._called()
 
     def _takes(self, call: ToolCall) -> None:
         """From here on it is this call, which hooks may have given other arguments; what the model asked is its question."""
@@ -93,14 +99,42 @@ class _ToolStep:
 
     async def _reused(self, row: StepRow) -> tuple[Message, bool]:
         self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
+        self._use_up(row)
         if row.status == "failed":
             failure = Failure.from_json(row.error or "{}")
-            # One that was gone on from has ended nothing; another one ends its task now as it did then.
-            ended = self.run.recorded.is_tip(row)
-            settle(self.scope, self._record(failure), failure, self.policy if ended else ToolFailurePolicy.IGNORE)
+            # One that the attempt went on after has ended nothing; another one ends it now as it did then.
+            ended = self.run.recorded.is_tip(row) or self.scope.ended_by is not None
+            settle(self.scope, self._record(failure), failure, self.policy, is_over=not ended)
             return self._message(observation(failure)), False
         self.looked_at = LOOKED_AT in json.loads(row.request or "{}")
         return await self._told(json.loads(row.result or "{}")["text"])
+
+    def _use_up(self, row: StepRow) -> None:
+        receipt = self.run.done_by_tools.at(row.path) if self.act is not None else None
+        if receipt is not None and self.scope.receipts is not None:
+            self.scope.receipts.use_up(receipt)
+
+    async def _by_receipt(self) -> tuple[Message, bool] | None:
+        """The answer by what an earlier attempt of the task has done."""
+        if self.act is None or self.scope.receipts is None:
+            return None
+        unsettled = self.scope.receipts.unsettled(self.call.name, self.call.arguments)
+        if unsettled is not None:
+            raise self.act.ask(unsettled.intent, unsettled.agent)
+        self.receipt = self.scope.receipts.take(self.call.name, self.call.arguments)
+        if self.receipt is None:
+            return None
+        self.act.flags = f"{SIDE_EFFECT},{RECEIPT}"
+        self.run.tell("reused", self.path, kind="tool", tool=self.call.name)
+        text = f"{self.path}: the tool '{self.call.name}' is not called again: {self.receipt.path} was the same call"
+        self.run.tell("warning", self.path, text=f"{text}, in an attempt of the task that failed")
+        failure = self.receipt.failure
+        if failure is not None:
+            await self.run.commit(self._row("failed", error=failure, attempts=0))
+            settle(self.scope, self._record(failure), failure, self.policy)
+            return self._message(observation(failure)), False
+        await self.run.commit(self._row("succeeded", result=canonical_json({"text": self.receipt.text}), attempts=0))
+        return await self._told(self.receipt.text)
 
     async def _cached(self) -> tuple[Message, bool] | None:
         """The answer by an earlier equal call of the run."""
@@ -120,6 +154,7 @@ class _ToolStep:
         try:
             text = await self._execute(self.tool)
         except asyncio.CancelledError:
+            self._interrupted()
             await self.run.commit(self._row("cancelled"))
             raise
         except Exception as error:
@@ -201,8 +236,13 @@ class _ToolStep:
             with contextlib.suppress(StorageUnavailable, LeaseLost):
                 await self.run.commit(self._row("cancelled"))
 
+    def _interrupted(self) -> None:
+        if self.act is not None:
+            self.act.interrupted()
+
     async def _out_of_time(self, error: Exception) -> NoReturn:
         """Not a failure of the tool's, and nothing that the model could be told."""
+        self._interrupted()
         failure = failure_of(error, traceback="".join(traceback.format_exception(error)))
         await self.run.commit(self._row("cancelled", error=failure))
         if not isinstance(error, DeadlineExceeded):
@@ -241,6 +281,8 @@ class _ToolStep:
         request: dict[str, Any] = {"arguments": self.call.arguments}
         if self.looked_at:
             request[LOOKED_AT] = True
+        if self.receipt is not None:
+            request["receipt"] = self.receipt.path
         if self.act is not None:
             fields["flags"] = self.act.flags
         elif self.kept_as is not None:

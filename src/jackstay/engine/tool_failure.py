@@ -61,12 +61,15 @@ def with_traceback(record: ToolFailureRecord, run: Run) -> ToolFailureRecord:
     return replace(record, traceback=Failure.from_json(row.error).traceback)
 
 
-def settle(scope: Scope, record: ToolFailureRecord, failure: Failure, policy: ToolFailurePolicy) -> None:
-    """Lists the failure. Raises `ToolExecutionFailedError` if the tool has stated it and that is the policy."""
+def settle(
+    scope: Scope, record: ToolFailureRecord, failure: Failure, policy: ToolFailurePolicy, *, is_over: bool = False
+) -> None:
+    """Lists the failure. Raises `ToolExecutionFailedError` if the tool has stated it and that is the policy. `is_over`: it is
+    on record that the task went on, so that nothing more follows."""
     run, stated = scope.run, _is_stated(failure)
     if not stated or policy is not ToolFailurePolicy.IGNORE:
         run.tool_failures.append(record)
-    if not stated:
+    if not stated or is_over:
         return
     run.news("tool_failure", scope.path, (scope, record, policy))
     if policy is ToolFailurePolicy.RAISE:

@@ -15,8 +15,8 @@ F = TypeVar("F", bound=HookFunction)
 @overload
 def before_llm_call(function: F) -> F: ...
 @overload
-def before_llm_call(function: None = None, *, agents: Sequence[str] | None = None) -> Callable[[F], F]: ...
-def before_llm_call(function: Any = None, *, agents: Sequence[str] | None = None) -> Any:
+def before_llm_call(function: None = None, *, agents: str | Sequence[str] | None = None) -> Callable[[F], F]: ...
+def before_llm_call(function: Any = None, *, agents: str | Sequence[str] | None = None) -> Any:
     """Before each model call: `LLMCallHookContext.messages` may be changed in place; False forbids the call. With or without parentheses."""
     decorate = on(InterceptionPoint.PRE_MODEL_CALL, agents=agents)
     return decorate if function is None else decorate(function)
@@ -25,8 +25,8 @@ def before_llm_call(function: Any = None, *, agents: Sequence[str] | None = None
 @overload
 def after_llm_call(function: F) -> F: ...
 @overload
-def after_llm_call(function: None = None, *, agents: Sequence[str] | None = None) -> Callable[[F], F]: ...
-def after_llm_call(function: Any = None, *, agents: Sequence[str] | None = None) -> Any:
+def after_llm_call(function: None = None, *, agents: str | Sequence[str] | None = None) -> Callable[[F], F]: ...
+def after_llm_call(function: Any = None, *, agents: str | Sequence[str] | None = None) -> Any:
     """After each model call: a `str` stands in place of the answer's text. With or without parentheses."""
     decorate = on(InterceptionPoint.POST_MODEL_CALL, agents=agents)
     return decorate if function is None else decorate(function)
@@ -36,10 +36,10 @@ def after_llm_call(function: Any = None, *, agents: Sequence[str] | None = None)
 def before_tool_call(function: F) -> F: ...
 @overload
 def before_tool_call(
-    function: None = None, *, tools: Sequence[str] | None = None, agents: Sequence[str] | None = None
+    function: None = None, *, tools: str | Sequence[str] | None = None, agents: str | Sequence[str] | None = None
 ) -> Callable[[F], F]: ...
 def before_tool_call(
-    function: Any = None, *, tools: Sequence[str] | None = None, agents: Sequence[str] | None = None
+    function: Any = None, *, tools: str | Sequence[str] | None = None, agents: str | Sequence[str] | None = None
 ) -> Any:
     """Before each tool call: `ToolCallHookContext.tool_input` may be changed in place; False forbids the call. With or without parentheses."""
     decorate = on(InterceptionPoint.PRE_TOOL_CALL, agents=agents, tools=tools)
@@ -50,10 +50,10 @@ def before_tool_call(
 def after_tool_call(function: F) -> F: ...
 @overload
 def after_tool_call(
-    function: None = None, *, tools: Sequence[str] | None = None, agents: Sequence[str] | None = None
+    function: None = None, *, tools: str | Sequence[str] | None = None, agents: str | Sequence[str] | None = None
 ) -> Callable[[F], F]: ...
 def after_tool_call(
-    function: Any = None, *, tools: Sequence[str] | None = None, agents: Sequence[str] | None = None
+    function: Any = None, *, tools: str | Sequence[str] | None = None, agents: str | Sequence[str] | None = None
 ) -> Any:
     """After each tool call: the model is told the returned `str` instead of the result. With or without parentheses."""
     decorate = on(InterceptionPoint.POST_TOOL_CALL, agents=agents, tools=tools)

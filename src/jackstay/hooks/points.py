@@ -9,21 +9,28 @@ from typing import Any, TypeVar
 from jackstay.core.interception import InterceptionPoint
 from jackstay.engine import hooks as registry
 from jackstay.engine.hooks import Hook, HookFunction
+from jackstay.tools.naming import tool_name
 
 F = TypeVar("F", bound=HookFunction)
 
 
 def on(
-    point: InterceptionPoint, *, agents: Sequence[str] | None = None, tools: Sequence[str] | None = None
+    point: InterceptionPoint, *, agents: str | Sequence[str] | None = None, tools: str | Sequence[str] | None = None
 ) -> Callable[[F], F]:
-    """Decorator: the function is called at this point, for these agents' (by role) and tools' calls; None: for all."""
-    chosen = None if agents is None else frozenset(agents), None if tools is None else frozenset(tools)
+    """Decorator: the function is called at this point, for these agents' (by role) and tools' calls; None: for all. One name
+    stands for a list of one. A tool is named as it is defined, or as models see it."""
+    chosen = _names(agents), frozenset(map(tool_name, named)) if (named := _names(tools)) is not None else None
 
     def registered(function: F) -> F:
         registry.add_hook(InterceptionPoint(point), Hook(function, *chosen))
         return function
 
     return registered
+
+
+def _names(given: str | Sequence[str] | None) -> frozenset[str] | None:
+    # A name by itself is a sequence of its letters, none of which is an agent or a tool: a veto that is never asked.
+    return None if given is None else frozenset([given] if isinstance(given, str) else given)
 
 
 def register(point: InterceptionPoint, hook: HookFunction) -> None:

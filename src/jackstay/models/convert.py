@@ -67,20 +67,33 @@ def to_messages(messages: Iterable[Message], provider: str) -> list[ModelMessage
 
 
 def _part(message: Message) -> SystemPromptPart | UserPromptPart | ToolReturnPart:
+    content = _whole(message.content)
     if message.role == "system":
-        return SystemPromptPart(message.content, timestamp=_EPOCH)
+        return SystemPromptPart(content, timestamp=_EPOCH)
     if message.role == "tool":
-        return ToolReturnPart(message.name, message.content, message.tool_call_id, timestamp=_EPOCH)
-    return UserPromptPart(message.content, timestamp=_EPOCH)
+        return ToolReturnPart(message.name, content, message.tool_call_id, timestamp=_EPOCH)
+    return UserPromptPart(content, timestamp=_EPOCH)
 
 
 def _assistant(message: Message, provider: str) -> ModelResponse:
     raw = message.raw
     if raw is not None and raw.get("provider") == provider:
         return _RESPONSE.validate_python(raw["response"])
-    parts: list[Any] = [TextPart(message.content)] if message.content or not message.tool_calls else []
-    parts += [ToolCallPart(call.name, call.arguments, call.id) for call in message.tool_calls]
+    parts: list[Any] = [TextPart(_whole(message.content))] if message.content or not message.tool_calls else []
+    parts += [ToolCallPart(call.name, _whole(call.arguments), call.id) for call in message.tool_calls]
     return ModelResponse(parts, timestamp=_EPOCH)
+
+
+def _whole(text: str) -> str:
+    """Text that UTF-8 can say: halves of a pair of surrogates that stand side by side (two chunks of a stream) are put
+    together, others (a file's name that is no UTF-8) become `\ufffd`."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def to_parameters(question: Question, endpoint: Endpoint, profile: Mapping[str, Any]) -> ModelRequestParameters:
@@ -153,7 +166,7 @@ def to_answer(response: ModelResponse, question: Question, endpoint: Endpoint) -
     if structured is not None and finish == "tool_calls":
         finish = "stop"
     answer = Answer(
-        text=text,
+        text=_whole(text),
         tool_calls=tuple(calls),
         usage=to_usage(response.usage),
         model=response.model_name or endpoint.model,

@@ -28,6 +28,7 @@ _OTHER_QUESTION = (
     "guardrail",
     "output",
     "max_iterations",
+    "no_output",
     "no_progress",
     "rejected",
 )

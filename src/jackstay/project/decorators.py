@@ -6,17 +6,23 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from jackstay.crew import Crew, Task
+from jackstay.crew import BaseAgent, Crew, Task
 from jackstay.errors import DefinitionError
 from jackstay.project.members import Kind, marked, names, once
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
+M = TypeVar("M")
 
 
 def agent(method: F) -> F:
     """The method makes an agent; once per object. `self.agents` has it, and `agent:` in tasks.yaml names it."""
-    return _maker(method, Kind.agent)
+
+    @wraps(method)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return _made(method, self, Kind.agent, BaseAgent, method(self, *args, **kwargs))
+
+    return _maker(checked, Kind.agent)  # type: ignore[return-value]
 
 
 def task(method: F) -> F:
@@ -25,8 +31,8 @@ def task(method: F) -> F:
 
     @wraps(method)
     def named(self: Any, *args: Any, **kwargs: Any) -> Any:
-        made = method(self, *args, **kwargs)
-        if isinstance(made, Task) and not made.name:
+        made = _made(method, self, Kind.task, Task, method(self, *args, **kwargs))
+        if not made.name:
             made.name = method.__name__
         return made
 
@@ -39,11 +45,7 @@ def crew(method: F) -> F:
 
     @wraps(method)
     def completed(self: Any, *args: Any, **kwargs: Any) -> Crew:
-        made = method(self, *args, **kwargs)
-        if not isinstance(made, Crew):
-            raise DefinitionError(
-                f"{type(self).__name__}.{method.__name__} is @crew and returned {made!r:.60}, no Crew"
-            )
+        made = _made(method, self, Kind.crew, Crew, method(self, *args, **kwargs))
         if "name" not in made.model_fields_set:
             made.name = type(self).__name__
         before, after = names(type(self), Kind.before_kickoff), names(type(self), Kind.after_kickoff)
@@ -99,6 +101,14 @@ def after_kickoff(method: F) -> F:
 
 def _maker(method: F, kind: Kind) -> F:
     return marked(once(method), kind)  # type: ignore[no-any-return]
+
+
+def _made(method: Callable[..., Any], owner: Any, kind: Kind, model: type[M], made: Any) -> M:
+    """What the method has made, if it is one of that kind."""
+    if not isinstance(made, model):
+        what = f"{type(owner).__name__}.{method.__name__} is @{kind} and returned {made!r:.60}"
+        raise DefinitionError(f"{what}, no {kind.title()}")
+    return made
 
 
 __all__ = [

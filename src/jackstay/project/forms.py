@@ -43,7 +43,10 @@ class Form:
         try:
             _adapter(self.model, key).validate_python(value)
         except ValidationError as error:
-            return error.errors()[0]["msg"].removeprefix("Value error, ")
+            first = error.errors()[0]
+            # What YAML takes for a number, a day, or, in braces, for a mapping.
+            quoted = "; write it in quotes" if first["type"] == "string_type" else ""
+            return first["msg"].removeprefix("Value error, ") + quoted
         return None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jackstay.core.yaml_document import Document, Place, parse, parse_json
+from jackstay.crew.configured import Section
 from jackstay.errors import DefinitionError
 from jackstay.project.forms import Form, Reference, nearest
 from jackstay.project.members import Kind, function_of, names
@@ -43,8 +44,10 @@ class Sections(Mapping[str, dict[str, Any]]):
         if name not in self._names:
             raise UnknownSection(f"{self._document.name}: there is no section {name!r}; {nearest(name, self._names)}")
         if name not in self._read:
-            given = self._document.content[name]
-            self._read[name] = _callbacks_together({key: self._resolved(key, value) for key, value in _said(given)})
+            given = {key: self._resolved(key, value) for key, value in _said(self._document.content[name])}
+            self._read[name] = Section(
+                _callbacks_together(given), lambda place, what: self._document.mistake((name, *place), what)
+            )
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:

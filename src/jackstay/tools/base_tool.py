@@ -73,10 +73,11 @@ class BaseTool(BaseModel):
                 f"the tool {self.name!r} acts on the world, so no call may be answered from a cache; leave cache_ttl_s out"
             )
         if self.name != type(self).model_fields["name"].default:  # that one was looked at with the class
-            warn_if_unmarked(self.name, self.side_effect, stacklevel=3)
+            warn_if_unmarked(self.name, self.side_effect)
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"the tool {self.name!r} has no _run method")
+        """What it does: to be written by subclasses. (Or `_arun`.)"""
+        raise NotImplementedError
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the tool directly, outside any agent: keyword arguments are checked as an agent's are (`ValueError`), and
@@ -122,8 +123,11 @@ class BaseTool(BaseModel):
         )
 
     def _function(self) -> Callable[..., Any]:
-        overrides_arun = getattr(type(self), "_arun", None) is not None
-        return self._arun if overrides_arun and type(self)._run is BaseTool._run else self._run  # type: ignore[attr-defined]
+        if type(self)._run is not BaseTool._run:
+            return self._run
+        if hasattr(type(self), "_arun"):
+            return self._arun  # type: ignore[no-any-return, attr-defined]
+        raise DefinitionError(f"the tool {self.name!r} does nothing: write _run, def or async def, in its class")
 
     def _prepared(self) -> Callable[..., Any]:
         return prepared(self._function(), self.name, self.result_schema, self.env_vars)
@@ -260,6 +264,10 @@ def as_tool_def(given: Any, owner: str) -> ToolDef:
     call (LangChain's)."""
     if isinstance(given, BaseTool):
         return given.to_def()
+    if isinstance(given, type):
+        raise DefinitionError(
+            f"{owner} has the class {given.__name__} among its tools; give it an object: {given.__name__}(…)"
+        )
     fields = fields_of(given)
     if fields is None:
         raise DefinitionError(

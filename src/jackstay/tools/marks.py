@@ -4,6 +4,7 @@ no mark is pointed out once, where the tool is defined."""
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -90,12 +91,24 @@ def sounds_like_writing(name: str) -> bool:
 _REMEDY = "Say side_effect=True (it is called once, or you are asked) or side_effect=False"
 
 
-def warn_if_unmarked(name: str, side_effect: bool | None, *, stacklevel: int = 3, remedy: str = _REMEDY) -> None:
-    """Once for each tool: called where it is defined."""
+def warn_if_unmarked(name: str, side_effect: bool | None, *, remedy: str = _REMEDY) -> None:
+    """Once for each tool: called where it is defined, which is the place that the warning names."""
     if side_effect is None and sounds_like_writing(name):
         warnings.warn(
             f"the tool {name!r} sounds as if it acted on the world, and is not marked: a run that is resumed after a crash "
             f"would call it again. {remedy}",
             UserWarning,
-            stacklevel=stacklevel,
+            stacklevel=_users_level(),
         )
+
+
+_BETWEEN = ("jackstay", "pydantic", "contextlib")
+
+
+def _users_level() -> int:
+    """Of the nearest frame that is neither ours nor of what we are called through, seen from whoever calls this.
+    (`skip_file_prefixes` is new in Python 3.12.)"""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    return level

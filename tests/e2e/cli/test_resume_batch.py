@@ -49,6 +49,7 @@ def test_the_command_in_the_warning_tries_the_failed_item_again_where_it_failed(
     assert err.count("1 of 3 items failed") == 1
     assert resumed.returncode == 0, resumed.stderr
     assert "[True, True, True]" in resumed.stdout
+    assert "5 recorded model calls will not be made again" in resumed.stderr
     assert ["To check kites" in request.last_user for request in stub.requests[before:]] == [True]
     states = {run["kind"]: run["state"] for run in json.loads(folder.here("runs", "--json").stdout)}
     assert set(states.values()) == {"succeeded"}, states

@@ -108,6 +108,17 @@ def test_script_that_kicks_nothing_off_starts_the_one_flow_it_defines_and_its_st
     assert "script flow.py" in shown.stdout
 
 
+def test_a_program_that_is_no_python_is_told_by_its_line_alone(folder):
+    folder.write("bad.py", "def f(:\n")
+
+    ended = folder.run("run", "bad.py")
+
+    assert ended.returncode == 1
+    assert 'bad.py", line 1' in ended.stderr
+    assert "SyntaxError: invalid syntax" in ended.stderr
+    assert "jackstay/cli" not in ended.stderr
+
+
 def test_users_exception_shows_their_frames_and_how_to_resume_and_a_changed_program_can_go_on(folder):
     folder.write(
         "bad.py",

@@ -60,6 +60,21 @@ def test_failed_task_is_replayed_with_what_depends_on_it_twice_in_a_row(stub, ru
     assert {row.forked_from for row in rows.values()} == {failed.value.run_id}
 
 
+@pytest.mark.promise("crew.replay")
+def test_a_tasks_own_id_names_its_last_run_as_in_crewai(stub, runtime):
+    crew = crew_of()
+    with pytest.raises(UnknownTask):
+        crew.replay(str(crew.tasks[2].id))
+    crew.kickoff({"topic": "boats"})
+    crew.kickoff({"topic": "kites"})
+    before = len(stub.requests)
+
+    crew.replay(str(crew.tasks[2].id))
+
+    assert asked(stub, before) == ["draft", "polish"]
+    assert "kites" in stub.requests[-1].last_user
+
+
 def test_replay_pays_for_what_it_asks_and_says_what_it_reused(stub, runtime):
     crew = crew_of()
     whole = crew.kickoff({"topic": "boats"})

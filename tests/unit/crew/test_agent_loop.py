@@ -14,7 +14,7 @@ from jackstay.core.records import RunFilter
 from jackstay.errors import NoFinalAnswer, OutputError
 from jackstay.testing import Reply, ScriptedModel, Stub, tool_call
 from jackstay.tools import BaseTool, tool
-from tests.unit.crew.building import agent, crew, one_task, task
+from tests.unit.crew.building import agent, crew, one_task, prompts, task
 
 
 def with_tools(model: Any, *tools: Any, **agent_fields: Any) -> Any:
@@ -221,6 +221,8 @@ def test_an_empty_answer_is_asked_for_again() -> None:
     model = ScriptedModel([Reply(""), "said"])
 
     assert one_task(model).kickoff().raw == "said"
+    assert prompts(model)[-1].startswith("Your answer was empty.")
+    assert "used all the steps" not in prompts(model)[-1]
 
 
 # --- models without native tools ----------------------------------------------------------------------------------

@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from jackstay import LLM, Agent, Budget, Crew, Retry, Runtime, TaskOutput
+from jackstay import LLM, Agent, Budget, Crew, Retry, Runtime, TaskOutput, cancel
 from jackstay.core.events import Event
 from jackstay.core.records import RunFilter
-from jackstay.errors import BudgetExceeded, DefinitionError, GuardrailFailed, ModelServerError
-from jackstay.testing import Fault, FaultPoints, ScriptedModel, Stub
+from jackstay.errors import (
+    BudgetExceeded,
+    DefinitionError,
+    GuardrailFailed,
+    InputsError,
+    ModelServerError,
+    NoTaskOutput,
+    RunCancelled,
+)
+from jackstay.testing import Fault, FaultPoints, ScriptedModel, Stub, tool_call
 from jackstay.testing.plugin import MakeRuntime
+from jackstay.tools import ToolFailure, tool
 from tests.commit_faults import stops_at_commit
 from tests.unit.crew.building import agent, crew, prompts, task
 
@@ -61,6 +70,107 @@ def test_a_crew_whose_optional_task_failed_succeeds_and_says_what_is_missing(
     assert not (runtime.folder / "extra.txt").exists()
     assert runtime.journal.runs(RunFilter())[0].status == "succeeded"
     assert "task 'extra' failed (RuntimeError: broken)" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["retry", "fallback"])
+def test_a_resumed_run_does_not_ask_a_guardrail_again_whose_rejection_it_had_gone_on_from(
+    runtime: Runtime, word: str
+) -> None:
+    judged: list[str] = []
+
+    def first_is_bad(output: TaskOutput) -> tuple[bool, Any]:
+        judged.append(output.raw)
+        return len(judged) > 1, output if len(judged) > 1 else "bad"
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    model = ScriptedModel(["one", stopped])
+    deputy: Any = {"fallback": agent(model, "Deputy")} if word == "fallback" else {}
+    made = crew(task(agent(model), guardrail=first_is_bad, guardrail_max_retries=0, on_error=word, **deputy))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    model.add("two")
+    output = made.kickoff(run_key="again")
+
+    assert (output.raw, judged) == ("two", ["one", "two"])
+
+
+def test_a_resumed_run_leaves_an_agent_alone_that_had_run_out_of_time(runtime: Runtime) -> None:
+    def slow(call: Any) -> str:
+        time.sleep(0.5)
+        return "late"
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    first, second = ScriptedModel(default=slow), ScriptedModel([stopped])
+    deputy = agent(second, "Deputy")
+    made = crew(task(agent(first, max_execution_time=0.1), on_error="fallback", fallback=deputy))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    second.add("in time")
+
+    assert made.kickoff(run_key="again").raw == "in time"
+    assert len(first.calls) == 1
+
+
+def test_a_resumed_run_ends_an_attempt_where_a_tools_failure_had_ended_it(runtime: Runtime) -> None:
+    @tool(tool_failure_policy="raise")
+    def look() -> Any:
+        """Looks."""
+        return ToolFailure("fog")
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    first, second = ScriptedModel([tool_call("look")]), ScriptedModel([stopped])
+    made = crew(task(agent(first, tools=[look]), on_error="fallback", fallback=agent(second, "Deputy")))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    second.add("seen by the deputy")
+
+    assert made.kickoff(run_key="again").raw == "seen by the deputy"
+    assert len(first.calls) == 1
+
+
+def test_a_resumed_run_knows_what_it_had_gone_on_from_when_the_class_was_one_of_the_users(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    class LineLost(Exception):
+        pass
+
+    def stopped(call: Any) -> Exception:
+        cancel(runtime.journal.runs(RunFilter())[0].id)
+        return BROKEN
+
+    model = ScriptedModel([LineLost("no line"), stopped])
+    made = crew(task(agent(model), on_error="retry"))
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    model.add("two")
+
+    assert made.kickoff(run_key="again").raw == "two"
+    assert "the question changed" not in caplog.text
+
+
+@pytest.mark.promise("run.final_output")
+def test_a_crew_none_of_whose_tasks_says_anything_fails_with_a_value_error(runtime: Runtime) -> None:
+    made = crew(task(agent(ScriptedModel([BROKEN])), on_error="skip"))
+
+    with pytest.raises(ValueError, match="No valid task outputs available to create the crew's output") as caught:
+        made.kickoff()
+
+    assert isinstance(caught.value, NoTaskOutput)
+    (run,) = runtime.journal.runs(RunFilter())
+    assert (run.status, run.reason) == ("failed", "error")
 
 
 def test_the_record_of_a_task_that_was_left_out_has_the_failure(runtime: Runtime) -> None:
@@ -205,6 +315,19 @@ def test_a_text_may_stand_in_the_place_of_the_result() -> None:
 
     assert got == [output.tasks_output[0].pydantic] == [Report(title="none")]
     assert '{"title": "none"}' in prompts(model)[1]
+
+
+def test_a_fallback_text_that_inputs_make_unfit_is_said_before_anything_is_asked() -> None:
+    model = ScriptedModel([BROKEN])
+    made = crew(
+        task(agent(model), on_error="fallback", fallback='{"title": "{topic}"}', output_pydantic=Report),
+    )
+
+    with pytest.raises(
+        InputsError, match=r"the text in fallback= of task 'Do it' does not fit Report with these inputs"
+    ):
+        made.kickoff({"topic": 'a "quoted" word'})
+    assert model.calls == []
 
 
 def test_inputs_are_filled_into_a_fallback_text() -> None:

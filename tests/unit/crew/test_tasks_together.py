@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jackstay import BaseLLM, Crew, Task, TaskOutput
+from jackstay.errors import ConfigurationError, InputsError
 from jackstay.testing import ScriptedModel
 from tests.unit.crew.building import agent, crew, one_task, prompts, task
 
@@ -185,6 +186,42 @@ def test_a_missing_directory_is_not_made_when_not_wanted() -> None:
     with pytest.raises(ValueError, match=r"output_file of task .* cannot be written.*deep/out\.txt") as caught:
         made.kickoff()
     assert "jackstay resume" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.promise("task.output_file")
+@pytest.mark.parametrize("topic", ["../out", "a/../../out", "..", "a\\..\\..\\out", "a\x00b"])
+def test_inputs_lead_no_file_out_of_the_folder(topic: str) -> None:
+    model = ScriptedModel()
+
+    with pytest.raises(InputsError, match=r"output_file of task 'About \{topic\}' is .*leaves the working directory"):
+        one_task(model, "About {topic}", output_file="out/{topic}/x").kickoff({"topic": topic})
+    assert model.calls == []
+
+
+@pytest.mark.promise("task.output_file")
+@pytest.mark.parametrize(
+    ("path", "topic", "file"),
+    [("{topic}", "/etc/x.txt", "etc/x.txt"), ("out/{topic}.md", "Why? Well... ünd", "out/Why? Well... ünd.md")],
+)
+def test_inputs_name_files_within_the_folder(path: str, topic: str, file: str) -> None:
+    one_task(ScriptedModel(["text"]), "About {topic}", output_file=path).kickoff({"topic": topic})
+
+    assert Path(file).read_text(encoding="utf-8") == "text"
+
+
+@pytest.mark.promise("task.output_file")
+def test_a_folder_that_cannot_be_made_names_the_task() -> None:
+    Path("taken").write_text("a file", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match="output_file of task 'do_it' cannot be written"):
+        one_task(ScriptedModel(["text"]), output_file="taken/out.txt").kickoff()
+
+
+@pytest.mark.promise("task.output_file")
+def test_half_a_pair_of_surrogates_does_not_keep_an_answer_from_its_file() -> None:
+    one_task(ScriptedModel(["say \ud83d it"]), output_file="out.txt").kickoff()
+
+    assert Path("out.txt").read_text(encoding="utf-8") == "say ? it"
 
 
 @pytest.mark.promise("task.output", "crew.usage_metrics")

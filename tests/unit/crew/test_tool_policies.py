@@ -179,6 +179,18 @@ def test_the_nearest_policy_counts(nearest: str) -> None:
         made.kickoff()
 
 
+def test_a_resumed_run_lists_the_failures_that_it_had_gone_on_from() -> None:
+    model = ScriptedModel([tool_call("returns_failure", place="Brest"), OSError("no line")])
+    made = using(returns_failure, model=model)
+    with pytest.raises(OSError, match="no line"):
+        made.kickoff(run_key="again")
+
+    model.add("done")
+    output = made.kickoff(run_key="again")
+
+    assert [failure.code for failure in output.tool_failures] == ["no_such_place"]
+
+
 # --- the cache -----------------------------------------------------------------------------------------------------
 
 

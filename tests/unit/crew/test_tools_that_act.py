@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import jackstay
-from jackstay import Runtime, cancel
+from jackstay import Crew, Runtime, cancel
+from jackstay.core.messages import ToolCall
 from jackstay.core.records import RunFilter, RunRow
 from jackstay.errors import NotFoundError, RunCancelled, RunWaiting, ToolFailure
 from jackstay.testing import ScriptedModel, tool_call
@@ -267,3 +268,147 @@ def test_a_new_run_calls_it_again_with_another_key(runtime: Runtime) -> None:
     first, second = world.effects
     assert first.path == second.path
     assert first.idempotency_key != second.idempotency_key
+
+
+# --- tasks that are done again ---------------------------------------------------------------------------------------
+
+BROKEN = OSError("no signal")
+
+
+def attempts(world: World, *answers: Any, **more: Any) -> tuple[Any, ScriptedModel]:
+    """A crew of one task that is tried again, whose agent pays."""
+    model = ScriptedModel(answers)
+    worker = agent(model, tools=[world.tool()])
+    return crew(task(worker, **{"on_error": "retry", "retries": 1, **more})), model
+
+
+def test_a_task_that_is_done_again_is_answered_by_what_it_had_done(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    pay, spaced = tool_call("pay", amount=3), ToolCall("x", "pay", '{ "amount" : 3 }')
+    made, model = attempts(world, pay, BROKEN, spaced, "done")
+
+    output = made.kickoff()
+
+    assert (output.raw, len(world.effects)) == ("done", 1)
+    assert told(model) == "paid 3"
+    second = [step for step in runtime.journal.steps(output.run_id) if step.kind == "tool"][1]
+    assert (second.path, second.flags, second.attempts) == ("do_it#1/tool:pay#2", "side_effect,receipt", 0)
+    assert "'pay' is not called again: do_it#1/tool:pay#1 was the same call" in caplog.text
+
+
+def test_each_act_answers_once_and_only_the_same_call() -> None:
+    world = World()
+    three = tool_call("pay", amount=3)
+    made, _ = attempts(world, [three, three], BROKEN, three, tool_call("pay", amount=4), three, three, "done")
+
+    made.kickoff()
+
+    assert len(world.effects) == 4
+
+
+def test_a_call_that_failed_is_told_as_failed_once_and_then_the_model_decides() -> None:
+    effects: list[int] = []
+
+    @tool(side_effect=True)
+    def pay(amount: int) -> str:
+        """Pays, and loses the line before it can say so."""
+        effects.append(amount)
+        if len(effects) == 1:
+            raise ConnectionError("line lost")
+        return "paid"
+
+    call = tool_call("pay", amount=3)
+    model = ScriptedModel([call, BROKEN, call, lambda _: call if len(effects) == 1 else "no", "done"])
+
+    output = crew(task(agent(model, tools=[pay]), on_error="retry")).kickoff()
+
+    assert [str(one.messages[-1]["content"]) for one in model.calls[3:]] == [
+        "Error: the tool failed with ConnectionError: line lost",
+        "paid",
+    ]
+    assert (output.raw, effects) == ("done", [3, 3])
+
+
+def test_a_third_attempt_is_answered_by_what_the_second_was_answered_by() -> None:
+    world = World()
+    pay = tool_call("pay", amount=3)
+    made, _ = attempts(world, pay, BROKEN, pay, BROKEN, pay, "done", retries=2)
+
+    assert made.kickoff().raw == "done"
+    assert len(world.effects) == 1
+
+
+def test_a_resumed_run_knows_what_earlier_attempts_had_done(runtime: Runtime) -> None:
+    world = World()
+    pay = tool_call("pay", amount=3)
+    made, model = attempts(world, pay, BROKEN, pay, BROKEN)
+    with pytest.raises(OSError, match="no signal"):
+        made.kickoff(run_key="again")
+
+    model.add("done")
+    output = made.kickoff(run_key="again")
+
+    assert (output.raw, len(world.effects)) == ("done", 1)
+
+
+def test_a_resume_between_the_attempts_does_not_act_again() -> None:
+    world = World()
+    pay = tool_call("pay", amount=3)
+    stopped = lambda call: cancel(world.effects[0].run_id) or BROKEN  # noqa: E731 - an answer of the script
+    made, model = attempts(world, pay, BROKEN, stopped)
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="again")
+
+    model.add(pay, "done")
+    output = made.kickoff(run_key="again")
+
+    assert (output.raw, len(world.effects)) == ("done", 1)
+
+
+def test_a_fallback_agent_is_answered_by_what_the_agent_before_had_done() -> None:
+    world = World()
+    pay = tool_call("pay", amount=3)
+    deputy = agent(ScriptedModel([pay, "deputy is done"]), "Deputy", tools=[world.tool()])
+    made, _ = attempts(world, pay, BROKEN, on_error="fallback", retries=None, fallback=deputy)
+
+    assert made.kickoff().raw == "deputy is done"
+    assert len(world.effects) == 1
+
+
+def test_what_a_coworker_had_done_answers_as_well() -> None:
+    world = World()
+    pay = tool_call("pay", amount=3)
+    asked = tool_call("delegate_work_to_coworker", task="pay", context="c", coworker="Clerk")
+    clerk = agent(ScriptedModel([pay, "paid it", pay, "it is paid"]), "Clerk", tools=[world.tool()])
+    boss = agent(ScriptedModel([asked, BROKEN, asked, "done"]), "Boss", allow_delegation=True)
+
+    Crew(agents=[boss, clerk], tasks=[task(boss, on_error="retry")]).kickoff()
+
+    assert len(world.effects) == 1
+
+
+def test_a_call_that_ran_out_of_time_is_asked_about_before_a_fallback_agent_makes_the_same() -> None:
+    effects: list[int] = []
+
+    @tool(side_effect=True)
+    async def pay(amount: int) -> str:
+        """Pays."""
+        effects.append(amount)
+        if len(effects) == 1:
+            await asyncio.Event().wait()
+        return "paid"
+
+    call = tool_call("pay", amount=3)
+    deputy = agent(ScriptedModel([call, "deputy is done"]), "Deputy", tools=[pay])
+    worker = agent(ScriptedModel([call, "done"]), tools=[pay], max_execution_time=0.2)
+    made = crew(task(worker, on_error="fallback", fallback=deputy))
+
+    with pytest.raises(RunWaiting, match="the tool 'pay' was called by Analyst") as caught:
+        made.kickoff(run_key="late")
+    assert effects == [3]
+
+    jackstay.decide(str(caught.value.run_id), "done", "paid, says the bank")
+    assert made.kickoff(run_key="late").ok
+    assert effects == [3]

@@ -47,6 +47,35 @@ def searching(answers: list[Any], used: list[str] | None = None) -> Any:
     return one_task(ScriptedModel(answers), agent_fields={"tools": [search]})
 
 
+@pytest.mark.promise("around.tool_hooks")
+@pytest.mark.parametrize("tools", ["search", "Search", ["search"], ("other", "SEARCH ")])
+def test_a_veto_counts_for_a_tool_by_its_name_alone_or_in_a_list_as_it_is_written(tools: Any) -> None:
+    used: list[str] = []
+    made = searching([tool_call("search", query="x"), "done"], used)
+
+    @before_tool_call(tools=tools)
+    def never(context: ToolCallHookContext) -> bool:
+        return False
+
+    made.kickoff()
+
+    assert used == []
+
+
+@pytest.mark.promise("around.llm_hooks")
+def test_one_agents_name_stands_for_a_list_of_one() -> None:
+    seen: list[str] = []
+
+    @before_llm_call(agents="Analyst")
+    def look(context: LLMCallHookContext) -> None:
+        seen.append(context.agent.role if context.agent else "")
+
+    one_task(ScriptedModel(["done"])).kickoff()
+    one_task(ScriptedModel(["done"]), agent_fields={"role": "A"}).kickoff()
+
+    assert seen == ["Analyst"]
+
+
 # --- model calls -------------------------------------------------------------------------------------------------------
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from jackstay import LLM, Agent, BaseLLM, Crew, Runtime, Task
+from jackstay import LLM, Agent, BaseLLM, Crew, Retry, Runtime, Task
 from jackstay.core.canonical import digest
-from jackstay.errors import ConfigurationError, JackstayError
+from jackstay.errors import ConfigurationError, JackstayError, ModelTimeout
 from jackstay.llm.llm import as_config, question_of
+from jackstay.testing.plugin import MakeRuntime
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +139,28 @@ def test_an_asynchronous_method_is_preferred() -> None:
 
 def test_a_call_is_given_only_what_it_takes() -> None:
     assert crew_of(Narrow()).kickoff().raw == "42"
+
+
+class Says(BaseLLM):
+    """Gives, or raises, what it was made with."""
+
+    def call(self, messages: Any) -> Any:  # type: ignore[override]
+        if isinstance(self.additional_params["said"], Exception):
+            raise self.additional_params["said"]
+        return self.additional_params["said"]
+
+
+@pytest.mark.promise("llm.custom")
+@pytest.mark.parametrize("said", [{"title": "Ünï", "n": 1}, [1, "ö"], []])
+def test_data_that_a_model_of_ones_own_gives_is_read_as_json(said: Any) -> None:
+    assert json.loads(crew_of(Says("m", said=said)).kickoff().raw) == said
+
+
+def test_a_time_limit_of_its_own_is_not_told_as_ours(jackstay_make_runtime: MakeRuntime) -> None:
+    jackstay_make_runtime(retry=Retry(max_attempts=1))
+
+    with pytest.raises(ModelTimeout, match=r"^m raised TimeoutError: the line is dead"):
+        crew_of(Says("m", said=TimeoutError("the line is dead"))).kickoff()
 
 
 @pytest.mark.promise("llm.custom")

@@ -44,6 +44,18 @@ def test_neighbouring_requests_become_one_and_answers_stand_between() -> None:
     assert (returned.tool_call_id, returned.content) == ("2", "b")
 
 
+def test_what_utf_8_cannot_say_is_sent_in_a_form_that_it_can() -> None:
+    half, pair = "a \ud83d b ü", "\ud83d" + "\ude00"
+    called = Message("assistant", half, (ToolCall("1", "t", half),))
+
+    wire = to_messages([Message("user", pair), called, Message("tool", half, tool_call_id="1", name="t")], "openai")
+    answer = to_answer(ModelResponse([TextPart(pair + half)], usage=USED), ASKED, HERE)
+
+    sent = [part.args if isinstance(part, ToolCallPart) else part.content for each in wire for part in each.parts]  # type: ignore[union-attr]
+    assert sent == ["\U0001f600", "a \ufffd b ü", "a \ufffd b ü", "a \ufffd b ü"]
+    assert answer.text == "\U0001f600a \ufffd b ü"
+
+
 def test_a_plain_answer_keeps_nothing_raw() -> None:
     response = ModelResponse([TextPart("a"), ToolCallPart("t", "{", "1")], usage=USED, finish_reason="tool_call")
 

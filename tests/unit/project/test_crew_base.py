@@ -273,12 +273,24 @@ def test_agents_that_only_tasks_have_are_the_crews_as_well() -> None:
 
 def test_what_is_no_crew_and_what_needs_itself_is_said() -> None:
     class Wrong:
+        @agent
+        def forgetful(self) -> Any:
+            Agent(role="Reviewer", goal="G", backstory="B")
+
+        @task
+        def other(self) -> Any:
+            return self
+
         @crew
         def crew(self) -> Any:
             return "a crew"
 
     with pytest.raises(DefinitionError, match=r"Wrong\.crew is @crew and returned 'a crew', no Crew"):
         Wrong().crew()
+    with pytest.raises(DefinitionError, match=r"Wrong\.forgetful is @agent and returned None, no Agent"):
+        Wrong().forgetful()
+    with pytest.raises(DefinitionError, match=r"Wrong\.other is @task and returned .*, no Task"):
+        Wrong().other()
 
     class Circle(one_task(of_task={"context": ["review"]})):  # type: ignore[misc]
         @task

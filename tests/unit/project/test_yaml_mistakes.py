@@ -113,6 +113,56 @@ MISTAKES = {
 }
 
 
+INCOMPLETE = {
+    "a key that is missing": (
+        AGENTS.replace("  goal: Say it well\n", "").replace("  backstory: Brief.\n", ""),
+        TASKS,
+        "config/agents.yaml, line 9: writer has no goal and no backstory; write 'goal: …' below it",
+    ),
+    "a value that the definition refuses": (
+        AGENTS,
+        TASKS + "  output_file: ../out.txt\n",
+        "config/tasks.yaml, line 11: write.output_file is '../out.txt': output_file '../out.txt' leaves the working directory",
+    ),
+    "keys that do not go together": (
+        AGENTS,
+        TASKS + "  on_error: fallback\n",
+        "config/tasks.yaml, line 6: write is not right: on_error='fallback' needs fallback=…",
+    ),
+}
+
+
+@pytest.mark.promise("around.crew_base.yaml")
+@pytest.mark.parametrize("mistake", INCOMPLETE)
+def test_what_its_definition_finds_wrong_with_a_section_is_said_with_file_and_line(project, mistake: str) -> None:
+    agents, tasks, said = INCOMPLETE[mistake]
+    module = project(agents=agents, tasks=tasks)
+
+    with pytest.raises(DefinitionError) as raised:
+        module.Articles().crew()
+
+    assert str(raised.value).startswith(said)
+
+
+def test_what_is_given_beside_a_section_completes_it_and_has_mistakes_of_its_own(project) -> None:
+    section = project(agents=AGENTS.replace("  goal: Say it well\n", "")).Articles().agents_config["writer"]
+
+    assert Agent(config=section, goal="Say it").goal == "Say it"
+    with pytest.raises(DefinitionError, match=r"^Agent: max_iter: Input should be greater"):
+        Agent(config=section, goal="Say it", max_iter=0)
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [("{topic}", "{'topic': None}"), ("5", "5"), ("2030-01-01", "datetime.date")]
+)
+def test_a_text_that_yaml_takes_for_something_else_is_to_be_quoted(project, value: str, read: str) -> None:
+    with pytest.raises(DefinitionError) as raised:
+        project(agents=AGENTS.replace("role: Writer", f"role: {value}")).Articles()
+
+    assert str(raised.value).startswith(f"config/agents.yaml, line 10: writer.role is {read}")
+    assert str(raised.value).endswith("Input should be a valid string; write it in quotes")
+
+
 @pytest.mark.promise("around.crew_base.yaml")
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_said_with_file_line_and_key_before_anything_is_asked(project, mistake: str) -> None:

@@ -178,7 +178,7 @@ def test_an_annotation_that_cannot_be_resolved_is_named() -> None:
 
 
 def test_a_tool_without_a_run_method_says_so() -> None:
-    with pytest.raises(NotImplementedError, match="the tool 'empty' has no _run"):
+    with pytest.raises(DefinitionError, match="the tool 'empty' does nothing: write _run"):
         BaseTool(name="empty", description="x").run()
 
 

@@ -68,6 +68,14 @@ def test_an_unmarked_tool_whose_name_says_that_it_writes_is_warned_of_once(defin
     assert "side_effect=False" in said
 
 
+@pytest.mark.parametrize("define", [lambda: decorated(max_usage_count=3), of_a_class])
+def test_the_warning_names_the_place_where_the_tool_is_defined(define: Any) -> None:
+    with pytest.warns(UserWarning, match="sounds as if it acted") as caught:
+        define()
+
+    assert [each.filename for each in caught] == [__file__]
+
+
 @pytest.mark.parametrize("mark", [True, False])
 @pytest.mark.parametrize("define", [decorated, of_a_class])
 def test_a_marked_one_is_not(define: Any, mark: bool) -> None:

@@ -285,6 +285,24 @@ def test_tools_that_act_are_named_and_have_their_intent(runtime: Runtime, addres
     assert "side_effect" in (steps(runtime)["do_it#1/tool:note#1"].flags or "")
 
 
+def test_a_mark_that_no_tool_has_is_refused_before_anything_is_asked(address: str) -> None:
+    model = ScriptedModel(["done"])
+
+    with pytest.raises(
+        DefinitionError, match=r"127\.0\.0\.1.* has no tool 'notes', which is in side_effects; it has .*note"
+    ):
+        using(model, at(address, side_effects=["notes", "tide"])).kickoff()
+    assert model.calls == []
+
+
+def test_a_filter_that_lets_through_what_there_is_not_is_warned_of(address: str) -> None:
+    model = ScriptedModel(["done"])
+
+    with pytest.warns(UserWarning, match="has no tool 'tides' that a filter could let through; it has .*tide"):
+        using(model, at(address, tool_filter=create_static_tool_filter(["tides", "stop_it"]))).kickoff()
+    assert names(model) == ["stop_it"]
+
+
 def test_tools_that_sound_as_if_they_acted_are_warned_of(address: str) -> None:
     only = create_static_tool_filter(["publish"])
     mcp_server.server.add_tool(lambda: "", name="publish", description="Publishes.")

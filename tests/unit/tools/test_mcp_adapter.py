@@ -18,7 +18,7 @@ from jackstay.tools import MCPServerAdapter
 from jackstay.tools.mcp import MCPServerStdio
 from tests.programs import mcp_server
 from tests.unit.crew.building import one_task
-from tests.unit.tools.test_mcp import Loopback, lines
+from tests.unit.tools.test_mcp import Loopback, lines, stdio
 
 PROGRAM = str(Path(mcp_server.__file__))
 NAMES = ["tide", "note", "sink", "stop_it"]
@@ -75,6 +75,17 @@ def test_names_choose_tools_and_failures_are_those_of_tools(url: str) -> None:
 def test_a_name_that_no_server_has_is_refused_and_nothing_is_left_open(url: str) -> None:
     with pytest.raises(DefinitionError, match="no server has a tool 'tides'; of the wanted ones there is tide"):
         MCPServerAdapter({"url": url, "transport": "streamable-http"}, "tide", "tides")
+
+
+def test_marks_are_of_any_of_the_servers_and_one_that_is_of_none_is_refused(url: str) -> None:
+    mcp_server.server.add_tool(lambda: "", name="extra", description="Only one server has it.")
+    try:
+        with MCPServerAdapter([{"url": url}, stdio(name="other")], side_effects=["extra"]) as tools:
+            assert [tool.name for tool in tools if tool.side_effect] == ["extra"]
+    finally:
+        mcp_server.server.remove_tool("extra")
+    with pytest.raises(DefinitionError, match="the MCPServerAdapter has no tool 'notes', which is in side_effects"):
+        MCPServerAdapter({"url": url}, side_effects=["notes"])
 
 
 def test_a_server_that_cannot_be_started_is_said_and_nothing_is_left_open() -> None:

@@ -17,7 +17,7 @@ from jackstay.core.specs import AgentSpec, ModelConfig, ToolDef
 from jackstay.engine.loop import EngineLoop, Start
 from jackstay.errors import DefinitionError
 from jackstay.tools.base_tool import BaseTool
-from jackstay.tools.mcp.connection import CLOSE_WAIT_S, McpConnection
+from jackstay.tools.mcp.connection import CLOSE_WAIT_S, McpConnection, check_marks
 from jackstay.tools.mcp.filters import StaticToolFilter
 from jackstay.tools.mcp.servers import CONNECT_TIMEOUT_S, MCPServer, MCPServerHTTP, MCPServerSSE, MCPServerStdio
 from jackstay.tools.naming import tool_name
@@ -62,12 +62,15 @@ class MCPServerAdapter:
             "tool_filter": StaticToolFilter(allowed=tool_names) if tool_names else None,
             "side_effects": None if side_effects is None else frozenset(side_effects),
         }
-        self._connections = [McpConnection(_server(one, given)) for one in several]
+        self._connections = [McpConnection(_server(one, given), is_alone=False) for one in several]
         self._loop = EngineLoop("jackstay-mcp")
         self._open = True
         try:
             self._tools = ServerTools(tool for connection in self._connections for tool in self._tools_of(connection))
             _check_names(self._tools, tool_names)
+            check_marks(
+                side_effects, [name for each in self._connections for name in each.names], "the MCPServerAdapter"
+            )
         except BaseException:
             self.stop()
             raise

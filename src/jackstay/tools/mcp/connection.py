@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.messages import ToolSpec
 from jackstay.core.specs import AgentSpec, ToolDef
-from jackstay.errors import MissingExtraError, ToolFailure, ToolServerUnavailable
+from jackstay.errors import DefinitionError, MissingExtraError, ToolFailure, ToolServerUnavailable
 from jackstay.tools.json_schema import checked
 from jackstay.tools.marks import warn_if_unmarked
-from jackstay.tools.mcp.filters import ToolFilterContext, lets_through
+from jackstay.tools.mcp.filters import StaticToolFilter, ToolFilterContext, lets_through
 from jackstay.tools.naming import tool_name
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ class McpConnection:
     """Lives on the home loop, but for `tool_defs`. One task holds the SDK's client: it has to be closed by the task that
     has opened it, and calls come from many."""
 
-    def __init__(self, server: MCPServer) -> None:
-        self.server = server
+    def __init__(self, server: MCPServer, *, is_alone: bool = True) -> None:
+        """`is_alone`: what its definition names are its own tools, not those of other servers as well."""
+        self.server, self._is_alone = server, is_alone
         self._serving: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Any] | None = None
         self._over = asyncio.Event()
@@ -44,6 +46,8 @@ class McpConnection:
         listed = self._listed if self.server.cache_tools_list else None
         if listed is None:
             listed = self._listed = await self._list()
+            if self._is_alone:
+                self._check_names([tool["name"] for tool in listed])
         context = ToolFilterContext(agent, self.server.label)
         kept = [tool for tool in listed if await lets_through(self.server.tool_filter, context, tool)]
         if self.server.side_effects is None:
@@ -67,6 +71,18 @@ class McpConnection:
         await asyncio.wait([serving], timeout=CLOSE_WAIT_S)
         if not serving.done():
             serving.cancel()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all its tools, once it has been asked."""
+        return [tool["name"] for tool in self._listed or ()]
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        check_marks(self.server.side_effects, names, f"the MCP server {self.server.label}")
+        chosen = self.server.tool_filter
+        for name in chosen.unknown(names) if isinstance(chosen, StaticToolFilter) else ():
+            text = f"the MCP server {self.server.label} has no tool {name!r} that a filter could let through; it has"
+            warnings.warn(f"{text} {', '.join(sorted(names)) or 'none'}", UserWarning, stacklevel=2)
 
     # --- the tools -----------------------------------------------------------------------------------------------------
 
@@ -162,6 +178,16 @@ class McpConnection:
         return ToolServerUnavailable(
             f"the MCP server {self.server.label} cannot be used: {why}; check that it can be started or reached, then "
             "run again or resume"
+        )
+
+
+def check_marks(side_effects: Collection[str] | None, names: Sequence[str], owner: str) -> None:
+    """A mark that no tool has protects nothing: the tool that it was meant for would be called again after a crash."""
+    unknown = sorted(set(side_effects or ()).difference(names))
+    if unknown:
+        raise DefinitionError(
+            f"{owner} has no tool {', '.join(map(repr, unknown))}, which is in side_effects; it has "
+            f"{', '.join(sorted(names)) or 'none'}"
         )
 
 

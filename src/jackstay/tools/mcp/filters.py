@@ -32,6 +32,11 @@ class StaticToolFilter:
         names = {tool["name"], tool_name(tool["name"])}
         return not names & set(self.blocked) and (self.allowed is None or bool(names & set(self.allowed)))
 
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """What is allowed and none of these names."""
+        known = {form for name in names for form in (name, tool_name(name))}
+        return [name for name in self.allowed or () if name not in known]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StaticToolFilter) and self.question() == other.question()
 
