@@ -46,13 +46,21 @@ def failure_of(error: BaseException, *, traceback: str = "") -> Failure:
     return Failure(
         type=class_name(type(error)),
         bases=tuple(class_name(cls) for cls in type(error).__mro__ if cls is not object),
-        message=str(error),
+        message=text_of(error),
         args=tuple(_plain(arg) for arg in _args_of(error)),
         notes=tuple(str(note) for note in getattr(error, "__notes__", ())),
         traceback=traceback,
         code=getattr(error, "code", "error") if isinstance(getattr(error, "code", None), str) else "error",
         details=_details_of(error),
     )
+
+
+def text_of(error: BaseException) -> str:
+    """What it says; what is wrong with it, if it cannot say it."""
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - a user's `__str__`
+        return f"{type(error).__name__}, whose text cannot be made: {broken!r:.200}"
 
 
 def rebuild(failure: Failure, classes: Mapping[str, type] | None = None) -> Exception:

@@ -65,6 +65,14 @@ class Codec:
         """JSON text of the value. Raises `NotStorable`."""
         return ordered_json(encode(value, ""))
 
+    def kept(self, value: Any, where: str) -> str:
+        """The same of what has to be read again. Raises `NotKnown`, too, for a class that is not vouched for."""
+        data = encode(value, where)
+        text = ordered_json(data)
+        if '"class":' in text:
+            check_classes(data, self.classes, where)
+        return text
+
     def loads(self, text: str) -> Any:
         """The value back. Raises `UnknownClass` for a class that is not vouched for."""
         return self.decode(json.loads(text))

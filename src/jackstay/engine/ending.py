@@ -9,7 +9,7 @@ from typing import Any
 
 from jackstay.core.content import how_to_go_on
 from jackstay.core.events import EventName
-from jackstay.core.failures import failure_of
+from jackstay.core.failures import failure_of, text_of
 from jackstay.core.records import FailReason, RunEnd, RunStatus
 from jackstay.engine.run import Run
 from jackstay.engine.scope import Scope
@@ -50,9 +50,9 @@ async def end_failed(run: Run, error: BaseException) -> None:
         error.run_id = run.id  # type: ignore[attr-defined]
     for text in run.abandoned:
         if text not in getattr(error, "__notes__", ()):
-            error.add_note(text)
+            BaseException.add_note(error, text)  # (a user's class may have one of its own)
     if run.writer.visible and not isinstance(error, asyncio.CancelledError | RunSuspended):
-        error.add_note(how_to_go_on(run.id, run.content))
+        BaseException.add_note(error, how_to_go_on(run.id, run.content))
     if isinstance(error, LeaseLost | AlreadyRunning):
         return
     status, reason = status_of(error)
@@ -76,7 +76,7 @@ def tell_end(run: Run, error: BaseException | None = None) -> None:
         return
     status = run.ended.status if run.ended is not None else "failed"
     name: EventName = {"cancelled": "run_cancelled", "waiting": "run_waiting"}.get(status, "run_failed")  # type: ignore[assignment]
-    run.tell(name, "", **news, error=str(error) or type(error).__name__)
+    run.tell(name, "", **news, error=text_of(error) or type(error).__name__)
 
 
 def status_of(error: BaseException) -> tuple[RunStatus, FailReason | None]:

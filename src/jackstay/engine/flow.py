@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from jackstay.core.canonical import digest
+from jackstay.core.failures import text_of
 from jackstay.core.feedback import HumanFeedbackResult
 from jackstay.core.flow_graph import Call, FlowProgress, MethodSpec
 from jackstay.core.flow_state import StateRecord, address, joined
@@ -147,7 +148,7 @@ class _FlowRun:
             return False
         if not self.progress.fail(call.method, call.number):
             return False
-        text = f"{call.method} failed ({type(error).__name__}: {error}); what it raced with goes on"
+        text = f"{call.method} failed ({type(error).__name__}: {text_of(error)}); what it raced with goes on"
         self.run.tell("warning", path, text=text)
         return True
 
@@ -305,10 +306,9 @@ class _FlowRun:
         return result
 
     async def _failed(self, scope: Scope, call: Call, began: Began, error: Exception) -> None:
-        error.add_note(
-            f"raised in method {call.method} ({scope.path}) of flow {self.run.secrets.in_name(self.flow.name)}"
-        )
-        self.run.tell("method_failed", scope.path, method=call.method, error=str(error), about=(scope, error))
+        note = f"raised in method {call.method} ({scope.path}) of flow {self.run.secrets.in_name(self.flow.name)}"
+        BaseException.add_note(error, note)  # (a user's class may have one of its own)
+        self.run.tell("method_failed", scope.path, method=call.method, error=text_of(error), about=(scope, error))
         if error is not self.run.stop:
             await self.run.commit(self._row(scope, call, "failed", began, error=failed_with(error)))
 
@@ -335,7 +335,7 @@ class _FlowRun:
         self.texts = after if alone else None
         mine = self._changed_in(scope, before, after, alone=alone)
         try:
-            value = self.run.runtime.codec.dumps(result)
+            value = self.run.runtime.codec.kept(result, f"the result of {call.method}")
         except NotStorable as error:
             return self._opaque(scope, error, self.record.untold(mine, after))
         return "succeeded", joined({**self.record.change(mine, after, alone=alone), "value": value})

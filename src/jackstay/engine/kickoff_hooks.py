@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from jackstay.core.failures import text_of
 from jackstay.core.interception import (
     About,
     ExecutionEndContext,
@@ -39,7 +40,7 @@ async def performed(scope: Scope, kickoff: Kickoff) -> Any:
     except (Exception, asyncio.CancelledError, RunSignal) as error:
         run.news("kickoff_failed", path, (kickoff, error))
         if isinstance(error, Exception):
-            await _ended(scope, status="failed", error=str(error) or type(error).__name__)
+            await _ended(scope, status="failed", error=text_of(error) or type(error).__name__)
         raise
     await _ended(scope, output=result)
     run.news("kickoff_finished", path, (kickoff, result, run.runtime.clock.monotonic() - began_s))

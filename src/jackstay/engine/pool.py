@@ -5,6 +5,7 @@ Not `concurrent.futures`: a function that is stuck in an executor's thread holds
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import traceback
@@ -14,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from types import FrameType
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -78,7 +80,7 @@ class Pool:
             return None
         with self._lock:
             place = self._places.get(future)
-            frame = None if place is None else sys._current_frames().get(place.thread)
+            frame = None if place is None else _frame_of(place.thread)
         if place is None or future.done() or frame is None:
             return None
         stack = traceback.extract_stack(frame)
@@ -160,3 +162,15 @@ class Pool:
             future.set_exception(raised)
         elif wanted:
             future.set_result(result)
+
+
+def _frame_of(thread: int) -> FrameType | None:
+    """Where it stands. Without the garbage collector, which may stop the whole process for ever: up to CPython 3.12 frames are
+    made with a lock that is taken when a `threading.local` is freed (gh-106883)."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames().get(thread)
+    finally:
+        if collects:
+            gc.enable()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from jackstay.core.failures import text_of
 from jackstay.core.retry import Retry
 from jackstay.engine.scope import Scope
 
@@ -39,7 +40,9 @@ async def retried(
                 raise
             wait_s = round(policy.wait_s(number, run.runtime.clock.draw()), 3)
             if is_new is None or is_new(error):
-                run.tell("retry", scope.path, attempt=number, wait_s=wait_s, error=str(error), model=scope.agent or "")
+                run.tell(
+                    "retry", scope.path, attempt=number, wait_s=wait_s, error=text_of(error), model=scope.agent or ""
+                )
                 await run.runtime.clock.sleep(wait_s)
         if prepare is not None:
             await prepare()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from jackstay.core import prompts
 from jackstay.core.canonical import digest, ordered_json
-from jackstay.core.failures import Failure
+from jackstay.core.failures import Failure, text_of
 from jackstay.core.messages import Answer
 from jackstay.core.records import StepRow, StepStatus
 from jackstay.core.results import TaskResult, output_hash, task_from_json, task_to_json
@@ -229,7 +229,7 @@ class _TaskStep:
     async def _failed(self, error: Exception) -> None:
         about = (self.scope, error)
         self.run.tell(
-            "task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=str(error), about=about
+            "task_failed", self.path, task=self.scope.task, agent=self.scope.agent, error=text_of(error), about=about
         )
         await self._log("failed", output=f"{type(error).__name__}: {error}")
         if error is self.run.stop:

@@ -27,7 +27,7 @@ STACK_FRAMES = 10
 
 
 class UserExit(RunSignal):
-    """User code raised `SystemExit` or `KeyboardInterrupt`: carried past the event loops (which would end on the
+    """User code raised `SystemExit`, `KeyboardInterrupt` or the like: carried past the event loops (which would end on the
     original) and raised again, as it was, for the caller."""
 
     code = "exit"
@@ -197,17 +197,21 @@ def guarded(call: Callable[[], Any]) -> Any:
     """Calls user code; what would end a thread or a loop is raised as something that they can carry."""
     try:
         return call()
-    except (SystemExit, KeyboardInterrupt) as exit_:
-        raise UserExit(exit_) from None
     except StopIteration as error:
         # A future cannot carry a StopIteration; asyncio would hang on it.
         raise RuntimeError(f"user code raised {error!r}") from error
+    except (Exception, RunSignal, asyncio.CancelledError):
+        raise
+    except BaseException as exit_:  # noqa: BLE001 - whatever it is, it is not for the thread or the loop
+        raise UserExit(exit_) from None
 
 
 async def _guarded_async(call: Callable[[], Any]) -> Any:
     try:
         return await call()
-    except (SystemExit, KeyboardInterrupt) as exit_:
+    except (Exception, RunSignal, asyncio.CancelledError, GeneratorExit):  # the last one closes a coroutine
+        raise
+    except BaseException as exit_:  # noqa: BLE001 - whatever it is, it is not for the thread or the loop
         raise UserExit(exit_) from None
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.events import Event
+from jackstay.core.failures import text_of
 from jackstay.observe.account import Account, Said, rendered
 from jackstay.observe.figures import printable
 from jackstay.observe.writing import Job, Writing, one_by_one
@@ -60,7 +61,7 @@ class Verbose:
                 return self._account.begin(event, kind=about.kind, name=about.name) if about.verbose else []
             case "kickoff_failed":
                 kickoff, error = about
-                data = {"kind": kickoff.kind, "name": kickoff.name, "error": str(error) or type(error).__name__}
+                data = {"kind": kickoff.kind, "name": kickoff.name, "error": text_of(error) or type(error).__name__}
                 return self._account.of(replace(event, data=data))
             case "kickoff_finished":
                 kickoff, result, _ = about

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jackstay.core import prompts
+from jackstay.core.failures import text_of
 from jackstay.core.interception import CrewView
 from jackstay.core.results import CrewResult, TaskResult
 from jackstay.crew.output import CrewOutput, TaskOutput
@@ -60,7 +61,7 @@ def kickoff_finished(news: News) -> Iterator[Made]:
 
 def kickoff_failed(news: News) -> Iterator[Made]:
     kickoff, error = news.about
-    said = str(error) or type(error).__name__
+    said = text_of(error) or type(error).__name__
     match kickoff.kind:
         case "crew":
             yield crews.CrewKickoffFailedEvent, lambda: {**_crew(kickoff), "error": said}
@@ -115,7 +116,7 @@ def task_finished(news: News) -> Iterator[Made]:
 
 def task_failed(news: News) -> Iterator[Made]:
     scope, error = news.about
-    said = {"error": str(error) or type(error).__name__}
+    said = {"error": text_of(error) or type(error).__name__}
     yield agents.AgentExecutionErrorEvent, lambda: {**names(scope), **whose_of(scope), **said}
     yield (
         tasks.TaskFailedEvent,

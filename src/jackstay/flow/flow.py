@@ -103,6 +103,8 @@ class Flow(AsksPeople, Generic[T]):
         self._id_given = "id" in fields
         self._busy = threading.Lock()
         self._outcome: Outcome | None = None
+        self._begun: tuple[str, str] | None = None
+        """The run of the kickoff that has begun last on this object, and its place in it."""
         self._returned: dict[str, Any] = {}
         graph = self._graph()
         found, loose = [*self._taken(graph), *problems(graph)], unheard(graph)
@@ -111,6 +113,7 @@ class Flow(AsksPeople, Generic[T]):
         if loose:
             level = 2 if self._declared is None else 3  # the line that made it, or that had it made
             warnings.warn(f"flow {self._name}: {'; '.join(loose)}: the flow ends there", UserWarning, stacklevel=level)
+        self._announce("FlowCreatedEvent")
 
     # --- what users read -----------------------------------------------------------------------------------------------
 
@@ -336,11 +339,11 @@ class Flow(AsksPeople, Generic[T]):
         "html". Raises `ConfigurationError` where it cannot be written.
         """
         form = format or form_of(filename)
-        graph, last = self._graph(), self._outcome
-        rows = current_runtime().journal.steps(last.run_id) if last else ()
-        states = states_in(rows, graph, last.path if last else "")
-        text = text_of(self._name, graph, form, states, last.run_id if last else None)
+        graph, (run_id, scope) = self._graph(), self._begun or (None, "")
+        rows = current_runtime().journal.steps(run_id) if run_id else ()
+        text = text_of(self._name, graph, form, states_in(rows, graph, scope), run_id)
         path = write(text, filename, form)
+        self._announce("FlowPlotEvent")
         if show and form == "html" and sys.stdout.isatty():
             webbrowser.open(path.as_uri())
         return str(path)
@@ -401,6 +404,11 @@ class Flow(AsksPeople, Generic[T]):
     @property
     def _name(self) -> str:
         return self.name or type(self).__name__
+
+    def _announce(self, event: str) -> None:
+        events = sys.modules.get("jackstay.events")  # else nobody can listen
+        if events is not None:
+            events.event_bus.emit(self, getattr(events, event)(flow_name=self._name))
 
     def _initial(self) -> Any:
         return self.initial_state if self.initial_state is not None else self._state_type

@@ -109,6 +109,7 @@ class Running:
         takes_runs_id = not flow._id_given and (flow._outcome is None or restore is not None)
 
         async def body(scope: Scope) -> Any:
+            flow._begun = scope.run.id, scope.path
             if scope.path == "" and takes_runs_id:
                 give_id(flow._state, scope.run.id)
                 flow._id_given = True  # kept by later kickoffs, though this one may fail
@@ -191,6 +192,7 @@ class Running:
         if self._owns or original._busy.acquire(blocking=False):
             try:
                 original._state, original._outcome = self.flow._state, outcome
+                original._begun = self.flow._begun
                 original._talk, original._paused = self.flow._talk, self.flow._paused
             finally:
                 if not self._owns:
@@ -217,7 +219,7 @@ def outputs_in(runtime: Runtime, outcome: Outcome) -> list[Any]:
 
 def copied(flow: Flow[Any]) -> Flow[Any]:
     clone = copy.copy(flow)
-    clone._busy, clone._outcome, clone._id_given = threading.Lock(), None, False
+    clone._busy, clone._outcome, clone._begun, clone._id_given = threading.Lock(), None, None, False
     clone._state = copy.deepcopy(flow._state)
     give_id(clone._state, fresh_id())
     return clone

@@ -12,8 +12,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError, create_model
 
-from jackstay.core.canonical import ordered_json
-from jackstay.core.values import Codec, NotStorable, check_classes, encode
+from jackstay.core.values import Codec, NotStorable
 from jackstay.engine.scope import current_scope
 from jackstay.errors import DefinitionError, InputsError
 
@@ -216,14 +215,11 @@ class StateBox:
 
     def _text(self, name: str, value: Any) -> str:
         try:
-            data = encode(value, name)
-            text = ordered_json(data)
+            text = self._codec.kept(value, name)
         except RecursionError as error:
             raise NotStorable(value, name) from error
         if type(value) in _CONSTANT:
             self._known[name] = (value, text)
-        elif '"class":' in text:
-            check_classes(data, self._codec.classes, name)
         return text
 
     def apply(self, changed: Mapping[str, Any], removed: Sequence[str]) -> None:

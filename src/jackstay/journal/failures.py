@@ -74,10 +74,10 @@ def told(error: Exception, where: str, run_id: str | None, new: RunRow | None) -
     if isinstance(error, JackstayError):
         return error
     if new is not None and is_conflict(error):
+        # Ids are made anew for each run; it is the key that somebody else has used at the same moment.
+        called = f"the run key {new.run_key!r}" if new.run_key else f"the id {new.id}"
         made: JackstayError = AlreadyRunning(
-            f"a run with the id {new.id}"
-            + (f" or the run key {new.run_key!r}" if new.run_key else "")
-            + " exists already: look it up and go on with that one"
+            f"a run with {called} exists already: look it up (jackstay runs) and go on with that one"
         )
     elif run_id is not None and kind_of(error) == "data":
         made = StorageUnavailable(

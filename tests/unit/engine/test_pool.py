@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import queue
+import sys
 import threading
 from concurrent.futures import Future
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -85,3 +88,27 @@ def test_threads_end_when_they_were_idle_and_new_ones_come(monkeypatch: pytest.M
 
     assert not any(thread.is_alive() for thread in threads)
     assert pool.submit(lambda: 1).result(WAIT_S) == 1
+
+
+def test_nothing_is_collected_while_threads_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+    frames = sys._current_frames
+
+    def look() -> dict[int, FrameType]:
+        looked.append(gc.isenabled())
+        return frames()
+
+    monkeypatch.setattr(sys, "_current_frames", look)
+    pool, gate, begun = Pool(1), threading.Event(), threading.Event()
+
+    def stand() -> None:
+        begun.set()
+        gate.wait(WAIT_S)
+
+    stuck = pool.submit(stand)
+    begun.wait(WAIT_S)
+
+    assert pool.abandon(stuck)
+    assert looked == [False]
+    assert gc.isenabled()
+    gate.set()

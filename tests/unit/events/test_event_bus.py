@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from jackstay.events import (
     CrewKickoffStartedEvent,
     Depends,
     EventBus,
+    FlowCreatedEvent,
     FlowFailedEvent,
     FlowFinishedEvent,
+    FlowPlotEvent,
     FlowStartedEvent,
     LLMCallCompletedEvent,
     LLMCallFailedEvent,
@@ -199,9 +202,10 @@ class Two(Flow[dict[str, Any]]):
 
 @pytest.mark.promise("around.event_names.flows")
 def test_a_flow_and_its_methods_are_told() -> None:
+    flow = Two()
     events = heard()
 
-    Two().kickoff()
+    flow.kickoff()
 
     assert names(events) == [
         "flow_started",
@@ -539,3 +543,18 @@ def test_handlers_that_wait_for_one_another_are_refused() -> None:
     with pytest.raises(DefinitionError, match="take one of these"):
         event_bus.register_handler(BaseEvent, second, Depends(first))
     assert event_bus.handlers_of(Noted) == (first,)
+
+
+def test_a_flow_object_and_a_picture_of_it_are_told(tmp_path: Path, jackstay_runtime: Runtime) -> None:
+    class Little(Flow):
+        @start()
+        def begin(self) -> int:
+            return 1
+
+    events = heard(FlowCreatedEvent, FlowPlotEvent)
+    flow = Little(name="Small")
+    assert event_bus.flush()
+    flow.plot(tmp_path / "small", show=False)
+    assert event_bus.flush()
+
+    assert [(event.type, event.flow_name) for event in events] == [("flow_created", "Small"), ("flow_plot", "Small")]

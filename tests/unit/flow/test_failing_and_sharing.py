@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from jackstay import Agent, Crew, Flow, Runtime, Task, and_, listen, start
 from jackstay.core.records import RunFilter
@@ -261,3 +262,78 @@ def test_usage_covers_everything_inside() -> None:
     assert (of_first.successful_requests, flow.usage_metrics.successful_requests) == (1, 1)
     assert (first.run_id, first.path[:8]) == (run_of_first, "begin#1/")
     assert flow.cost_usd is None
+
+
+class Outcome(BaseException):
+    """As test runners have: no `Exception`, so that programs do not catch it."""
+
+
+@pytest.mark.parametrize("kind", [Outcome, GeneratorExit])
+def test_what_is_raised_past_every_except_clause_ends_the_run_and_reaches_the_caller(
+    runtime: Runtime, kind: type[BaseException]
+) -> None:
+    raised = [kind("enough")]
+
+    class Ends(Flow):
+        @start()
+        def begin(self) -> int:
+            if raised:
+                raise raised.pop()
+            return 1
+
+    with pytest.raises(kind, match="enough"):
+        Ends().kickoff(run_key="once")
+
+    (run,) = runtime.journal.runs(RunFilter())
+    assert run.status != "running"
+    assert Ends().kickoff(run_key="once") == 1
+
+
+def test_an_exception_of_a_coroutine_that_is_no_exception_ends_the_run(runtime: Runtime) -> None:
+    class Ends(Flow):
+        @start()
+        async def begin(self) -> None:
+            raise Outcome("enough")
+
+    with pytest.raises(Outcome, match="enough"):
+        Ends().kickoff()
+
+    (run,) = runtime.journal.runs(RunFilter())
+    assert run.status != "running"
+
+
+def test_an_exception_that_cannot_say_anything_fails_the_flow_as_it_was_raised(runtime: Runtime) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise TypeError("no words")
+
+        def add_note(self, note: str) -> None:
+            raise TypeError("no notes")
+
+    class Fails(Flow):
+        @start()
+        def begin(self) -> None:
+            raise Mute
+
+    with pytest.raises(Mute):
+        Fails().kickoff()
+
+    (run,) = runtime.journal.runs(RunFilter())
+    assert run.status == "failed"
+    assert "Mute, whose text cannot be made: TypeError('no words')" in str(run.error)
+
+
+def test_a_result_that_no_later_process_could_read_is_said(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    made = type("Elsewhere", (BaseModel,), {"__module__": "nowhere", "__annotations__": {"n": int}})
+
+    class Returns(Flow):
+        @start()
+        def begin(self) -> Any:
+            return made(n=1)
+
+    result = Returns().kickoff()
+
+    assert result.n == 1
+    (row,) = (row for row in runtime.journal.steps(runtime.journal.runs(RunFilter())[0].id) if row.kind == "method")
+    assert row.status == "opaque"
+    assert "on resume the method is executed again" in caplog.text

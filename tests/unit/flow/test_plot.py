@@ -65,6 +65,26 @@ def test_the_states_of_the_last_run_lie_over_it(tmp_path: Path) -> None:
     assert str(flow.run_id)[:13] in text
 
 
+def test_the_states_of_a_run_that_has_failed_lie_over_it_too(tmp_path: Path) -> None:
+    class Breaks(Flow):
+        @start()
+        def begin(self) -> int:
+            return 1
+
+        @listen(begin)
+        def divide(self) -> float:
+            return 1 / 0
+
+    flow = Breaks()
+    with pytest.raises(ZeroDivisionError):
+        flow.kickoff()
+
+    classes = dict(re.findall(r'<g class="node ([^"]*)" data-method="(\w+)"', page_of(flow, tmp_path)))
+    assert {name: states for states, name in classes.items()} == {
+        "begin": "start succeeded", "divide": "listener failed",
+    }  # fmt: skip
+
+
 @pytest.mark.promise("cli.flow.plot")
 def test_svg_is_well_formed_and_mermaid_is_text(tmp_path: Path) -> None:
     flow = Writing()

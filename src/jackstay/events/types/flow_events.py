@@ -12,7 +12,7 @@ class FlowEvent(BaseEvent):
 
 
 class FlowCreatedEvent(FlowEvent):
-    """Nobody emits it yet: a flow object is a definition, and no run."""
+    """A flow object was made."""
 
     type: str = "flow_created"
 
@@ -45,7 +45,7 @@ class FlowPausedEvent(FlowEvent):
 
 
 class FlowPlotEvent(FlowEvent):
-    """Nobody emits it yet."""
+    """A picture of a flow was written."""
 
     type: str = "flow_plot"
 
