@@ -165,6 +165,10 @@ def as_config(llm: Any, owner: str) -> ModelConfig:
     if isinstance(llm, BaseLLM):
         return llm.to_config()
     if isinstance(llm, Mapping):
+        if not llm.get("model"):
+            raise ConfigurationError(
+                f"llm of {owner} is a dict that names no model: {', '.join(map(str, llm))}; add 'model'"
+            )
         return LLM(**llm).to_config()
     raise ConfigurationError(
         f"llm of {owner} is a {type(llm).__name__}; pass a model's name ('gpt-4o-mini'), an LLM(…), or a BaseLLM of "

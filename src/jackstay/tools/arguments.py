@@ -30,7 +30,7 @@ def arguments_of(function: Callable[..., Any], given: ArgsSchema | None, name: s
         # Somebody else's schema: what stands in it is told as it is.
         return Arguments(given, lambda arguments: checked(given, arguments))
     try:
-        schema = given or _schema_of(function, name)
+        schema = given or schema_of(function, name)
         parameters = schema.model_json_schema()
     except (NameError, PydanticUserError) as error:
         problem = str(error).partition("\n")[0]
@@ -42,7 +42,8 @@ def arguments_of(function: Callable[..., Any], given: ArgsSchema | None, name: s
     return Arguments(parameters, lambda arguments: _validated(schema, arguments))
 
 
-def _schema_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
+def schema_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
+    """Of the function's signature and annotations. Raises `DefinitionError`, and what its annotations raise."""
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
         if parameter.name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

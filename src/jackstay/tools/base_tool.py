@@ -6,6 +6,7 @@ import inspect
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -15,7 +16,7 @@ from jackstay.core.specs import ToolDef
 from jackstay.core.tool_failures import ToolFailurePolicy
 from jackstay.engine.bridge import in_the_end
 from jackstay.errors import DefinitionError, ToolFailure
-from jackstay.tools.arguments import ArgsSchema, Arguments, arguments_of
+from jackstay.tools.arguments import ArgsSchema, Arguments, arguments_of, schema_of
 from jackstay.tools.calling import prepared
 from jackstay.tools.foreign import fields_of
 from jackstay.tools.marks import warn_if_unmarked
@@ -34,7 +35,7 @@ class BaseTool(BaseModel):
     name: str
     description: str
     args_schema: ArgsSchema | None = None
-    """A pydantic model, or a JSON Schema, of which only names are checked here."""
+    """A pydantic model, or a JSON Schema, of which only names are checked here. Not given: a model made of the signature."""
     result_schema: type[BaseModel] | None = None
     """What its result has to fit: such an object, a dict, or JSON text. What does not is a `ToolFailure`."""
     env_vars: list[EnvVar] = Field(default_factory=list)
@@ -72,6 +73,9 @@ class BaseTool(BaseModel):
             raise DefinitionError(
                 f"the tool {self.name!r} acts on the world, so no call may be answered from a cache; leave cache_ttl_s out"
             )
+        if self.args_schema is None:
+            with suppress(Exception):  # what is wrong with the signature is said when the tool is used
+                self.args_schema = schema_of(self._function(), self.name)
         if self.name != type(self).model_fields["name"].default:  # that one was looked at with the class
             warn_if_unmarked(self.name, self.side_effect)
 

@@ -67,6 +67,8 @@ def test_what_is_passed_as_llm() -> None:
     assert as_config({"model": "gpt-4o", "temperature": 1}, "x").sampling.temperature == 1
     with pytest.raises(ConfigurationError, match="llm of agent 'R' is a int; pass a model's name"):
         Agent(role="R", goal="G", backstory="B", llm=3)
+    with pytest.raises(ConfigurationError, match="llm of agent 'R' is a dict that names no model: modell; add 'model'"):
+        Agent(role="R", goal="G", backstory="B", llm={"modell": "gpt-4o"})
 
 
 def test_messages_and_tools_become_a_question() -> None:

@@ -112,6 +112,15 @@ def test_a_class_that_only_has_an_asynchronous_method() -> None:
     assert asyncio.run(AsyncTool().arun(1)) == 2
 
 
+@pytest.mark.promise("tool.base_tool")
+def test_a_tool_without_a_schema_has_that_of_its_signature() -> None:
+    for made in (add, AsyncTool(), Weather(unit="F")):
+        schema = made.args_schema
+        assert isinstance(schema, type)
+        assert schema.model_json_schema()["properties"] == made.to_def().spec.parameters["properties"]
+    assert Weather(unit="F").args_schema is Arguments
+
+
 @pytest.mark.promise("tool.arguments")
 def test_arguments_are_converted_and_checked() -> None:
     made = add.to_def()
