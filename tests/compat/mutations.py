@@ -361,7 +361,7 @@ MUTATIONS = {
     ),
     "human.feedback.console": Mutation("flow/async_feedback/providers.py", 'return said.text or ""', 'return ""'),
     "flow.name": Mutation(FLOW, "return self.name or type(self).__name__", "return type(self).__name__"),
-    "flow.tracing": Mutation(FLOW, '"tracing", ', ""),
+    "flow.tracing": Mutation(FLOW, '"stream", "tracing",', '"stream",'),
     "flow.max_method_calls": Mutation(GRAPH, "if count > limit and not", "if False and not"),
     "flow.router": Mutation(
         "flow/decorators.py", "labels = tuple(emit) if emit is not None else labels_of(method)", "labels = None"
@@ -388,15 +388,15 @@ MUTATIONS = {
     "flowing.order": Mutation(GRAPH, "                    open_triggers.append(label)\n", ""),
     "flowing.labels": Mutation(GRAPH, "        result = result.value\n", "        pass\n"),
     "flowing.argument": Mutation(GRAPH, "triggers.append((label, outcome))", "triggers.append((label, result))"),
-    "flowing.and_fires": Mutation(GRAPH, "                seen.clear()\n", ""),
-    "flowing.or_fires": Mutation(GRAPH, "if once and method.name in self._fired:", "if False:"),
+    "flowing.and_fires": Mutation(GRAPH, "                join.seen.clear()\n", ""),
+    "flowing.or_fires": Mutation(GRAPH, "if name in self._fired:", "if False:"),
     "flowing.or_armed_again": Mutation(GRAPH, "self._fired.discard(name)", "pass"),
     "flowing.race": Mutation("engine/flow.py", "            other.cancel()\n", ""),
     "flowing.race_all_fail": Mutation(GRAPH, "if node.race is None or len(node.race) == 1:", "if node.race is None:"),
     "flowing.inherits": Mutation(FLOW, "del marks[name]  #", "pass  #"),
     "flowing.definition_errors": Mutation(GRAPH, "if method.name in listens_to:", "if False:"),
     "flowing.failure": Mutation("engine/flow.py", "        for task in self.live:\n            task.cancel()\n", ""),
-    "flowing.hooks": Mutation("engine/step_hooks.py", "    if at.is_wanted:\n", "    if False:\n"),
+    "flowing.hooks": Mutation("engine/flow.py", "if is_wanted(scope, InterceptionPoint.PRE_STEP):", "if False:"),
     "flowing.retry": Mutation("engine/flow.py", "retried(scope, method.retry,", "retried(scope, None,"),
     "flowing.state.bad_inputs": Mutation("flow/state.py", "{**kept, **inputs}", "kept"),
     # --- the rest of agents, tasks and crews ---

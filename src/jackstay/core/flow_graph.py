@@ -272,11 +272,11 @@ class FlowProgress:
         if result is _LOST:
             return
         fired_before = set(self._fired)
-        yield [_Node(process=self._dispatch(method, result))]
+        yield from self._dispatch(method, result)
         label = label_of(result) if self._graph.methods[method].router else None
         if label is not None:  # a start that is a router
             self._rearm(label, fired_before)
-            yield [_Node(process=self._dispatch(label, result))]
+            yield from self._dispatch(label, result)
 
     def _dispatch(self, trigger: str, result: Any) -> _Process:
         """Routers first, one at a time, then the routers of their labels, then the listeners of each trigger in turn."""

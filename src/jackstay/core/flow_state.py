@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest, ordered_json
@@ -136,7 +137,12 @@ class StateRecord:
 
 def joined(texts: Mapping[str, str]) -> str:
     """A JSON object of values that are JSON text already, so that large ones are not encoded twice."""
-    return "{" + ",".join(f"{canonical_json(name)}:{text}" for name, text in texts.items()) + "}"
+    return "{" + ",".join([f"{_quoted(name)}:{text}" for name, text in texts.items()]) + "}"
+
+
+@lru_cache(maxsize=4096)  # the same few in every row
+def _quoted(name: str) -> str:
+    return canonical_json(name)
 
 
 def scope_of(row: StepRow) -> str | None:

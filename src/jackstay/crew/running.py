@@ -26,7 +26,7 @@ from jackstay.crew.team import agents_of, texts_of
 from jackstay.engine.asked import Kickoff
 from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point
-from jackstay.engine.hooks import looking
+from jackstay.engine.hooks import is_wanted, looking
 from jackstay.engine.kickoff import Outcome
 from jackstay.engine.kickoff_callbacks import (
     Callback,
@@ -36,7 +36,6 @@ from jackstay.engine.kickoff_callbacks import (
     hooked_inputs,
     hooked_output,
 )
-from jackstay.engine.kickoff_hooks import is_exchanged
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
 from jackstay.errors import DefinitionError
@@ -130,7 +129,7 @@ def _body(crew: Crew, given: Mapping[str, Any], forms: Sequence[OutputSpec | Non
             spec = await scope.run.runtime.off_loop(_filled, crew, inputs)
         began_s = scope.run.runtime.clock.monotonic()
         result = await run_crew(scope, spec)
-        if not after and not is_exchanged(scope, InterceptionPoint.OUTPUT):
+        if not after and not is_wanted(scope, InterceptionPoint.OUTPUT):
             return result
 
         def present(now: CrewResult) -> CrewOutput:

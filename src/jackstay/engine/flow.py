@@ -17,6 +17,7 @@ from jackstay.core.records import SAVED, StepRow, StepStatus
 from jackstay.core.specs import FlowSpec
 from jackstay.core.values import NotStorable, UnknownClass, check_classes
 from jackstay.engine.feedback import RETURNED, feedback_on
+from jackstay.engine.hooks import is_wanted
 from jackstay.engine.persisting import Saver, failed, restore
 from jackstay.engine.retrying import retried
 from jackstay.engine.run import Began
@@ -250,9 +251,11 @@ class _FlowRun:
         scope = self._method_scope(path)
 
         async def attempt() -> Any:
-            await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
+            if is_wanted(scope, InterceptionPoint.PRE_STEP):
+                await around_method(scope, InterceptionPoint.PRE_STEP, call.method, call.argument)
             result = await _call(scope, method, call)
-            await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
+            if is_wanted(scope, InterceptionPoint.POST_STEP):
+                await around_method(scope, InterceptionPoint.POST_STEP, call.method, result)
             # A method that swallowed a stop and returned is not recorded: the run has stopped, or its time is over.
             self.run.check(scope)
             await self.saver.save(scope, call.method)

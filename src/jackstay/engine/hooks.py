@@ -117,16 +117,18 @@ class Interception:
         return looking(self.point, agent=self.scope.agent, tool=self.tool)
 
     @property
-    def is_wanted(self) -> bool:
-        """Somebody looks, or has looked."""
-        return bool(self.hooks()) or self.is_recorded
-
-    @property
     def is_recorded(self) -> bool:
-        recorded = self.scope.run.recorded
-        if recorded.is_empty:
-            return False
-        return recorded.newest(numbered(self.scope.path, f"@{self.point.value}", 1)) is not None
+        return _is_recorded(self.scope, self.point)
+
+
+def is_wanted(scope: Scope, point: InterceptionPoint) -> bool:
+    """Somebody looks, or has looked."""
+    return bool(looking(point, agent=scope.agent)) or _is_recorded(scope, point)
+
+
+def _is_recorded(scope: Scope, point: InterceptionPoint) -> bool:
+    recorded = scope.run.recorded
+    return not recorded.is_empty and recorded.newest(numbered(scope.path, f"@{point.value}", 1)) is not None
 
 
 async def intercepted(

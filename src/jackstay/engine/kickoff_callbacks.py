@@ -18,7 +18,8 @@ from jackstay.core.interpolation import check_inputs
 from jackstay.core.replay import AFTER_KICKOFF, BEFORE_KICKOFF
 from jackstay.core.results import CrewResult, Replacement, crew_hash
 from jackstay.engine.decision import Decision
-from jackstay.engine.kickoff_hooks import is_exchanged, left_of
+from jackstay.engine.hooks import is_wanted
+from jackstay.engine.kickoff_hooks import left_of
 from jackstay.engine.scope import Scope
 from jackstay.errors import InputsError
 
@@ -67,7 +68,7 @@ async def call_before(scope: Scope, callbacks: Sequence[Callback], inputs: Mappi
 async def hooked_inputs(scope: Scope, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """The inputs as the hooks leave them; the very same object if they leave them as they are. Raises `HookAborted`, and
     `TypeError` and `InputsError` for what cannot be inputs."""
-    if not is_exchanged(scope, InterceptionPoint.INPUT):
+    if not is_wanted(scope, InterceptionPoint.INPUT):
         return inputs
     shown = json.loads(ordered_json(dict(inputs)))
     left: Mapping[str, Any] | None = await left_of(
@@ -89,7 +90,7 @@ def _inputs_of(who: str, said: Any) -> dict[str, Any]:
 
 async def hooked_output(scope: Scope, result: CrewResult, port: OutputPort) -> CrewResult:
     """The result as the hooks leave it. Raises `HookAborted`, `DefinitionError` for what cannot be an output."""
-    if not is_exchanged(scope, InterceptionPoint.OUTPUT):
+    if not is_wanted(scope, InterceptionPoint.OUTPUT):
         return result
 
     def encode(said: Any) -> dict[str, Any]:

@@ -62,12 +62,6 @@ async def _ended(scope: Scope, **how: Any) -> None:
 # --- inputs and output -------------------------------------------------------------------------------------------------
 
 
-def is_exchanged(scope: Scope, point: InterceptionPoint) -> bool:
-    """Somebody looks at the inputs (the output), or has done so in an earlier process."""
-    at = Interception(scope, point, None)
-    return bool(at.hooks()) or at.is_recorded
-
-
 async def left_of(
     scope: Scope, point: InterceptionPoint, payload: Any, *, shown: Any, encode: Callable[[Any], Any]
 ) -> Any:

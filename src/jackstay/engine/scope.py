@@ -41,9 +41,10 @@ class Scope:
         retry: Retry | None = None,
         limits: tuple[Limit, ...] = (),
         budgets: tuple[BudgetScope, ...] = (),
+        about: About | None = None,
     ) -> None:
         self.run, self.path, self.home, self.agent, self.task = run, path, home, agent, task
-        self.about = About()
+        self.about = about or About()
         """The definitions behind those names, for hooks."""
         self.deadline_at = deadline_at
         """On the monotonic clock; the nearest of all limits around this scope."""
@@ -95,9 +96,10 @@ class Scope:
             retry=self.retry,
             limits=self.limits,
             budgets=self.budgets,
+            about=self.about,
         )
         inner.touched, inner.deadline_of, inner.stop = self.touched, self.deadline_of, self.stop
-        inner.listener, inner.about, inner.branch = self.listener, self.about, self.branch
+        inner.listener, inner.branch = self.listener, self.branch
         inner.receipts, inner.ended_by = self.receipts, self.ended_by
         if after is not None:
             inner._counts, inner.receipts = after._counts, after.receipts

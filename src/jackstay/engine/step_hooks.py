@@ -43,8 +43,7 @@ async def after_task(scope: Scope, task: TaskSpec, result: TaskResult) -> TaskRe
 async def around_method(scope: Scope, point: InterceptionPoint, method: str, payload: Any) -> None:
     """Hooks may look, and forbid; not change. Raises `HookAborted`."""
     at = Interception(scope, point, method)
-    if at.is_wanted:
-        await intercepted(at, _shown(scope, "flow_method", method, payload), left=lambda: method)
+    await intercepted(at, _shown(scope, "flow_method", method, payload), left=lambda: method)
 
 
 async def _text(scope: Scope, point: InterceptionPoint, shown: StepContext) -> str | None:

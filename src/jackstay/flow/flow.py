@@ -45,9 +45,11 @@ __all__ = ["Flow", "FlowState", "and_", "listen", "or_", "router", "start"]
 
 T = TypeVar("T")
 S = TypeVar("S")
+_OURS = ("retry", "budget", "deadline_s", "content", "strict")
+"""Settings that CrewAI's flows do not have: a method of such a name is a method, and the setting is as it was."""
 _SETTINGS = (
-    "name", "initial_state", "max_method_calls", "retry", "budget", "deadline_s", "content", "checkpoint", "persistence",
-    "input_provider", "stream", "strict", "tracing", "suppress_flow_events",
+    *_OURS, "name", "initial_state", "max_method_calls", "checkpoint", "persistence", "input_provider", "stream", "tracing",
+    "suppress_flow_events",
 )  # fmt: skip
 
 
@@ -87,6 +89,14 @@ class Flow(AsksPeople, Generic[T]):
     """Those that are known to be asked in its methods: what is wrong with one is said before anything runs."""
     _modules: ClassVar[tuple[str, ...]] = ()
     """Where its methods' code is, besides its own module: classes there may be stored."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        named = {name: vars(cls)[name] for name in _OURS if mark_of(vars(cls).get(name)) is not None}
+        if named:
+            cls._functions = {**cls._functions, **named}
+            for name in named:
+                delattr(cls, name)
 
     def __class_getitem__(cls, item: Any) -> Any:
         made = super().__class_getitem__(item)  # type: ignore[misc]
@@ -385,7 +395,7 @@ class Flow(AsksPeople, Generic[T]):
     @property
     def fingerprint(self) -> str:
         """The methods, what they listen to, and the names of the state's fields; no source text."""
-        return digest(self.outline())
+        return digest(self._outlined(self._graph()))
 
     def outline(self) -> list[Any]:
         """What `fingerprint` is the hash of, as JSON data."""
@@ -420,7 +430,7 @@ class Flow(AsksPeople, Generic[T]):
 
     def _taken(self, graph: FlowGraph) -> list[str]:
         """Methods that would be taken for something else, in sentences."""
-        kept = {*_SETTINGS, "kickoff", "kickoff_async", "akickoff"}
+        kept = {*_SETTINGS, "kickoff", "kickoff_async", "akickoff"}.difference(_OURS)
         found = () if self._declared is not None else kept & graph.methods.keys()
         return [
             f"{name} is what every flow has under that name: call the method something else" for name in sorted(found)
@@ -437,7 +447,7 @@ class Flow(AsksPeople, Generic[T]):
             return {name: mark for name, mark in own.items() if mark is not None}
         marks: dict[str, Mark] = {}
         for each in (each for each in reversed(cls.__mro__) if each not in _WITHOUT_METHODS):
-            for name, function in vars(each).items():
+            for name, function in (*vars(each).items(), *vars(each).get("_functions", {}).items()):
                 mark = mark_of(function)
                 if mark is not None:
                     marks[name] = mark

@@ -32,8 +32,9 @@ from jackstay.engine.asked import Kickoff
 from jackstay.engine.checkpoints import beginning
 from jackstay.engine.entry import entry_point
 from jackstay.engine.flow import run_flow
+from jackstay.engine.hooks import is_wanted
 from jackstay.engine.kickoff import Outcome
-from jackstay.engine.kickoff_hooks import is_exchanged, left_of
+from jackstay.engine.kickoff_hooks import left_of
 from jackstay.engine.replaying import Replay
 from jackstay.engine.runtime import Runtime
 from jackstay.engine.scope import Scope
@@ -256,7 +257,7 @@ def _decoded(text: str, box: StateBox, runtime: Runtime) -> Any:
 
 async def _hooked_inputs(scope: Scope, given: Mapping[str, Any], plain: Mapping[str, Any], box: StateBox) -> None:
     """The state with the inputs as hooks leave them."""
-    if not is_exchanged(scope, InterceptionPoint.INPUT):
+    if not is_wanted(scope, InterceptionPoint.INPUT):
         return
     runtime = scope.run.runtime
 
@@ -274,7 +275,7 @@ async def _hooked_inputs(scope: Scope, given: Mapping[str, Any], plain: Mapping[
 
 async def _hooked_output(scope: Scope, result: Any) -> Any:
     """The flow's result as hooks leave it."""
-    if not is_exchanged(scope, InterceptionPoint.OUTPUT):
+    if not is_wanted(scope, InterceptionPoint.OUTPUT):
         return result
     codec = scope.run.runtime.codec
 

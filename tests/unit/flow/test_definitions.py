@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from jackstay import Flow, and_, listen, or_, router, start
+from jackstay import Budget, Flow, and_, listen, or_, router, start
 from jackstay.core.flow_graph import AllOf, AnyOf, Trigger
 from jackstay.errors import DefinitionError, JackstayError
 from jackstay.flow.decorators import mark_of
@@ -113,7 +113,47 @@ def test_a_listener_behind_a_wrapper_of_any_arguments_is_given_the_value() -> No
     assert Wrapped().kickoff() == (20,)
 
 
-@pytest.mark.parametrize("name", ["name", "stream", "budget", "retry", "content", "kickoff"])
+def test_methods_may_have_names_that_only_settings_of_ours_have() -> None:
+    class Article(Flow):
+        @start()
+        def outline(self) -> str:  # type: ignore[override]
+            return "an outline"
+
+        @listen(outline)
+        def content(self, outline: str) -> str:  # type: ignore[override]
+            return f"{outline}, written"
+
+        @router(content)
+        def budget(self) -> str:  # type: ignore[override]
+            return "again" if self.state.setdefault("tries", 0) < 1 else "done"
+
+        @listen("again")
+        def retry(self) -> None:  # type: ignore[override]
+            self.state["tries"] += 1
+
+        @router(retry)
+        def strict(self) -> str:  # type: ignore[override]
+            return "done"
+
+        @listen("done")
+        def end(self) -> int:
+            return int(self.state["tries"])
+
+    class Inheriting(Article):
+        @listen("done")
+        def end(self) -> Any:
+            return "inherited"
+
+    class Bounded(Article):
+        budget = Budget(calls=1)  # type: ignore[assignment]
+
+    assert Article(deadline_s=20, budget=Budget(calls=1)).kickoff() == 1
+    assert Inheriting().kickoff() == "inherited"
+    assert Bounded().kickoff() == "an outline, written"
+    assert len(Article().fingerprint) == 64
+
+
+@pytest.mark.parametrize("name", ["name", "stream", "kickoff"])
 def test_a_method_named_as_what_every_flow_has_is_refused(name: str) -> None:
     def method(self: Any) -> None: ...
 
