@@ -53,9 +53,10 @@ ListenersEvent = Literal[
 """What only listeners of the process are told: see `engine/telling.py`."""
 
 
-@dataclass(frozen=True, slots=True)
+# (Not frozen, which would make it take three times as long to make: a kickoff has a dozen.)
+@dataclass(slots=True)
 class Event:
-    """One piece of news about a run. `data` holds plain values; its keys carry units (`cost_usd`, `duration_s`)."""
+    """One piece of news about a run, for all who listen: nobody changes it. `data` holds plain values; its keys carry units (`cost_usd`, `duration_s`)."""
 
     name: EventName | ListenersEvent
     run_id: str

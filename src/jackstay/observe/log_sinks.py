@@ -21,6 +21,8 @@ from jackstay.observe.figures import printable
 from jackstay.observe.log_lines import LEVELS, MASKED, Line
 
 FILE_BYTES, FILES_KEPT = 10_000_000, 5
+LOOKS = 100
+"""How often the size of a file is looked at until it is full."""
 OURS = "jackstay"
 """The name of our logger."""
 
@@ -122,6 +124,8 @@ class FileSink(RotatingFileHandler):
         path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
         self._form, self._failed = form, failed
+        self._unseen = 0
+        """Bytes written since the file was looked at: others may write into it, too."""
         self.is_quick = False
         """It is a file on a disk, as far as is known: neither a pipe nor a device, which may stand still."""
 
@@ -129,6 +133,7 @@ class FileSink(RotatingFileHandler):
         for text in chunks_of(entries, self._form, self._failed):
             try:
                 stream = self._opened()
+                self._unseen += len(text)
                 stream.write(text)
                 stream.flush()
             except Exception as error:  # noqa: BLE001 - a disk that is full, a folder that is gone
@@ -138,6 +143,9 @@ class FileSink(RotatingFileHandler):
         """By what the file has: logging's own makes each line a second time to know how long it will be."""
         if self.stream is None:
             self.stream = self._open()
+        elif self._unseen < self.maxBytes // LOOKS:
+            return self.stream
+        self._unseen = 0
         of_file = os.fstat(self.stream.fileno())
         self.is_quick = stat.S_ISREG(of_file.st_mode)
         if self.is_quick and of_file.st_size >= self.maxBytes:
