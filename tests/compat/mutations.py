@@ -393,7 +393,7 @@ MUTATIONS = {
     "flowing.or_armed_again": Mutation(GRAPH, "self._fired.discard(name)", "pass"),
     "flowing.race": Mutation("engine/flow.py", "            other.cancel()\n", ""),
     "flowing.race_all_fail": Mutation(GRAPH, "if node.race is None or len(node.race) == 1:", "if node.race is None:"),
-    "flowing.inherits": Mutation(FLOW, "del marks[name]  #", "pass  #"),
+    "flowing.inherits": Mutation("flow/methods.py", "del marks[name]  #", "pass  #"),
     "flowing.definition_errors": Mutation(GRAPH, "if method.name in listens_to:", "if False:"),
     "flowing.failure": Mutation("engine/flow.py", "        for task in self.live:\n            task.cancel()\n", ""),
     "flowing.hooks": Mutation("engine/flow.py", "if is_wanted(scope, InterceptionPoint.PRE_STEP):", "if False:"),

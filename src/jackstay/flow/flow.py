@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
 from jackstay.core.content import Content
-from jackstay.core.flow_graph import AllOf, AnyOf, Condition, FlowGraph, Trigger, problems, unheard
+from jackstay.core.flow_graph import FlowGraph, problems, unheard
 from jackstay.core.ignored import Files, warn_of_files
 from jackstay.core.retry import Retry
 from jackstay.core.specs import ModelConfig
@@ -30,8 +30,9 @@ from jackstay.engine.own_step import refuse_in_a_loop, run_step
 from jackstay.engine.runtime import Runtime, current_runtime
 from jackstay.errors import DefinitionError
 from jackstay.flow.asking import AsksPeople
-from jackstay.flow.decorators import Mark, and_, listen, mark_of, method_spec, or_, router, start
+from jackstay.flow.decorators import Mark, and_, listen, method_spec, or_, router, start
 from jackstay.flow.definition import ConfigDefinition, FlowDefinition, definition_of
+from jackstay.flow.methods import marks_in, marks_of, outline_of, set_aside
 from jackstay.flow.persistence import FlowPersistence
 from jackstay.flow.plotting import Format, form_of, states_in, text_of, write
 from jackstay.flow.running import Running, copied, outputs_in
@@ -92,11 +93,7 @@ class Flow(AsksPeople, Generic[T]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        named = {name: vars(cls)[name] for name in _OURS if mark_of(vars(cls).get(name)) is not None}
-        if named:
-            cls._functions = {**cls._functions, **named}
-            for name in named:
-                delattr(cls, name)
+        set_aside(cls, _OURS)
 
     def __class_getitem__(cls, item: Any) -> Any:
         made = super().__class_getitem__(item)  # type: ignore[misc]
@@ -402,12 +399,7 @@ class Flow(AsksPeople, Generic[T]):
         return self._outlined(self._graph())
 
     def _outlined(self, graph: FlowGraph) -> list[Any]:
-        methods = {
-            name: [m.start, _condition_outline(m.condition), m.router, list(m.emits or ())]
-            for name, m in graph.methods.items()
-        }
-        state = sorted(getattr(type(self._state), "model_fields", ()))
-        return ["flow", self._name, methods, state]
+        return outline_of(self._name, graph, getattr(type(self._state), "model_fields", ()))
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
@@ -442,22 +434,11 @@ class Flow(AsksPeople, Generic[T]):
 
     @classmethod
     def _marks(cls) -> dict[str, Mark]:
-        if cls._declared is not None:  # its bases are there for their code
-            own = {name: mark_of(function) for name, function in cls._functions.items()}
-            return {name: mark for name, mark in own.items() if mark is not None}
-        marks: dict[str, Mark] = {}
-        for each in (each for each in reversed(cls.__mro__) if each not in _WITHOUT_METHODS):
-            for name, function in (*vars(each).items(), *vars(each).get("_functions", {}).items()):
-                mark = mark_of(function)
-                if mark is not None:
-                    marks[name] = mark
-                elif name in marks:
-                    del marks[name]  # overridden without a decorator: no flow method any more
-        return marks
+        # A declaration's methods are its own; its bases are there for their code.
+        return marks_in(cls._functions) if cls._declared is not None else marks_of(cls, _WITHOUT_METHODS)
 
 
-_WITHOUT_METHODS = frozenset((*Flow.__mro__,))
-"""Classes that have none that run (an eighth of a kickoff went into asking each of their attributes)."""
+_WITHOUT_METHODS = frozenset(Flow.__mro__)
 
 
 def _session(runtime: Runtime, running: Running, kickoff: Kickoff) -> StreamSession:
@@ -471,15 +452,3 @@ def _async_session(runtime: Runtime, running: Running, kickoff: Kickoff) -> Asyn
     from jackstay.flow.streaming import AsyncStreamSession  # as above
 
     return AsyncStreamSession(runtime, running, kickoff)
-
-
-def _condition_outline(condition: Condition | None) -> Any:
-    match condition:
-        case None:
-            return None
-        case Trigger(name):
-            return name
-        case AnyOf(parts):
-            return ["or", *map(_condition_outline, parts)]
-        case AllOf(parts):
-            return ["and", *map(_condition_outline, parts)]
