@@ -27,9 +27,9 @@ RESOLVED: dict[Issue, bool] = {
     "Foundation": True,
     "Model calls": True,
     "Replay": True,
-    "Crews": False,
-    "Flows": False,
-    "Observability": False,
+    "Crews": True,
+    "Flows": True,
+    "Observability": True,
     "Memory": False,
     "Control plane": False,
 }

@@ -20,10 +20,10 @@ def _crowd(topics: Sequence[str], failing: str, **blocks: Any) -> Played:
         topic = next(topic for topic in topics if topic in request.last_user)
         if topic == failing and request.index >= len(topics):
             return Fault.http(401)
-        # The earlier topics take longer: an order of results that follows the answers would show.
-        return Reply(f"On {topic}.", latency_s=LATENCY_S * (2 if topic == topics[0] else 1))
+        # The first topic takes longer: an order of results that follows the answers would show.
+        return Reply(f"On {topic}.", latency_s=2 * LATENCY_S if topic == topics[0] else None)
 
-    with Stub(answer=answer) as stub:
+    with Stub(answer=answer, latency_s=LATENCY_S) as stub:
         return play("crowd", stub=stub, **blocks)
 
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -200,7 +199,7 @@ def _surveys(*endings: str) -> tuple[list[subprocess.CompletedProcess[str]], lis
         stub.rule(lambda request: f"{_place(request)} is surveyed")
         shutil.copy(PROGRAMS / "long_flow.py", name)
         done = [
-            run_in(Path(name), [sys.executable, "long_flow.py", "survey-1", ending], stub.environ())
+            run_in(Path(name), ["long_flow.py", "survey-1", ending], stub.environ())
             for ending in endings
         ]
         return done, [_place(request) for request in stub.requests]

@@ -88,8 +88,8 @@ def log_to_a_file() -> None:
 
 def _log_in(stored: bytes) -> list[str]:
     """The lines of the log among all that the program left."""
-    found = re.findall(rb'^\{"timestamp": .*\}$', stored, re.MULTILINE)
+    found = re.findall(rb'^\{"timestamp":.*\}$', stored, re.MULTILINE)
     # The file before it may end without a line's end.
-    first = re.search(rb'\{"timestamp": [^\n]*"event": "run_started"[^\n]*\}', stored)
+    first = re.search(rb'\{"timestamp":[^\n]*"event":"run_started"[^\n]*\}', stored)
     lines = [line.decode() for line in found]
     return lines if first is None or first[0] in found else [first[0].decode(), *lines]
