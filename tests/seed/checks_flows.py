@@ -198,10 +198,7 @@ def _surveys(*endings: str) -> tuple[list[subprocess.CompletedProcess[str]], lis
     with Stub() as stub, tempfile.TemporaryDirectory() as name:
         stub.rule(lambda request: f"{_place(request)} is surveyed")
         shutil.copy(PROGRAMS / "long_flow.py", name)
-        done = [
-            run_in(Path(name), ["long_flow.py", "survey-1", ending], stub.environ())
-            for ending in endings
-        ]
+        done = [run_in(Path(name), ["long_flow.py", "survey-1", ending], stub.environ()) for ending in endings]
         return done, [_place(request) for request in stub.requests]
 
 
