@@ -29,7 +29,7 @@ RESOLVED: dict[Issue, bool] = {
     "Replay": True,
     "Crews": True,
     "Flows": True,
-    "Observability": True,
+    "Observability": False,
     "Memory": False,
     "Control plane": False,
 }

@@ -1,4 +1,5 @@
-"""Every row of a resolved issue does what the seed promises. Open rows are not run here: `make seed` shows them."""
+"""Every row of a resolved issue does what the seed promises, and those of open ones that have a program: what nobody runs stops
+working unseen."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from tests.seed import excerpts
 from tests.seed.rows import ROWS, Row
 from tools.seed import RESOLVED
 
-OWED = [row for row in ROWS if RESOLVED[row.issue]]
+OWED = [row for row in ROWS if RESOLVED[row.issue] or row.program is not None]
 
 
 @pytest.mark.parametrize("row", OWED, ids=lambda row: row.name.replace(" ", "-"))

@@ -132,10 +132,10 @@ class FileSink(RotatingFileHandler):
     def write(self, entries: Sequence[Entry]) -> None:
         for text in chunks_of(entries, self._form, self._failed):
             try:
-                stream = self._opened()
-                self._unseen += len(text)
-                stream.write(text)
-                stream.flush()
+                opened, data = self._opened().fileno(), text.encode()
+                self._unseen += len(data)
+                while data:
+                    data = data[os.write(opened, data) :]
             except Exception as error:  # noqa: BLE001 - a disk that is full, a folder that is gone
                 self._failed(error)
 
