@@ -93,13 +93,15 @@ class Reference:
     async def _listeners_of(self, trigger: str, result: Any, own_label: str | None = None) -> None:
         # 5. Routers first, one at a time, then the routers of their labels, until there are none …
         fired_before = set(self.fired)
-        triggers: list[tuple[str, Any]] = [(trigger, result)]
-        to_route = [trigger]
         if own_label is not None:
-            # A start that is a router: the listeners of its name come first, as after any router; then its label.
+            # A start that is a router: the listeners of its name come first, as after any router; then its label, which is a
+            # dispatch of its own (CrewAI, measured: what has fired in the first one is armed again by labels in the second).
             await self._listeners_of(trigger, result)
             self._rearm_by_label(own_label, fired_before)
-            triggers, to_route = [(own_label, result)], [own_label]
+            await self._listeners_of(own_label, result)
+            return
+        triggers: list[tuple[str, Any]] = [(trigger, result)]
+        to_route = [trigger]
         while to_route:
             for router in self._triggered(to_route.pop(0), routers=True):
                 outcome = await self._run(router, result)  # 7. the original result, not the label

@@ -242,6 +242,15 @@ def test_a_start_that_is_a_router_emits_its_label() -> None:
     assert flow.open["by_label"].argument == "go"
 
 
+def test_the_label_of_a_start_is_a_dispatch_of_its_own() -> None:
+    """What the start's name has fired is armed again by a label that comes of the start's label (CrewAI, measured)."""
+    flow = Driven(start("a", router=True), listen("x", AnyOf((Trigger("a"), Trigger("stop")))), route("r", "go"))
+
+    assert flow.done("a", "go") == ["x"]
+    assert flow.done("x") == ["r"]
+    assert flow.done("r", "stop") == ["x"]
+
+
 @pytest.mark.promise("flow.start")
 def test_a_start_is_started_again_by_its_condition() -> None:
     flow = Driven(start("a", "again"), route("r", "a"))
