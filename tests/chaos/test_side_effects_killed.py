@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jackstay.core.intents import Decided
+from jackstay.core.masking import Secrets
 from jackstay.core.records import RunFilter, RunRow
 from jackstay.engine.deciding import answer, open_decision
 from jackstay.journal import open_journal
@@ -63,7 +64,7 @@ class Case:
 
     def decide(self, row: RunRow, text: str) -> None:
         with closing(open_journal(from_url(self.url))) as journal:
-            answer(journal, row.id, Decided.parse(text), "the test")
+            answer(journal, row.id, Decided.parse(text), "the test", Secrets())
 
     @property
     def effects(self) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
-from pathlib import Path
 
 from jackstay.cli.environment import read_dotenv
+from jackstay.cli.masked import masked_by
 from jackstay.cli.outcome import ExitCode, UsageError
 from jackstay.cli.resuming import resume
 from jackstay.cli.stored import chosen, existing_journal
@@ -17,8 +17,6 @@ from jackstay.core.records import Wait
 from jackstay.core.waits import PERSONAL, payload_of
 from jackstay.engine import console
 from jackstay.engine.answers import give_words, number_in, wait_of
-from jackstay.engine.masked import Masked
-from jackstay.engine.project_file import read_project_file
 
 
 def answer(wanted: str, text: str | None, *, outcome: str | None, go_on: bool) -> int:
@@ -33,7 +31,7 @@ def answer(wanted: str, text: str | None, *, outcome: str | None, go_on: bool) -
             if text is None:
                 return ExitCode.NEEDS_PERSON
         try:
-            secrets = Masked(os.environ, read_project_file(Path.cwd(), os.environ)).secrets
+            secrets = masked_by(os.environ).secrets
             give_words(journal, wait, text, outcome, by=f"{_user()} at the command line", secrets=secrets)
         except ValueError as error:
             if type(error) is not ValueError:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jackstay.cli.environment import read_dotenv
+from jackstay.cli.masked import masked_by
 from jackstay.cli.outcome import ExitCode
 from jackstay.cli.stored import chosen, existing_journal
 from jackstay.cli.terminal import say
@@ -15,7 +15,6 @@ from jackstay.core.ids import SHORT
 from jackstay.core.messages import Message
 from jackstay.core.records import RunRow, StepRow
 from jackstay.engine.masked import Masked
-from jackstay.engine.project_file import read_project_file
 from jackstay.errors import MissingExtraError, NotFoundError
 from jackstay.journal import Journal
 from jackstay.observe import trace_source
@@ -33,7 +32,7 @@ AT_ONCE = 200
 def export_otlp(wanted: str | None) -> int:
     """Sends the run, and the items of a batch with it. The exit code is 1 if the receiver did not take all of it."""
     read_dotenv()
-    masked = Masked(os.environ, read_project_file(Path.cwd(), os.environ))
+    masked = masked_by(os.environ)
     masked.load()
     with existing_journal() as journal:
         run = chosen(journal, wanted)

@@ -11,8 +11,13 @@ from jackstay.engine.project_file import read_project_file
 Mask = Callable[[str], str]
 
 
+def masked_by(environ: Mapping[str, str]) -> Masked:
+    """As the environment and jackstay.toml say. Raises `ConfigurationError` for a wrong file."""
+    return Masked(environ, read_project_file(Path.cwd(), environ))
+
+
 def mask_of(environ: Mapping[str, str]) -> Mask:
-    """What masks a text, as the environment and jackstay.toml say. Raises `ConfigurationError` for a wrong file."""
-    masked = Masked(environ, read_project_file(Path.cwd(), environ))
+    """What masks a text, likewise."""
+    masked = masked_by(environ)
     masked.load()
     return masked.now.whole

@@ -95,7 +95,7 @@ def _decision(text: str) -> Decided:
 def _decide(runtime: Runtime, row: RunRow, decided: Decided | None) -> None:
     """Notes the decision. A run that waits for one is not started in vain: raises `RunWaiting`."""
     if decided is not None:
-        answer(runtime.journal, row.id, decided, "the command line")
+        answer(runtime.journal, row.id, decided, "the command line", runtime.masked.secrets)
         return
     wait = open_decision(runtime.journal, row.id)
     if wait is not None:

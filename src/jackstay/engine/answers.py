@@ -83,11 +83,10 @@ def _nothing_open(run_id: str, waits: Sequence[Wait]) -> Exception:
 
 
 def give_words(
-    journal: Journal, wait: Wait, text: str | None, outcome: str | None, *, by: str, secrets: Secrets | None = None
+    journal: Journal, wait: Wait, text: str | None, outcome: str | None, *, by: str, secrets: Secrets
 ) -> None:
     """Notes the answer in the form that the wait's kind wants. `secrets`: what is not to be stored of it. Raises
     `ValueError`, `AlreadyAnswered`."""
-    secrets = secrets or Secrets()
     if wait.kind in PERSONAL:
         give(journal, wait, checked(wait, text, outcome).to_json(), by=by, secrets=secrets)
         return

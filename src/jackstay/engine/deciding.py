@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jackstay.core.ids import SHORT
 from jackstay.core.intents import NEEDS_DECISION, Decided
+from jackstay.core.masking import Secrets
 from jackstay.core.records import Wait
 from jackstay.engine.asked import find_run
 from jackstay.engine.runtime import Runtime, current_runtime
@@ -26,7 +27,7 @@ def decide(run: str, decision: str, result: str | None = None) -> None:
 
 async def _decide(runtime: Runtime, wanted: str, decided: Decided) -> None:
     row = await find_run(runtime, wanted)
-    await runtime.off_loop(answer, runtime.journal, row.id, decided, "decide()")
+    await runtime.off_loop(answer, runtime.journal, row.id, decided, "decide()", runtime.masked.secrets)
 
 
 def open_decision(journal: Journal, run_id: str) -> Wait | None:
@@ -34,11 +35,11 @@ def open_decision(journal: Journal, run_id: str) -> Wait | None:
     return next((w for w in journal.waits(run_id) if w.kind == NEEDS_DECISION and w.answered_at is None), None)
 
 
-def answer(journal: Journal, run_id: str, decided: Decided, by: str) -> None:
-    """Notes the answer. Raises `NotFoundError` if there is nothing to be decided, `AlreadyAnswered` if somebody is faster."""
+def answer(journal: Journal, run_id: str, decided: Decided, by: str, secrets: Secrets) -> None:
+    """Notes the answer. `secrets`: what is not to be stored of it. Raises `NotFoundError` if there is nothing to be decided, `AlreadyAnswered` if somebody is faster."""
     wait = open_decision(journal, run_id)
     if wait is None:
         raise NotFoundError(
             f"run {run_id[:SHORT]} waits for no decision; 'jackstay show {run_id[:SHORT]}' says what it waits for"
         )
-    give(journal, wait, decided.to_json(), by=by)
+    give(journal, wait, decided.to_json(), by=by, secrets=secrets)

@@ -137,7 +137,7 @@ class _FlowRun:
         return calls[0]
 
     def _goes_on_without(self, task: asyncio.Task[None], call: Call, error: BaseException) -> bool:
-        """Whether the flow does not end with this error: others still run its race, or wait for nobody."""
+        """Whether the flow does not end with this error: others still run its race, or it waits for a person."""
         if self.live.pop(task, None) is None:  # what went wrong came behind the call
             return False
         path = self.scope.at(call.method, call.number)

@@ -63,9 +63,8 @@ class _ToolStep:
         row = self._recorded()
         if row is not None:
             return await self._reused(row)
-        if (
-            self.act is None or self.act.unsettled is None
-        ):  # what may have been done is asked about, whatever came of it
+        # What may have been done is asked about, whatever came of the attempt.
+        if self.act is None or self.act.unsettled is None:
             self.scope.check_goes_on()
         self.began = self.run.began()
         if self.tool is not None:
@@ -75,7 +74,7 @@ class _ToolStep:
                 return await self._failed(error)
         match self.act.decision() if self.act is not None else None:
             case Decided("done", result):
-                return await self._succeeded(result or "")
+                return await self._succeeded(self.run.secrets.masked(result or ""))
             case Decided("fail"):
                 told = "the call was interrupted, and a person has decided that it counts as failed"
                 return await self._failed(ToolFailure(told, reason="decided"))

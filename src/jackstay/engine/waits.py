@@ -52,7 +52,7 @@ def settled(journal: Journal, wait: Wait, secrets: Secrets = _NONE) -> Answer | 
     return answer_of(revealed(known, secrets))
 
 
-def give(journal: Journal, wait: Wait, answer: str, *, by: str, secrets: Secrets = _NONE) -> None:
+def give(journal: Journal, wait: Wait, answer: str, *, by: str, secrets: Secrets) -> None:
     """Notes the answer (JSON text, as the wait's kind wants it), without the secrets. Raises `AlreadyAnswered` if there is
     one."""
     answer = secrets.stored(answer)

@@ -338,8 +338,8 @@ class Flow(AsksPeople, Generic[T]):
         return await run_async(current_runtime(), lambda _: run_step(name, function, args, kwargs, key))
 
     def plot(self, filename: str | Path = "flow", show: bool = True, *, format: Format | None = None) -> str:
-        """Writes a picture of the flow and returns its path: which method follows which, and how they fared in this
-        object's last finished run.
+        """Writes a picture of the flow and returns its path: which method follows which, and how they fared in the
+        latest run of this object, also if that has failed.
 
         "html" is one file that needs no network: pan, zoom, a method's source on a click; `show` opens it in the browser
         (only from a terminal). "svg" and "mermaid" are for documents. Without `format` the file's suffix says it, else it is

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jackstay.core.masking import Secrets
 from jackstay.core.records import Wait, Write
 from jackstay.core.waits import TIME_OVER, Answer, Asked
 from jackstay.engine.answers import give_words, open_waits, wait_of
@@ -39,7 +40,9 @@ def test_of_twenty_answers_at_once_exactly_one_is_accepted(journal: Journal, oth
     def answer(number: int) -> str:
         start.wait(TIMEOUT_S)
         try:
-            give_words((journal, other)[number % 2], wait, f"answer {number}", None, by=f"person {number}")
+            give_words(
+                (journal, other)[number % 2], wait, f"answer {number}", None, by=f"person {number}", secrets=Secrets()
+            )
         except AlreadyAnswered as error:
             return str(error)
         return "accepted"
@@ -72,7 +75,7 @@ def test_after_its_deadline_a_wait_is_answered_by_the_default_and_takes_no_other
     late = waiting(journal, deadline=datetime.now(UTC) - timedelta(seconds=1))
 
     with pytest.raises(AlreadyAnswered, match="was over"):
-        give_words(journal, late, None, "yes", by="ann")
+        give_words(journal, late, None, "yes", by="ann", secrets=Secrets())
 
     [read] = journal.waits("run-1")
     assert (read.answered_by, Answer.from_json(read.answer or "").outcome) == (TIME_OVER, "no")
@@ -84,7 +87,7 @@ def test_before_its_deadline_a_wait_is_open_and_takes_an_answer(journal: Journal
 
     assert settled(journal, wait) is None
     assert open_waits(journal, "run-1") == [wait]
-    give_words(journal, wait, None, "yes", by="ann")
+    give_words(journal, wait, None, "yes", by="ann", secrets=Secrets())
 
     assert open_waits(journal, "run-1") == []
     assert (settled(journal, wait) or Answer(None)).outcome == "yes"
@@ -95,7 +98,7 @@ def test_open_waits_of_all_runs_are_those_of_runs_that_wait(journal: Journal) ->
     ended = waiting(journal, "run-3")
     takeover = journal.take_up("run-3").result(TIMEOUT_S)
     journal.write(Write(takeover.lease, end=the_end("failed"))).result(TIMEOUT_S)
-    give_words(journal, first, "", None, by="ann")
+    give_words(journal, first, "", None, by="ann", secrets=Secrets())
 
     assert journal.open_waits() == [second]
     assert journal.open_waits(("failed",)) == [ended]
@@ -109,9 +112,9 @@ def test_a_wait_is_found_by_its_run_and_number(journal: Journal) -> None:
     with pytest.raises(NotFoundError, match="no wait #2"):
         wait_of(journal, "run-1", 2)
     with pytest.raises(ValueError, match="'maybe' is no outcome"):
-        give_words(journal, wait, None, "maybe", by="ann")
+        give_words(journal, wait, None, "maybe", by="ann", secrets=Secrets())
     with pytest.raises(ValueError, match="there is no answer"):
-        give_words(journal, wait, None, None, by="ann")
-    give_words(journal, wait, None, "yes", by="ann")
+        give_words(journal, wait, None, None, by="ann", secrets=Secrets())
+    give_words(journal, wait, None, "yes", by="ann", secrets=Secrets())
     with pytest.raises(AlreadyAnswered, match="ann has answered"):
         wait_of(journal, "run-1", None)

@@ -6,6 +6,7 @@ import gc
 import queue
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from types import FrameType
 from typing import Any
@@ -57,15 +58,27 @@ def test_no_more_run_at_once_than_the_limit_and_the_others_after_them_in_order()
     assert pool.unfinished() == 0
 
 
-def test_an_abandoned_function_makes_room_for_another() -> None:
-    pool, gate, begun = Pool(1), threading.Event(), threading.Event()
+@pytest.fixture
+def pool() -> Pool:
+    return Pool(1)
+
+
+@pytest.fixture
+def first(pool: Pool) -> Iterator[Future[None]]:
+    """A function that stands still in the pool's only place."""
+    gate, begun = threading.Event(), threading.Event()
 
     def stuck() -> None:
         begun.set()
         gate.wait(WAIT_S)
 
-    first = pool.submit(stuck)
+    submitted = pool.submit(stuck)
     begun.wait(WAIT_S)
+    yield submitted
+    gate.set()
+
+
+def test_an_abandoned_function_makes_room_for_another(pool: Pool, first: Future[None]) -> None:
     second: Future[int] = pool.submit(lambda: 2)
     assert not second.done()
     stack = pool.abandon(first)
@@ -73,7 +86,6 @@ def test_an_abandoned_function_makes_room_for_another() -> None:
     assert second.result(WAIT_S) == 2
     assert stack is not None
     assert any(frame.name == "stuck" for frame in stack)
-    gate.set()
 
 
 def test_threads_end_when_they_were_idle_and_new_ones_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +102,9 @@ def test_threads_end_when_they_were_idle_and_new_ones_come(monkeypatch: pytest.M
     assert pool.submit(lambda: 1).result(WAIT_S) == 1
 
 
-def test_nothing_is_collected_while_threads_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_collected_while_threads_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, pool: Pool, first: Future[None]
+) -> None:
     looked: list[bool] = []
     frames = sys._current_frames
 
@@ -99,16 +113,7 @@ def test_nothing_is_collected_while_threads_are_looked_at(monkeypatch: pytest.Mo
         return frames()
 
     monkeypatch.setattr(sys, "_current_frames", look)
-    pool, gate, begun = Pool(1), threading.Event(), threading.Event()
 
-    def stand() -> None:
-        begun.set()
-        gate.wait(WAIT_S)
-
-    stuck = pool.submit(stand)
-    begun.wait(WAIT_S)
-
-    assert pool.abandon(stuck)
+    assert pool.abandon(first)
     assert looked == [False]
     assert gc.isenabled()
-    gate.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -11,12 +12,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from jackstay import LLM, Crew, Flow, Runtime, answer, human_feedback, listen, start
+from jackstay import LLM, Crew, Flow, Runtime, answer, cancel, decide, human_feedback, listen, start
 from jackstay.cli.app import app
 from jackstay.core.records import RunFilter
-from jackstay.errors import HumanFeedbackPending
+from jackstay.errors import HumanFeedbackPending, RunCancelled, RunWaiting
 from jackstay.testing import Reply, ScriptedModel, Stub, tool_call
-from jackstay.tools import tool
+from jackstay.tools import call_context, tool
 from tests.unit.crew.building import agent, one_task, prompts, task
 
 CANARY = "canary-7f3a-91bc-EVERYWHERE"
@@ -160,6 +161,30 @@ def test_secret_in_a_persons_answer_is_stored_nowhere_and_the_run_has_it(place, 
         got = Asking().kickoff(run_key="k")
 
     assert got == said
+    assert none_in(place.bytes())
+
+
+def test_secret_in_a_persons_decision_is_told_to_no_model_and_stored_nowhere(place):
+    @tool(side_effect=True)
+    async def pay() -> str:
+        """Pays."""
+        cancel(call_context().run_id)
+        await asyncio.Event().wait()
+        return ""
+
+    model = ScriptedModel([tool_call("pay"), "done"])
+    made = one_task(model, agent_fields={"tools": [pay]})
+    with pytest.raises(RunCancelled):
+        made.kickoff(run_key="k")
+    with pytest.raises(RunWaiting):
+        made.kickoff(run_key="k")
+
+    decide("k", "done", f"paid with {ODD}")
+
+    assert made.kickoff(run_key="k").raw == "done"
+    said = json.dumps([call.messages for call in model.calls], ensure_ascii=False)
+    assert "paid with [secret ODD_PASSWORD]" in said
+    assert none_in(said.encode())
     assert none_in(place.bytes())
 
 
