@@ -11,7 +11,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jackstay.core.events import Event
 from jackstay.core.masking import Masking
@@ -30,8 +30,14 @@ CAUGHT_UP_S = 2.0
 """How long a kickoff waits for its lines to be written when it has ended."""
 FILE_LINGER_S = 0.1
 """How long a line waits for others that are written with it, where it only goes into a file."""
-_Waiting = tuple[Heard | logging.LogRecord, bool]
-"""What is to be written, and whether on stderr as well."""
+
+
+class _Record(NamedTuple):
+    """Of the user's."""
+
+    taken: logging.LogRecord
+    stream: bool
+    """Goes on stderr as well, as every line of ours does."""
 
 
 class Logs:
@@ -39,7 +45,7 @@ class Logs:
 
     def __init__(self, runtime: Runtime, masking: Callable[[], Masking]) -> None:
         self._runtime, self._masking, settings = runtime, masking, runtime.settings
-        self.lines = LogLines(masking, content=settings.log_content)
+        self.lines = LogLines(masking, content=settings.log_content, level=settings.log_level)
         self._level, self._content = settings.log_level, settings.log_content
         self._writing = self._new_writing()
         self._broken = self._failing = False
@@ -63,7 +69,7 @@ class Logs:
                     return  # as its run, which has said it
                 event = Event(event.name, event.run_id, event.path, event.at, {"kind": about.kind, "name": about.name})
             content = _content(event, about) if self._content else None
-            self._writing.put((self.lines.hear(event, run.span_ids, content), True))
+            self._writing.put(self.lines.hear(event, run.span_ids, content))
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
 
@@ -82,7 +88,7 @@ class Logs:
         taken.msg, taken.args = record.getMessage(), None
         setattr(taken, FIELDS, context_here(self.lines.where))
         if self._file is not None or (stream and self._stream is not None):
-            self._writing.put((taken, stream))
+            self._writing.put(_Record(taken, stream))
 
     def _claim_root(self, event: Event) -> None:
         """With the first kickoff. For the stream earlier, with the script that is run: its own configuration would only
@@ -101,15 +107,16 @@ class Logs:
 
     # --- writing -------------------------------------------------------------------------------------------------------
 
-    def _write(self, waiting: Sequence[_Waiting]) -> None:
+    def _write(self, waiting: Sequence[Heard | _Record]) -> None:
         failed_before, self._failing = self._broken, False
         is_recognising = self._masking().recognition is not None
         told: list[Entry] = []
+        """All, for the file."""
         streamed: list[Entry] = []
-        for it, stream in waiting:
-            entries = self._entries(it, is_recognising=is_recognising)
+        for each in waiting:
+            entries = self._lines(each, is_recognising=is_recognising) if isinstance(each, Heard) else [each.taken]
             told += entries
-            if stream:
+            if self._stream is not None and (isinstance(each, Heard) or each.stream):
                 streamed += entries
         if self._stream is not None:
             self._stream.write(streamed)
@@ -118,11 +125,9 @@ class Logs:
         if failed_before and not self._failing:
             self._broken = False
 
-    def _entries(self, waiting: Heard | logging.LogRecord, *, is_recognising: bool) -> Sequence[Entry]:
-        if not isinstance(waiting, Heard):
-            return [waiting]
+    def _lines(self, heard: Heard, *, is_recognising: bool) -> Sequence[Entry]:
         try:
-            lines = [line for line in self.lines.made(waiting) if line.level >= self._level]
+            lines = self.lines.made(heard)
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
             return []
@@ -130,12 +135,12 @@ class Logs:
             return lines
         return [self.lines.recognised(line) for line in lines]
 
-    def _quick(self) -> Callable[[_Waiting], bool] | None:
+    def _quick(self) -> type[Heard] | None:
         """Only into a file that is one, and only lines of ours. A terminal may stand still; what was said may be long; and a
         recogniser, or showing what is in a user's record, is code that has no place on the engine loop."""
         if self._file is None or self._stream is not None or self._content:
             return None
-        return _is_ours if self._file.is_quick and self._masking().recognition is None else None
+        return Heard if self._file.is_quick and self._masking().recognition is None else None
 
     def _failed(self, error: BaseException) -> None:
         """A recorded warning, and nothing else; not for every line of a disk that is full."""
@@ -163,7 +168,7 @@ class Logs:
         """After a fork: the thread is the parent's."""
         self._writing = self._new_writing()
 
-    def _new_writing(self) -> Writing[_Waiting]:
+    def _new_writing(self) -> Writing[Heard | _Record]:
         # Nobody sees a line of a file appear between two of the program's own; each time the thread wakes costs.
         linger_s = FILE_LINGER_S if self._runtime.settings.log == "off" else LINGER_S
         return Writing("jackstay-log", self._write, self._failed, quick=self._quick, linger_s=linger_s)
@@ -184,10 +189,6 @@ class _Forwarding(logging.Handler):
         unheard = not self._stream and logging.getLogger().handlers == [self]
         if unheard and last is not None and record.levelno >= last.level:
             last.handle(record)
-
-
-def _is_ours(waiting: _Waiting) -> bool:
-    return isinstance(waiting[0], Heard)
 
 
 def _is_script(event: Event) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,29 +13,42 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from jackstay.core.messages import Conversation, Message
+from jackstay.core.paths import parent_of
 from jackstay.core.records import RunEnd, StepRow
-from jackstay.core.trace_ids import TraceParent
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otel import Spans
 from jackstay.observe.past_spans import around_root, past_root
-from jackstay.observe.span_attributes import Describing
+from jackstay.observe.span_attributes import Described, Describing
 from jackstay.observe.spans import EpochSpans, Placed
+from jackstay.observe.writing import WAITING_MOST, Job
 
 if TYPE_CHECKING:
     from jackstay.engine.run import Run
 
 
-class RunTrace:
-    """The spans of one epoch of a run; lives on the engine loop."""
+Put = Callable[[Job], bool]
+"""Takes a job that is done on another thread, or at once. False: it takes no more."""
 
-    def __init__(self, spans: Spans, run: Run, put: Callable[[Callable[[], None]], None], *, content: bool) -> None:
-        self._spans, self._put, self._run = spans, put, run
+
+class RunTrace:
+    """The spans of one epoch of a run. The engine loop says what has ended; where that stands in the tree is found out by who
+    sends it, of much at once: between a run's steps it took three times as long."""
+
+    def __init__(self, spans: Spans, run: Run, put: Put, failed: Callable[[Exception], None], *, content: bool) -> None:
+        self._spans, self._put, self._failed, self._run = spans, put, failed, run
         self._asked: dict[str, Conversation] | None = {} if content else None
         self._masked = run.runtime.masked
         self._describing = self._new_describing()
-        self._epoch = EpochSpans(run.span_ids)
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
+        self._ended: set[str] = set()
+        """Paths at which something has ended: what begins there again is another span."""
+        self._lock = threading.Lock()
+        self._epoch = EpochSpans(run.span_ids)
+        self._rows: deque[tuple[StepRow | None, StepSpan | None]] = deque(maxlen=WAITING_MOST)
+        """That have no place yet. None: the end."""
+        self._placed: deque[tuple[Sequence[Placed], StepSpan | None]] = deque()
+        self._is_put = False
         self._root, self._context = self._begin()
         # One that is ours is sampled, and has no context yet.
         is_sampled = isinstance(self._root, RootSpan) or self._root.get_span_context().trace_flags.sampled
@@ -43,18 +58,17 @@ class RunTrace:
             put(lambda: self._end_of_dead(rows))
 
     def _begin(self) -> tuple[Span, Context]:
-        ids = self._run.span_ids
-        described, here = self._describing.root(ids.epoch), context.get_current()
+        ids, here = self._run.span_ids, context.get_current()
         parent, links = around_root(ids, self._run.row)
         if ids.epoch > 1 and parent is not None:
             if ids.parent is None:
                 # As the first epoch's was decided: by the trace's id.
-                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, described.name))
+                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, self._describe_root().name))
             if (around := self._spans.current()) is not None:
                 links.append(around)
         root = self._spans.begin_root(
-            described,
-            (ids.trace, self._epoch.root_id),
+            self._describe_root,
+            ids,
             parent=parent,
             context=here,
             # As it will be sent later; of an epoch that goes on with a run nothing says when it began.
@@ -63,27 +77,51 @@ class RunTrace:
         )
         return root, here
 
+    def _describe_root(self) -> Described:
+        return self._describing.root(self._run.span_ids.epoch)
+
     # --- steps -------------------------------------------------------------------------------------------------------
 
     def ended(self, row: StepRow) -> None:
         """A step's row was made."""
-        if not self._is_sampled:
-            return
-        placed, own = self._epoch.place(row), self._steps.pop(row.path, None)
-        if placed:
-            self._put(lambda: self._send(placed, own))
+        if self._is_sampled:
+            self._ended.add(row.path)
+            self._tell_of(row, self._steps.pop(row.path, None))
 
     def over(self, end: RunEnd) -> None:
         """The epoch has ended: the run is over, or waits."""
-        placed, finished_at = self._epoch.left_open(), end.finished_at or self._run.now()
+        finished_at = end.finished_at or self._run.now()
+        self._tell_of(None, None)
 
         def tell() -> None:
-            if placed:
-                self._send(placed)
             attributes, failed = self._describing.ending(end.status, end.reason, end.error)
             self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
 
         self._put(tell)
+
+    def _tell_of(self, row: StepRow | None, own: StepSpan | None) -> None:
+        self._rows.append((row, own))
+        if not self._is_put:
+            self._is_put = True
+            if not self._put(self._tell):
+                self._is_put = False
+
+    def _tell(self) -> None:
+        self._is_put = False  # before anything is taken: what comes from here on says it again
+        self._place()
+        while self._placed:
+            try:
+                self._send(*self._placed.popleft())
+            except Exception as error:  # noqa: BLE001 - of one step; the others are told
+                self._failed(error)
+
+    def _place(self) -> None:
+        with self._lock:
+            while self._rows:
+                row, own = self._rows.popleft()
+                placed = self._epoch.left_open() if row is None else self._epoch.place(row)
+                if placed:
+                    self._placed.append((placed, own))
 
     def _send(self, placed: Sequence[Placed], own: StepSpan | None = None) -> None:
         if self._describing.masking is not self._masked.now:
@@ -112,7 +150,7 @@ class RunTrace:
         current = trace.get_current_span()
         # A model of the user's own is asked inside of its call's span, which has no scope.
         inside = (
-            isinstance(current, StepSpan) and current.run_id == self._run.id and current.path.startswith(f"{path}/")
+            isinstance(current, StepSpan) and current.ids.run_id == self._run.id and current.path.startswith(f"{path}/")
         )
         if not (inside and path):
             context.attach(trace.set_span_in_context(self._span_at(path)))
@@ -128,9 +166,20 @@ class RunTrace:
             return self._root
         found = self._steps.get(path)
         if found is None:
-            here = TraceParent(self._trace_id, self._epoch.id_of(path), self._is_sampled)
-            found = self._steps[path] = StepSpan(here, self._run.id, path)
+            found = self._steps[path] = StepSpan(
+                self._run.span_ids, path, self._again(path), is_sampled=self._is_sampled
+            )
         return found
+
+    def _again(self, path: str) -> str | None:
+        """The id of a step that may have ended before."""
+        at = path
+        while at and at not in self._ended:
+            at = parent_of(at)
+        if not at:  # nearly always
+            return None
+        self._place()
+        return self._epoch.id_of(path)
 
     def _asked_with(self, row: StepRow) -> Sequence[Message]:
         asked = (self._asked or {}).pop(row.path, None)

@@ -1,13 +1,14 @@
 """Spans of the runs that happen now: what is recorded of a run is told to OpenTelemetry, and users' code finds itself in it.
 
-A step's span ends when its row is made; in a provider of the host's on a thread of its own: processors and exporters are the
-host's code, and one that stands still holds no run up. Only a run's root is begun here at once, because what is inside has to know whether it is sampled.
+A step's span ends when its row is made, and is told on a thread of its own: several at once take a third of what they take
+between a run's steps, and processors and exporters are the host's code, of which one that stands still holds no run up. Only
+a run's root is begun here at once, because what is inside has to know whether it is sampled.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackstay.core.trace_ids import tagged
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 CAUGHT_UP_S = 1.0
 """How long a kickoff waits, when it has ended, until its spans are with the provider."""
+LINGER_S = 0.2
+"""How long a span that has ended waits for others that are made with it."""
 
 
 class Tracing:
@@ -31,10 +34,12 @@ class Tracing:
     def __init__(self, runtime: Runtime, provider: TracerProvider | None = None) -> None:
         """`provider`: the one that is used whatever else is set."""
         self._runtime, self._given = runtime, provider
+        self._by_name = bool(runtime.environ.get(trace_source.BY_NAME))
         self._writing = self._new_writing()
         self._own: trace_source.OwnProvider | None = None
         self._provider: Any = None
         self._spans: Spans | None = None
+        self._content = False
         self._unusable = False
         """No provider of our own can be made; it is not tried again."""
         self._said: set[str] = set()
@@ -57,14 +62,15 @@ class Tracing:
             if spans is not None:
                 from jackstay.engine.run_trace import RunTrace  # OpenTelemetry is loaded: somebody wants spans
 
-                content = trace_source.wants_content(self._runtime.environ)
-                run.trace = RunTrace(spans, run, self._put, content=content)
+                # What was said is described before more is said.
+                put = self._do if self._content and self._is_at_once else self._writing.put
+                run.trace = RunTrace(spans, run, put, self._failed, content=self._content)
         except Exception as error:  # noqa: BLE001 - a sampler of the host's may raise anything, and cannot fail a run
             self._failed(error)
 
     async def caught_up(self) -> None:
         """Returns when every span that has ended is with the provider; not where one that stands still was waited for."""
-        if self._provider is None or self._is_at_once or (self._behind is not None and not self._behind.done()):
+        if self._provider is None or self._is_own or (self._behind is not None and not self._behind.done()):
             return
         self._behind = self._writing.mark()
         await asyncio.wait([self._behind], timeout=CAUGHT_UP_S)
@@ -74,7 +80,7 @@ class Tracing:
     def _now(self) -> Spans | None:
         if not self._runtime.settings.traces:
             return None
-        provider = self._given or trace_source.host_provider()
+        provider = self._given or trace_source.host_provider(by_name=self._by_name)
         if provider is None and self._own is not None:
             provider = self._own.provider  # the variables were read when it was made
         elif trace_source.is_disabled(self._runtime.environ):
@@ -83,6 +89,7 @@ class Tracing:
             provider = self._own_provider(self._runtime.environ)
         if provider is not self._provider:
             self._provider, self._spans = provider, None if provider is None else self._made(provider)
+            self._content = trace_source.wants_content(self._runtime.environ)
         return self._spans
 
     def _own_provider(self, environ: Mapping[str, str]) -> Any:
@@ -132,21 +139,23 @@ class Tracing:
 
     # --- life ------------------------------------------------------------------------------------------------------------
 
-    def _put(self, job: Callable[[], None]) -> None:
-        """To the provider: at once if it is ours, which only puts spans into its queue; a host's may do anything, and a
-        recogniser takes its time."""
-        if not self._is_at_once:
-            self._writing.put(job)
-            return
+    def _do(self, job: Job) -> bool:
+        """At once, on the engine loop."""
         try:
             job()
         except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
             self._failed(error)
+        return True
+
+    @property
+    def _is_own(self) -> bool:
+        """Its queue is ours: nobody can tell when a span has come into it."""
+        return self._own is not None and self._provider is self._own.provider
 
     @property
     def _is_at_once(self) -> bool:
-        is_own = self._own is not None and self._provider is self._own.provider
-        return is_own and self._runtime.masked.now.recognition is None
+        """Nothing of the host's is called, and no recogniser, which takes its time."""
+        return self._is_own and self._runtime.masked.now.recognition is None
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Hands on what waits, and sends it if the provider is ours."""
@@ -162,4 +171,4 @@ class Tracing:
         self._behind = None
 
     def _new_writing(self) -> Writing[Job]:
-        return Writing("jackstay-traces", one_by_one(self._failed), self._failed)
+        return Writing("jackstay-traces", one_by_one(self._failed), self._failed, linger_s=LINGER_S)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 from jackstay.core.events import Event
@@ -64,13 +65,46 @@ UNTOLD = frozenset({"kickoff_finished", "kickoff_failed", "model_piece", "tool_f
 """Only for listeners. (Of `kickoff_started` is remembered what the kickoff is called.)"""
 
 
+class _News(NamedTuple):
+    """What an event's name says."""
+
+    shown: str
+    level: int
+    is_told: bool
+    ends: bool
+    """Something, which may have begun before."""
+    begins: bool
+    is_kickoff: bool
+
+
+@cache
+def _news(name: str) -> _News:
+    is_told = name not in UNTOLD and name != "kickoff_started"
+    level, ends, begins = LEVELS.get(name, logging.INFO), name.endswith(_ENDS), name.endswith("_started")
+    return _News(NAMES.get(name, name), level, is_told, ends, begins, name in _KICKOFFS)
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """What every line of a place in a run has."""
+
+    fields: Mapping[str, Any]
+    form: str | None = None
+    """Of the fields, once a line was written: several have the same ones."""
+
+
 class Line(NamedTuple):
     """One line of the log, before it has a form."""
 
     event: str
     level: int
     at: datetime
-    fields: Mapping[str, Any]
+    place: Place
+    own: Mapping[str, Any]
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        return {**self.place.fields, **self.own}
 
 
 @dataclass(slots=True)
@@ -78,8 +112,8 @@ class _Open:
     at: datetime
     names: dict[str, Any]
     """Of crew, flow, task and so on, masked: its own and those around it."""
-    place: dict[str, Any] | None = None
-    """The fields of every line that is of it, once there was one."""
+    place: Place | None = None
+    """Of every line that is of it, once there was one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,7 +122,6 @@ class Heard:
 
     event: Event
     ids: SpanIds
-    masking: Masking
     content: Mapping[str, Any] | None
     lines: Sequence[Line] | None = None
     failure: Exception | None = None
@@ -102,8 +135,9 @@ class LogLines:
     """Turns events into lines. Remembers what has begun, so that every line says in which task, crew and flow it
     happened. Thread-safe: users' own records ask for their context from any thread."""
 
-    def __init__(self, masking: Callable[[], Masking], *, content: bool = False) -> None:
-        self._masking, self._content = masking, content
+    def __init__(self, masking: Callable[[], Masking], *, content: bool = False, level: int = logging.NOTSET) -> None:
+        """`level`: below it nothing is told."""
+        self._masking, self._content, self._level = masking, content, level
         self._lock = threading.Lock()
         self._open: dict[str, dict[str, _Open]] = {}
         """By run and path."""
@@ -112,7 +146,7 @@ class LogLines:
     def hear(self, event: Event, ids: SpanIds, content: Mapping[str, Any] | None = None) -> Heard:
         """Takes it in; its lines are made with others. Several in a row take a third of what they take between a run's
         steps, each for itself. `ids`: those of its run; `content`: what was said, beside the event's own data."""
-        heard = Heard(event, ids, self._masking(), content)
+        heard = Heard(event, ids, content)
         self._unmade.append(heard)
         if self._content or len(self._unmade) >= _UNMADE_MOST:
             self._make()  # what was said may be changed by whoever said it
@@ -131,40 +165,55 @@ class LogLines:
         return self.made(self.hear(event, ids, content))
 
     def _make(self) -> None:
+        masking = self._masking()
         with self._lock:
             while self._unmade:
                 heard = self._unmade.popleft()
                 try:
-                    heard.lines = self._lines(heard)
+                    heard.lines = self._lines(heard, masking)
                 except Exception as error:  # noqa: BLE001 - of one event; raised for whoever writes it
                     heard.lines, heard.failure = (), error
 
-    def _lines(self, heard: Heard) -> Sequence[Line]:
-        event, masking, name = heard.event, heard.masking, heard.event.name
-        if name in UNTOLD:
-            return ()
-        ends = name.endswith(_ENDS)
-        opened = self._opened(event.run_id, event.path) if ends else self._note(event, masking)
-        if name == "kickoff_started":
-            return ()
-        where = self._placed(event, heard.ids, opened)
-        fields = dict(where)
-        self._figure(fields, event, masking)
-        if ends:
-            if opened is not None and "duration_s" not in fields:
-                fields["duration_s"] = round(max(0.0, (event.at - opened.at).total_seconds()), 6)
+    def _lines(self, heard: Heard, masking: Masking) -> Sequence[Line]:
+        event, news = heard.event, _news(heard.event.name)
+        known = self._open.get(event.run_id)
+        opened = None if known is None else known.get(event.path)
+        if news.is_kickoff or news.begins:
+            opened = self._begun(event, opened, masking, is_kickoff=news.is_kickoff)
+        lines: Sequence[Line] = ()
+        if news.is_told and news.level >= self._level:
+            lines = self._told(heard, news, opened, masking)
+        if news.ends:
             self._forget(event)
+        return lines
+
+    def _told(self, heard: Heard, news: _News, opened: _Open | None, masking: Masking) -> Sequence[Line]:
+        event = heard.event
+        place = self._placed(event, heard.ids, opened)
+        known = place.fields
+        own: dict[str, Any] = {}
+        for key, value in event.data.items():
+            if value is None or key in _NOT_TOLD or (news.begins and key in _NAMED):
+                continue  # (what has begun is called what its place is called)
+            if key not in CONTENT:
+                shown = masking.text(value) if type(value) is str else _plain(value, masking)
+                if key not in known or known[key] != shown:
+                    own["attempt" if key == "attempts" else key] = shown
+            elif self._content:
+                own[key] = _shown(value, masking)
+        if news.ends and opened is not None and "duration_s" not in own:
+            own["duration_s"] = round(max(0.0, (event.at - opened.at).total_seconds()), 6)
         if heard.content and self._content:
-            fields |= {key: _shown(value, masking) for key, value in heard.content.items()}
-        line = Line(NAMES.get(name, name), LEVELS.get(name, logging.INFO), event.at, fields)
+            own |= {key: _shown(value, masking) for key, value in heard.content.items()}
+        line = Line(news.shown, news.level, event.at, place, own)
         replayed = event.data.get("replay_of")
-        return [line, Line("replayed", logging.INFO, event.at, where | {"replay_of": replayed})] if replayed else [line]
+        return [line, Line("replayed", logging.INFO, event.at, place, {"replay_of": replayed})] if replayed else [line]
 
     def recognised(self, line: Line) -> Line:
         """The line without what the recogniser finds. Not on the engine loop, as `of` is: it takes milliseconds."""
         masking = self._masking()
         told = {key: each if key in NAMES_ONLY else masking.recognised(each) for key, each in line.fields.items()}
-        return line._replace(fields=told)
+        return line._replace(place=Place({}), own=told)
 
     def where(self, run_id: str, path: str) -> dict[str, Any]:
         """The context of a place in a run."""
@@ -172,18 +221,14 @@ class LogLines:
         with self._lock:
             return self._where(run_id, path)
 
-    def _opened(self, run_id: str, path: str) -> _Open | None:
-        run = self._open.get(run_id)
-        return None if run is None else run.get(path)
-
-    def _placed(self, event: Event, ids: SpanIds, opened: _Open | None) -> dict[str, Any]:
+    def _placed(self, event: Event, ids: SpanIds, opened: _Open | None) -> Place:
         if opened is not None and opened.place is not None:
             return opened.place
         where = self._where(event.run_id, event.path)
-        where["trace_id"], where["span_id"] = ids.trace, ids.of(event.path)
+        place = Place({**where, "trace_id": ids.trace, "span_id": ids.of(event.path)})
         if opened is not None:
-            opened.place = where
-        return where
+            opened.place = place
+        return place
 
     def _where(self, run_id: str, path: str) -> dict[str, Any]:
         named = {"run_id": run_id, "path": path} if path else {"run_id": run_id}
@@ -201,20 +246,20 @@ class LogLines:
             place = parent_of(place)
         return {}
 
-    def _note(self, event: Event, masking: Masking) -> _Open | None:
-        """Takes in what begins; what is open there."""
-        data, opened = event.data, self._opened(event.run_id, event.path)
-        if event.name in _KICKOFFS:
-            opened = opened or self._begin(event)
-            kind, name = data.get("kind"), data.get("name")
-            if kind in ("crew", "flow") and name and opened.names.get(kind) != (shown := _plain(name, masking)):
-                opened.names[kind] = shown
-                opened.place = None
-        elif event.name.endswith("_started"):
+    def _begun(self, event: Event, opened: _Open | None, masking: Masking, *, is_kickoff: bool) -> _Open:
+        """Takes in what begins."""
+        data = event.data
+        if not is_kickoff:
             opened = self._begin(event)
             for key in _NAMED:
                 if name := data.get(key):
                     opened.names[key] = _plain(name, masking)
+            return opened
+        opened = opened or self._begin(event)
+        kind, name = data.get("kind"), data.get("name")
+        if kind in ("crew", "flow") and name and opened.names.get(kind) != (shown := _plain(name, masking)):
+            opened.names[kind] = shown
+            opened.place = None
         return opened
 
     def _begin(self, event: Event) -> _Open:
@@ -229,35 +274,23 @@ class LogLines:
         elif not event.name.startswith("kickoff_"):
             self._open.get(event.run_id, {}).pop(event.path, None)
 
-    def _figure(self, fields: dict[str, Any], event: Event, masking: Masking) -> None:
-        """Adds what the event says itself."""
-        for key, value in event.data.items():
-            if value is None or key in _NOT_TOLD:
-                continue
-            if key in CONTENT:
-                if self._content:
-                    fields[key] = _shown(value, masking)
-            else:
-                shown = masking.text(value) if type(value) is str else _plain(value, masking)
-                fields["attempt" if key == "attempts" else key] = shown
-
 
 def _plain(value: Any, masking: Masking) -> Any:
-    # Nearly all that comes: a third of what the patterns take.
+    # By class first, for nearly all that comes: a third of what the patterns take.
     kind = type(value)
     if kind is str:
         return masking.text(value)
     if kind is int:
         return value
+    if kind is Decimal:
+        return float(value)
+    if kind is float:
+        return round(value, 6)
     match value:
         case str():
             return masking.text(value)
         case bool() | int():
             return value
-        case float():
-            return round(value, 6)
-        case Decimal():
-            return float(value)
         case _:
             return _shown(value, masking)
 

@@ -11,20 +11,27 @@ from typing import Any
 
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
-from jackstay.core.trace_ids import TraceParent
+from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe import span_names as names
 from jackstay.observe.otlp import context_of
 from jackstay.observe.span_attributes import Described
 
 
 class _OpenSpan(NonRecordingSpan):
-    """Its context is made when somebody asks for it: of most, nobody does."""
+    """Its context is made when somebody asks for it, and its id then at the earliest: of most, nobody does."""
 
-    def __init__(self, here: TraceParent, *, random: bool = False) -> None:
-        self.here, self._random = here, random
+    is_random = False
+    """Its trace's id is."""
+
+    def __init__(self, ids: SpanIds, path: str, *, is_sampled: bool = True) -> None:
+        self.ids, self.path, self.is_sampled = ids, path, is_sampled
+
+    @property
+    def span_id(self) -> str:
+        return self.ids.of(self.path)
 
     def get_span_context(self) -> SpanContext:
-        return context_of(self.here, random=self._random)
+        return context_of(TraceParent(self.ids.trace, self.span_id, self.is_sampled), random=self.is_random)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.get_span_context()!r})"
@@ -33,14 +40,19 @@ class _OpenSpan(NonRecordingSpan):
 class StepSpan(_OpenSpan):
     """The span of a step. What is put into it comes into the step's span."""
 
-    def __init__(self, here: TraceParent, run_id: str, path: str) -> None:
-        super().__init__(here)
-        self.run_id, self.path = run_id, path
+    def __init__(self, ids: SpanIds, path: str, again: str | None = None, *, is_sampled: bool) -> None:
+        """`again`: the id of one that is done again."""
+        super().__init__(ids, path, is_sampled=is_sampled)
+        self._again = again
         self.attributes: dict[str, Any] = {}
         self.events: list[tuple[str, Any, int | None]] = []
 
+    @property
+    def span_id(self) -> str:
+        return self._again or super().span_id
+
     def is_recording(self) -> bool:
-        return self.here.is_sampled
+        return self.is_sampled
 
     def set_attribute(self, key: str, value: Any) -> None:
         self.attributes[key] = value
@@ -74,19 +86,19 @@ class RootSpan(_OpenSpan):
 
     def __init__(
         self,
-        here: TraceParent,
-        described: Described,
+        ids: SpanIds,
+        describe: Callable[[], Described],
         make: Callable[[], Span],
         *,
         parent_id: str | None,
         started_at: datetime,
     ) -> None:
-        super().__init__(here, random=parent_id is None)
-        self.described, self.parent_id, self.started_at = described, parent_id, started_at
-        self._make, self._made, self._is_over = make, None, False
+        super().__init__(ids, "")
+        self.is_random = parent_id is None
+        self.describe, self.parent_id, self.started_at = describe, parent_id, started_at
+        self._make, self._is_over = make, False
+        self._made: Span | None = None
         self._lock = threading.Lock()
-
-    _made: Span | None
 
     def over(self, *, touched: bool = False) -> Span | None:
         """The span that is to be ended now; None if it need not be made. `touched`: it has to be."""

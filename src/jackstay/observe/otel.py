@@ -29,7 +29,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from jackstay.core.trace_ids import TraceParent
+from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe import span_names as names
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otlp import EndedSpan, Origin, context_of, ns
@@ -101,30 +101,32 @@ class Spans:
 
     def begin_root(
         self,
-        described: Described,
-        ids: tuple[str, str],
+        describe: Callable[[], Described],
+        ids: SpanIds,
         *,
         parent: TraceParent | None,
         context: Context,
         started_at: datetime,
         links: Sequence[TraceParent] = (),
     ) -> Span:
-        """The same for a run that happens now; made as it ends, if nobody has to see it begin."""
+        """The same of the root of a run that happens now; made as it ends, if nobody has to see it begin."""
 
         def make() -> Span:
-            return self.begin(described, ids, parent=parent, context=context, started_at=started_at, links=links)
+            own = (ids.trace, ids.of(""))
+            return self.begin(describe(), own, parent=parent, context=context, started_at=started_at, links=links)
 
-        trace_id, span_id = ids
-        if self._ended is None or links or not self._is_taken(described, trace_id, parent, context):
+        if self._ended is None or links or not self._is_taken(describe, ids.trace, parent, context):
             return make()
         parent_id = None if parent is None else parent.span_id
-        here = TraceParent(trace_id, span_id)
-        return RootSpan(here, described, make, parent_id=parent_id, started_at=started_at)
+        return RootSpan(ids, describe, make, parent_id=parent_id, started_at=started_at)
 
-    def _is_taken(self, described: Described, trace_id: str, parent: TraceParent | None, context: Context) -> bool:
+    def _is_taken(
+        self, describe: Callable[[], Described], trace_id: str, parent: TraceParent | None, context: Context
+    ) -> bool:
         """Whether the sampler takes a root, and adds nothing to it."""
         if self._tracer.sampler is DEFAULT_ON:
             return parent is None or parent.is_sampled
+        described = describe()
         decided = self._tracer.sampler.should_sample(
             _around(parent, context), int(trace_id, 16), described.name, _kind(described), described.attributes, ()
         )
@@ -186,13 +188,10 @@ class Spans:
 
     def _end_untouched(self, root: RootSpan, finished_at: datetime, attributes: Mapping[str, Any]) -> None:
         if self._ended is not None:
-            here, began = root.here, root.started_at
-            whole = Described(root.described.name, {**root.described.attributes, **attributes})
-            self._ended(
-                EndedSpan(
-                    self._origin, here.trace_id, "", here.span_id, root.parent_id, began, finished_at, described=whole
-                )
-            )
+            described = root.describe()
+            whole = Described(described.name, {**described.attributes, **attributes})
+            ids = (root.ids.trace, "", root.span_id, root.parent_id)
+            self._ended(EndedSpan(self._origin, *ids, root.started_at, finished_at, described=whole))
 
 
 class _Collecting(SpanProcessor):

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -37,12 +37,23 @@ _TIMES = struct.Struct("<BBBQBQ")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Origin:
     """What all spans of a tracer have in common."""
 
     resource: Resource
     scope: InstrumentationScope
+
+    @cached_property
+    def around(self) -> tuple[bytes, bytes]:
+        """Resource and scope as OpenTelemetry encodes them, without spans."""
+        made = encode_spans([EndedSpan(self, "1", "", "1", None, _EPOCH, _EPOCH).readable()])
+        [resource] = made.resource_spans
+        [scope] = resource.scope_spans
+        scope.ClearField("spans")
+        in_scope = scope.SerializeToString()
+        resource.ClearField("scope_spans")
+        return resource.SerializeToString(), in_scope
 
 
 class EndedSpan(NamedTuple):
@@ -139,39 +150,27 @@ def encoded(spans: Iterable[EndedSpan]) -> bytes:
 
 
 def _resource_spans(origin: Origin, spans: bytes) -> bytes:
-    """As OpenTelemetry encodes what is around the spans; once for a batch."""
-    around = encode_spans([EndedSpan(origin, "1", "", "1", None, _EPOCH, _EPOCH).readable()])
-    [resource] = around.resource_spans
-    [scope] = resource.scope_spans
-    scope.ClearField("spans")
-    in_scope = scope.SerializeToString() + spans
-    resource.ClearField("scope_spans")
-    return _field(0x0A, resource.SerializeToString() + _field(0x12, in_scope))
+    resource, scope = origin.around
+    return _field(0x0A, resource + _field(0x12, scope + spans))
 
 
 def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
     described = span.whole()
-    parent = b"" if span.parent_id is None else b"\x22\x08" + bytes.fromhex(span.parent_id)
+    ids = f"0a10{span.trace_id}1208{span.span_id}"
+    kind = _CLIENT if described.is_client else _INTERNAL
     parts = [
-        b"\x0a\x10",
-        bytes.fromhex(span.trace_id),
-        b"\x12\x08",
-        bytes.fromhex(span.span_id),
-        parent,
+        bytes.fromhex(ids if span.parent_id is None else f"{ids}2208{span.parent_id}"),
         _field(0x2A, described.name.encode()),
-        _TIMES.pack(
-            0x30, _CLIENT if described.is_client else _INTERNAL, 0x39, ns(span.started_at), 0x41, ns(span.finished_at)
-        ),
+        _TIMES.pack(0x30, kind, 0x39, ns(span.started_at), 0x41, ns(span.finished_at)),
     ]
     for key, value in described.attributes.items():
-        kind = type(value)
-        if kind is str or kind is int:
+        if type(value) is str or type(value) is int:
             made = known.get((key, value))
             if made is None:
                 made = known[key, value] = _attribute(key, value)
+            parts.append(made)
         else:
-            made = _attribute(key, value)
-        parts.append(made)
+            parts.append(_attribute(key, value))
     parts.append(_AFTER)
     return _field(0x12, b"".join(parts))
 

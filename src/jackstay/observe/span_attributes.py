@@ -75,28 +75,31 @@ class Describing:
 
     def of(self, path: str, row: StepRow | None, agent: str | None) -> Described:
         """Of what is placed there."""
-        common: dict[str, Value] = {names.RUN: self._id, names.PATH: path}
+        attributes: dict[str, Value] = {names.RUN: self._id, names.PATH: path}
         if agent is not None:
             shown = self._text(agent)
-            own = {names.KIND: "agent", names.OPERATION: names.INVOKE_AGENT, names.AGENT: shown}
-            return Described(f"{names.INVOKE_AGENT} {shown}", common | own)
+            attributes |= {names.KIND: "agent", names.OPERATION: names.INVOKE_AGENT, names.AGENT: shown}
+            return Described(f"{names.INVOKE_AGENT} {shown}", attributes)
         if row is None:
-            return Described(path.rpartition("/")[2], common | {names.KIND: "scope"})
-        return self._step(row, common)
+            attributes[names.KIND] = "scope"
+            return Described(path.rpartition("/")[2], attributes)
+        return self._step(row, attributes)
 
     def can_wait(self, row: StepRow | None) -> bool:
         """Whether it may be described when it is sent: of many in a row that takes half of what it takes between a run's
         steps. Not where what was said is told, which may change; and not what is long."""
         return self._asked is None and (row is None or len(row.result or "") + len(row.request or "") <= LONG)
 
-    def _step(self, row: StepRow, common: dict[str, Value]) -> Described:
-        attributes = common | {names.KIND: row.kind, names.STATUS: row.status, names.REVISION: row.rev}
+    def _step(self, row: StepRow, attributes: dict[str, Value]) -> Described:
+        attributes[names.KIND], attributes[names.STATUS], attributes[names.REVISION] = row.kind, row.status, row.rev
         if row.attempts > 1:
             attributes[names.ATTEMPTS] = row.attempts
         if row.flags:
             attributes[names.FLAGS] = row.flags.split(",")
-        told = {names.AGENT: row.agent, names.TASK: row.task}
-        attributes |= {name: self._text(value) for name, value in told.items() if value is not None}
+        if row.agent is not None:
+            attributes[names.AGENT] = self._text(row.agent)
+        if row.task is not None:
+            attributes[names.TASK] = self._text(row.task)
         name, own = self._own(row)
         attributes |= own
         failed = self._failure(row.error) if row.status == "failed" else None
@@ -142,25 +145,29 @@ class Describing:
     # --- model calls ---------------------------------------------------------------------------------------------------
 
     def _model_call(self, row: StepRow) -> tuple[str, dict[str, Value]]:
-        prefix, _, _ = (row.model or "").partition("/")
-        provider = row.provider or (prefix if prefix != row.model else "")
-        model = (row.model or "").removeprefix(f"{prefix}/")
+        asked, flags = row.model or "", row.flags or ""
+        prefix, _, _ = asked.partition("/")
+        provider = row.provider or (prefix if prefix != asked else "")
+        model = asked.removeprefix(f"{prefix}/")
         answer = _json(row.result)
-        told = {
-            names.PROVIDER: names.PROVIDERS.get(provider, provider) or None,
-            names.REQUEST_MODEL: model or None,
-            # Of most there is none, and nothing else of the request is told.
-            names.REQUEST_MAX_TOKENS: _json(row.request).get("max_tokens")
-            if "max_tokens" in (row.request or "")
-            else None,
-            names.REQUEST_STREAM: True if "streamed" in (row.flags or "") else None,
-            names.RESPONSE_MODEL: row.answered_by,
-            names.FINISH_REASONS: [answer["finish_reason"]] if answer.get("finish_reason") else None,
-            names.COST: None if row.cost_pico is None else float(from_pico(row.cost_pico) or 0),
-        }
         own: dict[str, Value] = {names.OPERATION: names.CHAT}
-        own |= {name: value for name, value in told.items() if value is not None}
-        if row.status == "succeeded" and "cached" not in (row.flags or "").split(","):
+        if provider:
+            own[names.PROVIDER] = names.PROVIDERS.get(provider, provider)
+        if model:
+            own[names.REQUEST_MODEL] = model
+        # Of most there is none, and nothing else of the request is told.
+        most = _json(row.request).get("max_tokens") if "max_tokens" in (row.request or "") else None
+        if most is not None:
+            own[names.REQUEST_MAX_TOKENS] = most
+        if "streamed" in flags:
+            own[names.REQUEST_STREAM] = True
+        if row.answered_by is not None:
+            own[names.RESPONSE_MODEL] = row.answered_by
+        if reason := answer.get("finish_reason"):
+            own[names.FINISH_REASONS] = [reason]
+        if row.cost_pico is not None:
+            own[names.COST] = float(from_pico(row.cost_pico) or 0)
+        if row.status == "succeeded" and "cached" not in flags.split(","):
             own |= _usage(row)
         if row.tried:
             own[names.TRIED] = [f"{each['model']}: {each['code']}" for each in json.loads(row.tried)]

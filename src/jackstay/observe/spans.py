@@ -61,16 +61,13 @@ class EpochSpans:
 
     def __init__(self, ids: SpanIds) -> None:
         self.ids = ids
-        self.root_id = ids.of("")
         self._open: dict[str, _Scope] = {}
         self._ended: dict[str, int] = {}
         """How often a step has ended, by path: one that is done again is another span."""
 
     def id_of(self, path: str) -> str:
         """Of the step that is at that place now."""
-        if not path:
-            return self.root_id
-        return self._id(path, self._ended.get(path, 0))
+        return self._id(path, self._ended.get(path, 0)) if path else self.ids.of("")
 
     def place(self, row: StepRow) -> list[Placed]:
         """The spans that end with this row: its own is the last one. None for what is no step, and for what another run

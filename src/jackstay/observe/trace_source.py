@@ -26,6 +26,8 @@ MOST_ATTRIBUTES = 64
 
 EXTRA = "pip install 'jackstay[otel]'"
 DISABLED, EXPORTER = "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"
+BY_NAME = "OTEL_PYTHON_TRACER_PROVIDER"
+"""The name of the provider that is the program's as soon as somebody asks for it."""
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 SPOKEN = "http/protobuf"
@@ -41,10 +43,14 @@ def wants_content(environ: Mapping[str, str]) -> bool:
     return environ.get(CONTENT, "").strip().lower() in ("true", "1", "span_only", "span_and_event")
 
 
-def host_provider() -> Any:
-    """The provider that the program has set; None if it has not. Loads nothing: who has set one, has loaded it."""
+def host_provider(*, by_name: bool) -> Any:
+    """The provider that the program has set; None if it has not. Loads nothing: who has set one, has loaded it. `by_name`:
+    the environment names one."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
+        return None
+    # Asked at every kickoff, and to be told that there is none takes as long as a span. (No promise of theirs.)
+    if getattr(trace, "_TRACER_PROVIDER", trace) is None and not by_name:
         return None
     provider = trace.get_tracer_provider()
     # Not a union: it would be made anew for every look.

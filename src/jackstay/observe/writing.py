@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from jackstay.core.quickness import Quickness
 
@@ -29,7 +29,7 @@ to write it (bench/bench_observing.py)."""
 
 class Writing(Generic[T]):
     """Writes in order, what has come together at once, on a daemon thread that the first one starts. What `write` raises is
-    handed to `failed`. `quick`: what whoever waits for it may write now; None: nothing."""
+    handed to `failed`. `quick`: the class of what whoever waits for it may write now; None: nothing."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Writing(Generic[T]):
         write: Callable[[Sequence[T]], None],
         failed: Failed,
         *,
-        quick: Callable[[], Callable[[T], bool] | None] = lambda: None,
+        quick: Callable[[], type | None] = lambda: None,
         linger_s: float = LINGER_S,
     ) -> None:
         self._name, self._write, self._failed, self._quick = name, write, failed, quick
@@ -53,15 +53,17 @@ class Writing(Generic[T]):
         """Of the thread of now: the one before may still stand in a write."""
         self.dropped = 0
 
-    def put(self, one: T) -> None:
+    def put(self, one: T) -> bool:
+        """False: too much waits already, and it is dropped."""
         if len(self._waiting) > WAITING_MOST:
             self.dropped += 1
-            return
+            return False
         self._waiting.append(one)
         if self._asleep:
             self._bell.ring()
         if self._thread is None:
             self._start()
+        return True
 
     async def caught_up(self, timeout_s: float) -> None:
         """Returns when everything before has been written, or after so long."""
@@ -96,14 +98,13 @@ class Writing(Generic[T]):
     def _written_here(self) -> bool:
         """Writes what waits, as far as it is quick. False: something is left, or the thread is at it."""
         began_s = time.monotonic()
-        is_quick = self._quick()
-        if is_quick is None or not self._quickness.is_at(began_s) or not self._at_it.acquire(blocking=False):
+        kind = self._quick()
+        if kind is None or not self._quickness.is_at(began_s) or not self._at_it.acquire(blocking=False):
             return False
         try:
-            some: list[T] = []
-            while self._waiting and not isinstance(first := self._waiting[0], _Mark) and is_quick(first):
-                some.append(first)
-                self._waiting.popleft()
+            some: list[Any] = []
+            while self._waiting and isinstance(self._waiting[0], kind):
+                some.append(self._waiting.popleft())
             self._write_these(some)
         finally:
             self._at_it.release()

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
-from jackstay import LLM, Crew, Flow, Runtime, carry, start
+from jackstay import LLM, Crew, Flow, Retry, Runtime, carry, start
 from jackstay.core.ids import trace_id
 from jackstay.core.records import RunFilter
 from jackstay.core.usage import Usage
@@ -214,6 +214,30 @@ def test_threads_that_carry_the_context_trace_below_their_method(traced, provide
 
     spans = told(kept.get_finished_spans())
     assert only(spans, name="inside").parent_id == only(spans, kind="method").span_id
+
+
+def test_span_of_users_code_stands_under_the_try_of_the_step_in_which_it_was_made(traced, provider, kept):
+    tried: list[int] = []
+
+    class Work(Flow):  # type: ignore[type-arg]
+        @start(retry=Retry(max_attempts=3, backoff_s=0))
+        def work(self) -> str:
+            return str(crew(task(agent(model_of_mine))).kickoff().raw)
+
+    def answer(*_: Any) -> str:
+        tried.append(1)
+        with provider.get_tracer("host").start_as_current_span("mine"):
+            if len(tried) < 3:
+                raise OSError("not yet")
+        return "done"
+
+    model_of_mine = says(*[answer] * 3)
+    Work().kickoff()
+
+    spans = told(kept.get_finished_spans())
+    calls = [span.span_id for span in spans if span.name == "chat scripted"]
+    assert [span.parent_id for span in spans if span.name == "mine"] == calls
+    assert len(set(calls)) == 3
 
 
 def test_after_a_kickoff_the_callers_span_is_the_current_one_again(traced, provider):

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from jackstay.core.masking import Masking
 from jackstay.core.records import RunRow, StepRow
-from jackstay.core.trace_ids import TraceParent
+from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.otlp import EndedSpan, Sender, encoded
@@ -27,6 +27,7 @@ from jackstay.observe.trace_source import OwnProvider, exporter
 from tests.e2e.tracing.receiver import RETRIED, Receiver
 
 TRACE, SPAN, PARENT = "01a219d8678f7e88842a02050e64d529", "94d5179788c42696", "d57a77696f6989c0"
+IDS = SpanIds("01a219d8-678f-7e88-842a-02050e64d529", 1)
 BEGIN = datetime(2026, 11, 26, 3, 0, 0, 123456, tzinfo=UTC)
 END = BEGIN + timedelta(seconds=1.5)
 PLACED = Placed("research#1/llm#1", SPAN, PARENT, BEGIN, END)
@@ -59,7 +60,7 @@ def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | End
     made = Spans(provider, ended=ended.append if directly else None)
     made.tell(_Fixed(described), PLACED, trace_id=TRACE)
     for parent in (None, TraceParent(TRACE, PARENT)):
-        root = made.begin_root(ROOT, (TRACE, SPAN), parent=parent, context=Context(), started_at=BEGIN)
+        root = made.begin_root(lambda: ROOT, IDS, parent=parent, context=Context(), started_at=BEGIN)
         made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
     return ended or spans
 
@@ -93,7 +94,7 @@ def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     made = Spans(provider, ended=ended.append)
 
     def root() -> RootSpan:
-        begun = made.begin_root(ROOT, (TRACE, SPAN), parent=None, context=Context(), started_at=BEGIN)
+        begun = made.begin_root(lambda: ROOT, IDS, parent=None, context=Context(), started_at=BEGIN)
         assert isinstance(begun, RootSpan)
         return begun
 

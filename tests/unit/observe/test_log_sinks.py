@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jackstay.observe.log_lines import Line
+from jackstay.observe.log_lines import Line, Place
 from jackstay.observe.log_sinks import CHUNK, FileSink, chunks_of, json_form
 
 AT = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
@@ -31,7 +31,7 @@ def test_lines_that_come_together_are_all_written_over_files_that_are_rotated(tm
     failed: list[BaseException] = []
     made = sink(tmp_path / "run.json", failed)
     made.maxBytes = 3 * CHUNK
-    lines = [Line("task_finished", logging.INFO, AT, {"number": number}) for number in range(400)]
+    lines = [Line("task_finished", logging.INFO, AT, Place({}), {"number": number}) for number in range(400)]
 
     made.write(lines)
     made.close()
@@ -45,9 +45,9 @@ def test_lines_that_come_together_are_all_written_over_files_that_are_rotated(tm
 
 def test_chunks_are_whole_lines_of_what_a_pipe_takes_at_once_and_a_line_that_cannot_be_made_keeps_no_other():
     failed: list[BaseException] = []
-    short = [Line("retry", logging.WARNING, AT, {"number": number}) for number in range(60)]
+    short = [Line("retry", logging.WARNING, AT, Place({}), {"number": number}) for number in range(60)]
     record = logging.LogRecord("app", logging.INFO, __file__, 1, "%s", (Unshown(),), None)
-    long = Line("long", logging.INFO, AT, {"text": "x" * 2 * CHUNK})
+    long = Line("long", logging.INFO, AT, Place({}), {"text": "x" * 2 * CHUNK})
 
     chunks = list(chunks_of([*short, record, long], json_form(lambda value: value), failed.append))
 
@@ -62,7 +62,7 @@ def test_line_is_ascii_and_one_line_whatever_is_in_it():
     told = {"text": "a\u2028ü\n", "half": "\ud800", "cost": 1e-7, "odd": Odd()}
     form = json_form(lambda value: value)
 
-    lines = [form(Line("retry", logging.WARNING, AT, {key: value})) for key, value in told.items()]
+    lines = [form(Line("retry", logging.WARNING, AT, Place({}), {key: value})) for key, value in told.items()]
 
     assert all(line.isascii() and "\n" not in line for line in lines)
     said = [json.loads(line)[key] for line, key in zip(lines, told, strict=True)]

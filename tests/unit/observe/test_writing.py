@@ -13,6 +13,10 @@ from jackstay.core import quickness
 from jackstay.observe.writing import Writing
 
 
+class Quick(int):
+    pass
+
+
 class Written:
     """`quick` are numbers below 100. `by`: who wrote each."""
 
@@ -21,7 +25,7 @@ class Written:
         self.failures: list[Exception] = []
         # So that the thread writes only when it is asked to.
         self.writing: Writing[int] = Writing(
-            "writer", self._write, self.failures.append, quick=lambda: lambda one: one < 100, linger_s=60.0
+            "writer", self._write, self.failures.append, quick=lambda: Quick, linger_s=60.0
         )
 
     def _write(self, some: Sequence[int]) -> None:
@@ -31,7 +35,7 @@ class Written:
 
     def told(self, *numbers: int) -> None:
         for one in numbers:
-            self.writing.put(one)
+            self.writing.put(Quick(one) if one < 100 else one)
         asyncio.run(self.writing.caught_up(30.0))
 
 
