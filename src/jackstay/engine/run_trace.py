@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
-from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from jackstay.core.messages import Conversation, Message
@@ -35,30 +34,30 @@ class RunTrace:
     sends it, of much at once: between a run's steps it took three times as long."""
 
     def __init__(self, spans: Spans, run: Run, put: Put, failed: Callable[[Exception], None], *, content: bool) -> None:
+        # Little, for every kickoff waits for it: what only who sends needs is made there.
         self._spans, self._put, self._failed, self._run = spans, put, failed, run
+        self._ids, self._context = run.span_ids, context.get_current()
         self._asked: dict[str, Conversation] | None = {} if content else None
-        self._masked = run.runtime.masked
-        self._describing = self._new_describing()
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
         self._ended: set[str] = set()
         """Paths at which something has ended: what begins there again is another span."""
-        self._lock = threading.Lock()
-        self._epoch = EpochSpans(run.span_ids)
         self._rows: deque[tuple[StepRow | None, StepSpan | None]] = deque(maxlen=WAITING_MOST)
         """That have no place yet. None: the end."""
-        self._placed: deque[tuple[Sequence[Placed], StepSpan | None]] = deque()
         self._is_put = False
-        self._root, self._context = self._begin()
+        self._lock = threading.Lock()
+        self._epoch: EpochSpans | None = None
+        self._placed: list[tuple[Sequence[Placed], StepSpan | None]] = []
+        self._described: Describing | None = None
+        self._root = self._begin()
         # One that is ours is sampled, and has no context yet.
-        is_sampled = isinstance(self._root, RootSpan) or self._root.get_span_context().trace_flags.sampled
-        self._trace_id, self._is_sampled = run.span_ids.trace, is_sampled
-        if run.unended and is_sampled:
+        self._is_sampled = isinstance(self._root, RootSpan) or self._root.get_span_context().trace_flags.sampled
+        if run.unended and self._is_sampled:
             rows, run.unended = run.unended, ()
             put(lambda: self._end_of_dead(rows))
 
-    def _begin(self) -> tuple[Span, Context]:
-        ids, here = self._run.span_ids, context.get_current()
+    def _begin(self) -> Span:
+        ids = self._ids
         parent, links = around_root(ids, self._run.row)
         if ids.epoch > 1 and parent is not None:
             if ids.parent is None:
@@ -66,19 +65,22 @@ class RunTrace:
                 parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, self._describe_root().name))
             if (around := self._spans.current()) is not None:
                 links.append(around)
-        root = self._spans.begin_root(
-            self._describe_root,
-            ids,
-            parent=parent,
-            context=here,
-            # As it will be sent later; of an epoch that goes on with a run nothing says when it began.
-            started_at=(self._run.row.started_at if ids.epoch == 1 else None) or self._run.now(),
-            links=links,
+        # As it will be sent later; of an epoch that goes on with a run nothing says when it began.
+        began = (self._run.row.started_at if ids.epoch == 1 else None) or self._run.now()
+        return self._spans.begin_root(
+            self._describe_root, ids, parent=parent, context=self._context, started_at=began, links=links
         )
-        return root, here
 
     def _describe_root(self) -> Described:
-        return self._describing.root(self._run.span_ids.epoch)
+        return self._describing().root(self._ids.epoch)
+
+    def _describing(self) -> Describing:
+        """With what is masked now."""
+        masking = self._run.runtime.masked.now
+        if self._described is None or self._described.masking is not masking:
+            asked = None if self._asked is None else self._asked_with
+            self._described = Describing(self._run.row, masking, asked=asked)
+        return self._described
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -94,7 +96,7 @@ class RunTrace:
         self._tell_of(None, None)
 
         def tell() -> None:
-            attributes, failed = self._describing.ending(end.status, end.reason, end.error)
+            attributes, failed = self._describing().ending(end.status, end.reason, end.error)
             self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
 
         self._put(tell)
@@ -109,39 +111,37 @@ class RunTrace:
     def _tell(self) -> None:
         self._is_put = False  # before anything is taken: what comes from here on says it again
         self._place()
-        while self._placed:
+        with self._lock:
+            placed, self._placed = self._placed, []
+        for each, own in placed:
             try:
-                self._send(*self._placed.popleft())
+                self._send(each, own)
             except Exception as error:  # noqa: BLE001 - of one step; the others are told
                 self._failed(error)
 
-    def _place(self) -> None:
+    def _place(self) -> EpochSpans:
         with self._lock:
+            epoch = self._epoch = self._epoch or EpochSpans(self._ids)
             while self._rows:
                 row, own = self._rows.popleft()
-                placed = self._epoch.left_open() if row is None else self._epoch.place(row)
-                if placed:
+                if placed := epoch.left_open() if row is None else epoch.place(row):
                     self._placed.append((placed, own))
+            return epoch
 
     def _send(self, placed: Sequence[Placed], own: StepSpan | None = None) -> None:
-        if self._describing.masking is not self._masked.now:
-            self._describing = self._new_describing()
+        describing = self._describing()
         for each in placed:
             mine = own if each.row is not None else None
-            self._spans.tell(self._describing, each, trace_id=self._trace_id, context=self._context, own=mine)
-
-    def _new_describing(self) -> Describing:
-        asked = None if self._asked is None else self._asked_with
-        return Describing(self._run.row, self._masked.now, asked=asked)
+            self._spans.tell(describing, each, trace_id=self._ids.trace, context=self._context, own=mine)
 
     def _end_of_dead(self, rows: Sequence[StepRow]) -> None:
         """Of a process that did not live to tell it: the scopes that it was in, and its root."""
-        ids = replace(self._run.span_ids, epoch=self._run.span_ids.epoch - 1)
+        ids = replace(self._ids, epoch=self._ids.epoch - 1)
         told = EpochSpans(ids)
         for row in rows:
             told.place(row)
         self._send(told.left_open())
-        past_root(self._spans, self._describing, self._run.row, ids, rows, ("interrupted", None, None))
+        past_root(self._spans, self._describing(), self._run.row, ids, rows, ("interrupted", None, None))
 
     # --- where users' code finds itself --------------------------------------------------------------------------------
 
@@ -166,9 +166,7 @@ class RunTrace:
             return self._root
         found = self._steps.get(path)
         if found is None:
-            found = self._steps[path] = StepSpan(
-                self._run.span_ids, path, self._again(path), is_sampled=self._is_sampled
-            )
+            found = self._steps[path] = StepSpan(self._ids, path, self._again(path), is_sampled=self._is_sampled)
         return found
 
     def _again(self, path: str) -> str | None:
@@ -178,8 +176,7 @@ class RunTrace:
             at = parent_of(at)
         if not at:  # nearly always
             return None
-        self._place()
-        return self._epoch.id_of(path)
+        return self._place().id_of(path)
 
     def _asked_with(self, row: StepRow) -> Sequence[Message]:
         asked = (self._asked or {}).pop(row.path, None)

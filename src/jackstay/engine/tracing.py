@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from jackstay.engine.run import Run
+    from jackstay.engine.run_trace import RunTrace
     from jackstay.engine.runtime import Runtime
     from jackstay.observe.otel import Spans
 
@@ -40,6 +41,8 @@ class Tracing:
         self._provider: Any = None
         self._spans: Spans | None = None
         self._content = False
+        self._traced: type[RunTrace] | None = None
+        """Loaded with the first provider."""
         self._unusable = False
         """No provider of our own can be made; it is not tried again."""
         self._said: set[str] = set()
@@ -59,12 +62,10 @@ class Tracing:
         """From here on the run's steps become spans, if anybody wants them."""
         try:
             spans = self._now()
-            if spans is not None:
-                from jackstay.engine.run_trace import RunTrace  # OpenTelemetry is loaded: somebody wants spans
-
+            if spans is not None and self._traced is not None:
                 # What was said is described before more is said.
                 put = self._do if self._content and self._is_at_once else self._writing.put
-                run.trace = RunTrace(spans, run, put, self._failed, content=self._content)
+                run.trace = self._traced(spans, run, put, self._failed, content=self._content)
         except Exception as error:  # noqa: BLE001 - a sampler of the host's may raise anything, and cannot fail a run
             self._failed(error)
 
@@ -115,9 +116,11 @@ class Tracing:
 
     def _made(self, provider: Any) -> Spans | None:
         try:
-            # With it comes OpenTelemetry's SDK, which most processes do not need.
+            # With them comes OpenTelemetry's SDK, which most processes do not need.
+            from jackstay.engine.run_trace import RunTrace
             from jackstay.observe.otel import Spans
 
+            self._traced = RunTrace
             own = self._own
             return Spans(provider, ended=own.ended if own is not None and own.provider is provider else None)
         except ImportError:

@@ -193,8 +193,8 @@ class LogLines:
         known = place.fields
         own: dict[str, Any] = {}
         for key, value in event.data.items():
-            if value is None or key in _NOT_TOLD or (news.begins and key in _NAMED):
-                continue  # (what has begun is called what its place is called)
+            if value is None or key in _NOT_TOLD:
+                continue
             if key not in CONTENT:
                 shown = masking.text(value) if type(value) is str else _plain(value, masking)
                 if key not in known or known[key] != shown:
@@ -224,15 +224,17 @@ class LogLines:
     def _placed(self, event: Event, ids: SpanIds, opened: _Open | None) -> Place:
         if opened is not None and opened.place is not None:
             return opened.place
-        where = self._where(event.run_id, event.path)
-        place = Place({**where, "trace_id": ids.trace, "span_id": ids.of(event.path)})
+        fields = self._where(event.run_id, event.path)
+        fields["trace_id"], fields["span_id"] = ids.trace, ids.of(event.path)
+        place = Place(fields)
         if opened is not None:
             opened.place = place
         return place
 
     def _where(self, run_id: str, path: str) -> dict[str, Any]:
         named = {"run_id": run_id, "path": path} if path else {"run_id": run_id}
-        return {**named, **self._names(run_id, path)}
+        named.update(self._names(run_id, path))
+        return named
 
     def _names(self, run_id: str, place: str) -> Mapping[str, Any]:
         """Of the nearest scope that is open there or around."""

@@ -157,20 +157,21 @@ def _resource_spans(origin: Origin, spans: bytes) -> bytes:
 def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
     described = span.whole()
     ids = f"0a10{span.trace_id}1208{span.span_id}"
-    kind = _CLIENT if described.is_client else _INTERNAL
+    span_kind = _CLIENT if described.is_client else _INTERNAL
     parts = [
         bytes.fromhex(ids if span.parent_id is None else f"{ids}2208{span.parent_id}"),
         _field(0x2A, described.name.encode()),
-        _TIMES.pack(0x30, kind, 0x39, ns(span.started_at), 0x41, ns(span.finished_at)),
+        _TIMES.pack(0x30, span_kind, 0x39, ns(span.started_at), 0x41, ns(span.finished_at)),
     ]
     for key, value in described.attributes.items():
-        if type(value) is str or type(value) is int:
-            made = known.get((key, value))
-            if made is None:
-                made = known[key, value] = _attribute(key, value)
-            parts.append(made)
-        else:
+        if isinstance(value, (bool, float)):  # equal to an integer, and not the same
             parts.append(_attribute(key, value))
+            continue
+        same = (key, value if isinstance(value, (str, int)) else tuple(value))
+        made = known.get(same)
+        if made is None:
+            made = known[same] = _attribute(key, value)
+        parts.append(made)
     parts.append(_AFTER)
     return _field(0x12, b"".join(parts))
 
