@@ -29,7 +29,7 @@ RESOLVED: dict[Issue, bool] = {
     "Replay": True,
     "Crews": True,
     "Flows": True,
-    "Observability": False,
+    "Observability": True,
     "Memory": False,
     "Control plane": False,
 }
