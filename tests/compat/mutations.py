@@ -300,12 +300,12 @@ MUTATIONS = {
     ),
     "flow.listen": Mutation("flow/decorators.py", "takes = mark.takes and mark.condition is not None", "takes = False"),
     "flow.or_": Mutation(
-        "flow/decorators.py", 'return AnyOf(tuple(parse(condition, "or_")', 'return AllOf(tuple(parse(condition, "or_")'
+        "flow/decorators.py", 'return AnyOf(_parsed(conditions, "or_"))', 'return AllOf(_parsed(conditions, "or_"))'
     ),
     "flow.and_": Mutation(
         "flow/decorators.py",
-        'return AllOf(tuple(parse(condition, "and_")',
-        'return AnyOf(tuple(parse(condition, "and_")',
+        'return AllOf(_parsed(conditions, "and_"))',
+        'return AnyOf(_parsed(conditions, "and_"))',
     ),
     "flow.kickoff": Mutation("flow/running.py", "self.flow = flow if self._owns else copied(flow)", "self.flow = flow"),
     "flow.usage_metrics": Mutation(

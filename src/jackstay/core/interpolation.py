@@ -46,18 +46,24 @@ def may_become(template: str, text: str) -> bool:
 def check_inputs(inputs: object) -> dict[str, Any]:
     """Inputs as a dict of plain values. `TypeError` for what is no mapping, `InputsError` for values that a template
     cannot take: only str, int, float, bool, None, and lists and dicts of these."""
-    if inputs is None:
-        return {}
-    if not isinstance(inputs, Mapping):
-        raise TypeError(f"inputs must be a mapping of names to values, not {type(inputs).__name__}")
-    for name, value in inputs.items():
+    given = mapped(inputs)
+    for name, value in given.items():
         if not isinstance(name, str):
             raise InputsError(f"inputs: the name {name!r} is not a string")
         try:
             _check_value(value, name)
         except RecursionError as error:
             raise InputsError(f"inputs[{name!r}] contains itself, or is nested too deeply to be stored") from error
-    return dict(inputs)
+    return dict(given)
+
+
+def mapped(inputs: object) -> Mapping[Any, Any]:
+    """Inputs, whatever is in them. `TypeError` for what is no mapping."""
+    if inputs is None:
+        return {}
+    if not isinstance(inputs, Mapping):
+        raise TypeError(f"inputs must be a mapping of names to values, not {type(inputs).__name__}")
+    return inputs
 
 
 def _check_value(value: object, where: str) -> None:

@@ -24,6 +24,7 @@ from jackstay.engine.crew import run_crew
 from jackstay.engine.entry import entry_point, guard_loading
 from jackstay.engine.kickoff import Outcome, start
 from jackstay.engine.runtime import Runtime, current_runtime
+from jackstay.errors import DefinitionError, InputsError
 
 if TYPE_CHECKING:
     from jackstay.crew.task import Task
@@ -118,6 +119,12 @@ def _asked(
     """What the engine is asked: what a crew of this one task would ask, which nothing comes before."""
     guard_loading()
     runtime, written = current_runtime(), _as_task(alone)
+    if not isinstance(agent, BaseAgent | None):
+        raise DefinitionError(f"{written.label}: agent={agent!r}: a task is done by an Agent")
+    if not isinstance(context, str | None):
+        raise InputsError(
+            f"{written.label}: context={context!r}: give a text, or None for what its context tasks have said"
+        )
     task = written.model_copy(update={"agent": agent or written.agent, "tools": list(tools or written.tools)})
     spec = replace(task.to_spec({}, [task], ()), origin=written)
     if context is not None:

@@ -369,7 +369,13 @@ class Crew(BaseModel):
             raise InputsError(
                 f"kickoff_for_each takes a list with the inputs of each item, not a {type(items).__name__}"
             )
-        return [self._prepared(inputs, None, None, None, deadline_s) for inputs in items]
+        given = list(items)  # once: it may be a generator
+        for number, inputs in enumerate(cast("list[object]", given)):
+            if not isinstance(inputs, Mapping | None):
+                raise TypeError(
+                    f"item {number}: inputs must be a mapping of names to values, not {type(inputs).__name__}"
+                )
+        return [self._prepared(inputs, None, None, None, deadline_s) for inputs in given]
 
     def _prepared(
         self,

@@ -84,12 +84,18 @@ def router(
 
 def or_(*conditions: Given) -> AnyOf:
     """Met when any of them is."""
-    return AnyOf(tuple(parse(condition, "or_") for condition in conditions))
+    return AnyOf(_parsed(conditions, "or_"))
 
 
 def and_(*conditions: Given) -> AllOf:
     """Met when all of them have been, in any order."""
-    return AllOf(tuple(parse(condition, "and_") for condition in conditions))
+    return AllOf(_parsed(conditions, "and_"))
+
+
+def _parsed(conditions: Sequence[Given], where: str) -> tuple[Condition, ...]:
+    if not conditions:
+        raise DefinitionError(f"{where}() has nothing to wait for: give it methods, their names, or labels")
+    return tuple(parse(condition, where) for condition in conditions)
 
 
 def parse(given: Given | Any, where: str) -> Condition:

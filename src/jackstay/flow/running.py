@@ -21,6 +21,7 @@ from jackstay.core.content import checked_content
 from jackstay.core.deadline import checked_deadline, nearest
 from jackstay.core.feedback import FlowTalk, HumanFeedbackResult
 from jackstay.core.interception import InterceptionPoint
+from jackstay.core.interpolation import mapped
 from jackstay.core.paths import parent_of
 from jackstay.core.specs import FlowSpec, ModelConfig
 from jackstay.core.values import NotStorable, UnknownClass, class_name
@@ -87,7 +88,7 @@ class Running:
     ) -> Kickoff:
         """`restore`: the id of the saved state with which it is to begin, under an id of its own."""
         flow = self.flow
-        given = {**(inputs or {}), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
+        given = {**mapped(inputs), **(runtime.session.inputs_for_kickoff() if runtime.session else {})}
         plain = _plain(given, runtime)  # refused before the state has any of it
         # The caller's lists and dicts stay as they were given: the state's methods change their own.
         given = copy.deepcopy(given)
@@ -166,7 +167,7 @@ class Running:
             resume=resume,
         )
         vouch(runtime, self.flow)
-        given = {**runtime.codec.decode(runtime.masked.revealed_data(begins.inputs)), **(inputs or {})}
+        given = {**runtime.codec.decode(runtime.masked.revealed_data(begins.inputs)), **mapped(inputs)}
         kickoff = self.prepared(runtime, given, None, begins.resume, budget, deadline_s, replay=begins.replay)
         return dataclasses.replace(kickoff, tags={**kickoff.tags, **begins.tags})
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from jackstay import BaseAgent, ConditionalTask, Flow, Runtime, Task, TaskOutput, start
 from jackstay.core.records import RunFilter
-from jackstay.errors import DefinitionError
+from jackstay.errors import DefinitionError, JackstayError
 from jackstay.testing import ScriptedModel, tool_call
 from jackstay.tools import tool
 from tests.unit.crew.building import agent, crew, prompts, task
@@ -179,6 +179,12 @@ def test_execute_async_returns_at_once_with_a_future() -> None:
     may_end.set()
     assert future.result(20).raw == "done"
     assert alone.output is not None
+
+
+@pytest.mark.parametrize(("given", "said"), [({"context": 5}, "give a text"), ({"agent": 5}, "done by an Agent")])
+def test_what_it_cannot_use_is_refused(given: Any, said: str) -> None:
+    with pytest.raises(JackstayError, match=said):
+        task(agent(ScriptedModel(["done"]))).execute_sync(**given)
 
 
 @pytest.mark.promise("task.execute_sync")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jackstay import Crew, CrewOutput, Flow, start
+from jackstay.core.records import RunFilter
 from jackstay.crew import CrewOutputs
 from jackstay.testing import ScriptedModel
 from tests.unit.crew.building import agent, crew, task
@@ -22,6 +23,13 @@ def answer(call: Any) -> Any:
 def crew_of(model: ScriptedModel | None = None, **more: Any) -> Crew:
     worker = agent(model or ScriptedModel(default=answer))
     return crew(task(worker, "prepare"), task(worker, "item {n}"), **more)
+
+
+def test_an_item_that_is_no_mapping_is_named_and_nothing_is_begun(runtime) -> None:
+    wrong: Any = [{"n": 0}, 5]
+    with pytest.raises(TypeError, match="item 1: inputs must be a mapping of names to values, not int"):
+        crew_of().kickoff_for_each(wrong)
+    assert runtime.journal.runs(RunFilter()) == []
 
 
 @pytest.mark.promise("run.for_each.isolation")

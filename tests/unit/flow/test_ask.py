@@ -198,14 +198,15 @@ def test_a_hundred_flows_ask_at_once_and_each_has_its_own_answer() -> None:
     assert asyncio.run(program()) == [f"q{n} of {n}" for n in range(100)]
 
 
-def test_outside_a_run_or_with_a_limit_that_is_none_it_is_refused() -> None:
+@pytest.mark.parametrize("limit", [-1, 0, "soon", True])
+def test_outside_a_run_or_with_a_limit_that_is_none_it_is_refused(limit: Any) -> None:
     with pytest.raises(DefinitionError, match="outside a run"):
         greets().ask("Who?")
 
     class Wrong(Flow):  # type: ignore[type-arg]
         @start()
         def begin(self) -> Any:
-            return self.ask("Who?", timeout=-1)
+            return self.ask("Who?", timeout=limit)
 
     with pytest.raises(InputsError, match="greater than 0"):
         Wrong().kickoff()

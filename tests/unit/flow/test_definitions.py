@@ -237,6 +237,18 @@ def test_decorators_without_parentheses_are_refused_where_they_stand() -> None:
         listen(3)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("join", [and_, or_])
+def test_a_condition_of_nothing_is_refused(join: Any) -> None:
+    with pytest.raises(DefinitionError, match=f"{join.__name__}.. has nothing to wait for"):
+        join()
+
+
+def test_inputs_that_are_no_mapping_are_refused_before_the_flow_begins() -> None:
+    wrong: Any = ["topic"]
+    with pytest.raises(TypeError, match="inputs must be a mapping of names to values, not list"):
+        Base().kickoff(inputs=wrong)
+
+
 def test_a_state_that_is_none_is_refused() -> None:
     class Odd(Base):
         initial_state = 3
