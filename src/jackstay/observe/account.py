@@ -80,7 +80,8 @@ class Account:
             path = parent_of(path)
 
     def _tag(self, name: str) -> str:
-        """The name; with a number while others of that name are at work."""
+        """The name on one line; with a number while others of that name are at work."""
+        name = " ".join(name.split())
         used, tag, number = {told.tag for told in self._told.values()}, name, 1
         while tag in used:
             number += 1

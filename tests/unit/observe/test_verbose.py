@@ -49,6 +49,13 @@ def in_order(text: str, *parts: str) -> bool:
     return re.search(".*".join(map(re.escape, parts)), text, re.DOTALL) is not None
 
 
+def test_name_of_two_lines_stands_before_every_line_as_one(capsys):
+    crew(task(agent(ScriptedModel(["done"])), "brief"), name="News\ndesk", verbose=True).kickoff()
+
+    told = capsys.readouterr().out
+    assert all(line.startswith(("News desk", "desk'")) for line in told.splitlines()), told
+
+
 @pytest.mark.promise("crew.verbose")
 def test_account_of_a_managed_crew_says_who_does_what_with_which_tool_for_whom_and_how_it_ends(capsys):
     managed("Desk", "tides", verbose=True).kickoff()
