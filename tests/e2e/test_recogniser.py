@@ -107,13 +107,18 @@ def told(model, tmp_path_factory) -> Iterator[Told]:
             report = command.invoke(app, ["show", failed, "--markdown"])
             page = command.invoke(app, ["show", succeeded, "--html", "run.html"])
         runtime.close()
-        assert (report.exit_code, page.exit_code) == (0, 0), report.output + page.output
+        lived = len(receiver.bodies)
+        content = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}
+        sent = [command.invoke(app, ["export", "otlp", run_id], env=content) for run_id in (failed, succeeded)]
+        for each in (report, page, *sent):
+            assert each.exit_code == 0, each.output
         yield Told(
             [json.loads(line) for line in log.read_text().splitlines()],
             {
                 "log": log.read_text(),
                 "verbose": out.getvalue(),
-                "spans": b"".join(receiver.bodies).decode(errors="replace"),
+                "spans": b"".join(receiver.bodies[:lived]).decode(errors="replace"),
+                "exported": b"".join(receiver.bodies[lived:]).decode(errors="replace"),
                 "markdown": report.stdout.replace("\\", ""),
                 "html": html.unescape((folder / "run.html").read_text()),
             },
@@ -121,7 +126,7 @@ def told(model, tmp_path_factory) -> Iterator[Told]:
         )
 
 
-@pytest.mark.parametrize("where", ["log", "verbose", "spans", "markdown", "html"])
+@pytest.mark.parametrize("where", ["log", "verbose", "spans", "exported", "markdown", "html"])
 def test_names_that_the_model_finds_are_told_nowhere(told, where):
     text = told.texts[where]
 
