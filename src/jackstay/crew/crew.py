@@ -16,7 +16,7 @@ from jackstay.core.budget import Budget
 from jackstay.core.canonical import digest
 from jackstay.core.content import Content
 from jackstay.core.ignored import Files, warn_of_files
-from jackstay.core.interpolation import check_inputs, placeholders
+from jackstay.core.interpolation import check_inputs, mapped, placeholders
 from jackstay.core.retry import Retry
 from jackstay.core.specs import CrewSpec
 from jackstay.core.tool_failures import ToolFailurePolicy
@@ -369,13 +369,14 @@ class Crew(BaseModel):
             raise InputsError(
                 f"kickoff_for_each takes a list with the inputs of each item, not a {type(items).__name__}"
             )
-        given = list(items)  # once: it may be a generator
-        for number, inputs in enumerate(cast("list[object]", given)):
-            if not isinstance(inputs, Mapping | None):
-                raise TypeError(
-                    f"item {number}: inputs must be a mapping of names to values, not {type(inputs).__name__}"
-                )
-        return [self._prepared(inputs, None, None, None, deadline_s) for inputs in given]
+        kickoffs = []
+        for number, inputs in enumerate(items):
+            try:
+                mapped(inputs)
+            except TypeError as error:
+                raise TypeError(f"item {number}: {error}") from None
+            kickoffs.append(self._prepared(inputs, None, None, None, deadline_s))
+        return kickoffs
 
     def _prepared(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackstay.core.canonical import canonical_json, digest
+from jackstay.core.deadline import is_limit
 from jackstay.core.waits import Answer, Asked
 from jackstay.engine.home import Home
 from jackstay.engine.kickoff import belonging_to
@@ -26,20 +27,14 @@ async def ask(
         raise DefinitionError(
             f"ask({message!r}) is outside a run; call it in a method of a flow that has been kicked off"
         )
-    _check_limit(timeout_s)
+    if timeout_s is not None and not is_limit(timeout_s):
+        raise InputsError(
+            f"ask(timeout={timeout_s!r}): a time limit is a number of seconds greater than 0; None: no limit"
+        )
     with belonging_to(scope):
         return await _Asking(
             scope, home, flow, provider or flow_config.said_in(scope.run.runtime, "input_provider"), timeout_s
         ).perform(message, _plain(metadata))
-
-
-def _check_limit(timeout_s: object) -> None:
-    if timeout_s is None:
-        return
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or timeout_s <= 0:
-        raise InputsError(
-            f"ask(timeout={timeout_s!r}): a time limit is a number of seconds greater than 0; None: no limit"
-        )
 
 
 def _plain(metadata: Mapping[str, Any] | None) -> dict[str, Any]:

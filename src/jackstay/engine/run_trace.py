@@ -26,18 +26,21 @@ if TYPE_CHECKING:
 
 
 Put = Callable[[Job], bool]
-"""Takes a job that is done on another thread, or at once. False: it takes no more."""
+"""Takes a job that is done on another thread. False: it takes no more."""
 
 
 class RunTrace:
-    """The spans of one epoch of a run. The engine loop says what has ended; where that stands in the tree is found out by who
-    sends it, of much at once: between a run's steps it took three times as long."""
+    """The spans of one epoch of a run. The engine loop says what has ended; where that stands in the tree, and what is in it, is
+    found out by who sends it, of much at once: between a run's steps it takes longer."""
 
     def __init__(self, spans: Spans, run: Run, put: Put, failed: Callable[[Exception], None], *, content: bool) -> None:
         # Little, for every kickoff waits for it: what only who sends needs is made there.
         self._spans, self._put, self._failed, self._run = spans, put, failed, run
         self._ids, self._context = run.span_ids, context.get_current()
         self._asked: dict[str, Conversation] | None = {} if content else None
+        """What calls were asked with that have not ended, by path."""
+        self._questions: dict[tuple[str, int], Conversation] = {}
+        """Of those that have, by path and revision: at that path the next one may be asked already."""
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
         self._ended: set[str] = set()
@@ -88,6 +91,8 @@ class RunTrace:
         """A step's row was made."""
         if self._is_sampled:
             self._ended.add(row.path)
+            if self._asked and (asked := self._asked.pop(row.path, None)) is not None:
+                self._questions[row.path, row.rev] = asked
             self._tell_of(row, self._steps.pop(row.path, None))
 
     def over(self, end: RunEnd) -> None:
@@ -179,7 +184,7 @@ class RunTrace:
         return self._place().id_of(path)
 
     def _asked_with(self, row: StepRow) -> Sequence[Message]:
-        asked = (self._asked or {}).pop(row.path, None)
+        asked = self._questions.pop((row.path, row.rev), None)
         return asked.messages if asked is not None else ()
 
 

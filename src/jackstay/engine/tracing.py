@@ -1,7 +1,7 @@
 """Spans of the runs that happen now: what is recorded of a run is told to OpenTelemetry, and users' code finds itself in it.
 
-A step's span ends when its row is made, and is told on a thread of its own: several at once take a third of what they take
-between a run's steps, and processors and exporters are the host's code, of which one that stands still holds no run up. Only
+A step's span ends when its row is made, and is told on a thread of its own: several at once take less than they take between
+a run's steps, and processors and exporters are the host's code, of which one that stands still holds no run up. Only
 a run's root is begun here at once, because what is inside has to know whether it is sampled.
 """
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from jackstay.engine.run import Run
-    from jackstay.engine.run_trace import RunTrace
     from jackstay.engine.runtime import Runtime
     from jackstay.observe.otel import Spans
 
@@ -41,8 +40,6 @@ class Tracing:
         self._provider: Any = None
         self._spans: Spans | None = None
         self._content = False
-        self._traced: type[RunTrace] | None = None
-        """Loaded with the first provider."""
         self._unusable = False
         """No provider of our own can be made; it is not tried again."""
         self._said: set[str] = set()
@@ -62,10 +59,10 @@ class Tracing:
         """From here on the run's steps become spans, if anybody wants them."""
         try:
             spans = self._now()
-            if spans is not None and self._traced is not None:
-                # What was said is described before more is said.
-                put = self._do if self._content and self._is_at_once else self._writing.put
-                run.trace = self._traced(spans, run, put, self._failed, content=self._content)
+            if spans is not None:
+                from jackstay.engine.run_trace import RunTrace  # OpenTelemetry is loaded: somebody wants spans
+
+                run.trace = RunTrace(spans, run, self._writing.put, self._failed, content=self._content)
         except Exception as error:  # noqa: BLE001 - a sampler of the host's may raise anything, and cannot fail a run
             self._failed(error)
 
@@ -116,11 +113,9 @@ class Tracing:
 
     def _made(self, provider: Any) -> Spans | None:
         try:
-            # With them comes OpenTelemetry's SDK, which most processes do not need.
-            from jackstay.engine.run_trace import RunTrace
+            # With it comes OpenTelemetry's SDK, which most processes do not need.
             from jackstay.observe.otel import Spans
 
-            self._traced = RunTrace
             own = self._own
             return Spans(provider, ended=own.ended if own is not None and own.provider is provider else None)
         except ImportError:
@@ -142,23 +137,10 @@ class Tracing:
 
     # --- life ------------------------------------------------------------------------------------------------------------
 
-    def _do(self, job: Job) -> bool:
-        """At once, on the engine loop."""
-        try:
-            job()
-        except Exception as error:  # noqa: BLE001 - an observer cannot change or fail a run
-            self._failed(error)
-        return True
-
     @property
     def _is_own(self) -> bool:
         """Its queue is ours: nobody can tell when a span has come into it."""
         return self._own is not None and self._provider is self._own.provider
-
-    @property
-    def _is_at_once(self) -> bool:
-        """Nothing of the host's is called, and no recogniser, which takes its time."""
-        return self._is_own and self._runtime.masked.now.recognition is None
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Hands on what waits, and sends it if the provider is ours."""

@@ -7,6 +7,7 @@ for it.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -142,15 +143,12 @@ class Spans:
         own: StepSpan | None = None,
     ) -> None:
         """A span that is over. `own`: what its step's code has put into it."""
-        touched, row = own is not None and own.is_touched, placed.row
-        if self._ended is not None and not touched and (row is None or row.status != "failed"):
-            if describing.can_wait(row):
-                self._ended(EndedSpan(self._origin, trace_id, *placed, describing))
-            else:
-                described = describing.of(placed.path, row, placed.agent)
-                self._ended(EndedSpan(self._origin, trace_id, *placed[:5], described=described))
+        described = _described(describing, placed)
+        touched = own is not None and own.is_touched
+        if self._ended is not None and not touched and described.failed is None:
+            ids = (trace_id, placed.span_id, placed.parent_id)
+            self._ended(EndedSpan(self._origin, *ids, placed.started_at, placed.finished_at, described))
             return
-        described = describing.of(placed.path, row, placed.agent)
         span = self.begin(
             described,
             (trace_id, placed.span_id),
@@ -190,8 +188,16 @@ class Spans:
         if self._ended is not None:
             described = root.describe()
             whole = Described(described.name, {**described.attributes, **attributes})
-            ids = (root.ids.trace, "", root.span_id, root.parent_id)
-            self._ended(EndedSpan(self._origin, *ids, root.started_at, finished_at, described=whole))
+            ids = (root.ids.trace, root.span_id, root.parent_id)
+            self._ended(EndedSpan(self._origin, *ids, root.started_at, finished_at, whole))
+
+
+def _described(describing: Describing, placed: Placed) -> Described:
+    try:
+        return describing.of(placed.path, placed.row, placed.agent)
+    except Exception as error:  # noqa: BLE001 - a span that says only where it was is better than none
+        logging.getLogger("jackstay").warning("the span of %s says nothing but where it was: %r", placed.path, error)
+        return Described(placed.path)
 
 
 class _Collecting(SpanProcessor):

@@ -7,7 +7,6 @@ go out together. Sending, with all that the standard variables say of it, is the
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
-from jackstay.core.records import StepRow
 from jackstay.core.trace_ids import TraceParent
-from jackstay.observe.span_attributes import Described, Describing, Value
+from jackstay.observe.span_attributes import Described, Value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -47,7 +45,7 @@ class Origin:
     @cached_property
     def around(self) -> tuple[bytes, bytes]:
         """Resource and scope as OpenTelemetry encodes them, without spans."""
-        made = encode_spans([EndedSpan(self, "1", "", "1", None, _EPOCH, _EPOCH).readable()])
+        made = encode_spans([EndedSpan(self, "1", "1", None, _EPOCH, _EPOCH, Described("")).readable()])
         [resource] = made.resource_spans
         [scope] = resource.scope_spans
         scope.ClearField("spans")
@@ -62,35 +60,20 @@ class EndedSpan(NamedTuple):
     # One flat object: what is in the queue is looked at by the garbage collector, time and again.
     origin: Origin
     trace_id: str
-    path: str
     span_id: str
     parent_id: str | None
     started_at: datetime
     finished_at: datetime
-    row: StepRow | None = None
-    agent: str | None = None
-    describing: Describing | None = None
-    """Says what stands in it when it is sent, if `described` does not."""
-    described: Described | None = None
+    described: Described
 
     @property
     def context(self) -> SpanContext:
         """All that a batch processor looks at: it leaves out what is not sampled."""
         return _SAMPLED
 
-    def whole(self) -> Described:
-        """What stands in it."""
-        if self.described is not None or self.describing is None:
-            return self.described or Described(self.path)
-        try:
-            return self.describing.of(self.path, self.row, self.agent)
-        except Exception as error:  # noqa: BLE001 - one that says only where it was is better than a batch that is lost
-            logging.getLogger("jackstay").warning("the span of %s says nothing but where it was: %r", self.path, error)
-            return Described(self.path)
-
     def readable(self) -> ReadableSpan:
         """The same for OpenTelemetry's own exporters."""
-        described = self.whole()
+        described = self.described
         return ReadableSpan(
             described.name,
             context_of(TraceParent(self.trace_id, self.span_id)),
@@ -155,7 +138,7 @@ def _resource_spans(origin: Origin, spans: bytes) -> bytes:
 
 
 def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
-    described = span.whole()
+    described = span.described
     ids = f"0a10{span.trace_id}1208{span.span_id}"
     span_kind = _CLIENT if described.is_client else _INTERNAL
     parts = [

@@ -26,8 +26,6 @@ _WORDS = frozenset({"role", "type", "id", "name", "finish_reason"})
 """Keys of messages whose values are the convention's words, and names of tools."""
 MOST_CHARACTERS = 20_000
 """Of one text in a span; the journal has it whole, and backends cut or refuse what is larger."""
-LONG = 10_000
-"""Characters of a row that does not wait in an exporter's queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,6 @@ class Describing:
     """Of one run. `asked`: given if what was said is told as well."""
 
     def __init__(self, run: RunRow, masking: Masking, *, asked: Asked | None = None) -> None:
-        # Of the row no more: its inputs may be long, and this waits in an exporter's queue.
         self._id, self._kind, self._name, self._session = run.id, run.kind, run.name, run.session_id
         self.masking, self._asked = masking, asked
 
@@ -84,11 +81,6 @@ class Describing:
             attributes[names.KIND] = "scope"
             return Described(path.rpartition("/")[2], attributes)
         return self._step(row, attributes)
-
-    def can_wait(self, row: StepRow | None) -> bool:
-        """Whether it may be described when it is sent: of many in a row that takes half of what it takes between a run's
-        steps. Not where what was said is told, which may change; and not what is long."""
-        return self._asked is None and (row is None or len(row.result or "") + len(row.request or "") <= LONG)
 
     def _step(self, row: StepRow, attributes: dict[str, Value]) -> Described:
         attributes[names.KIND], attributes[names.STATUS], attributes[names.REVISION] = row.kind, row.status, row.rev

@@ -240,6 +240,26 @@ def test_span_of_users_code_stands_under_the_try_of_the_step_in_which_it_was_mad
     assert len(set(calls)) == 3
 
 
+def test_each_try_of_a_call_says_what_it_was_asked(make_runtime, receiver, monkeypatch):
+    asked = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    runtime = make_runtime(environ=asked)
+    model = says(OSError("not yet"), OSError("not yet"), "done")
+
+    class Work(Flow):  # type: ignore[type-arg]
+        @start(retry=Retry(max_attempts=3, backoff_s=0))
+        def work(self) -> str:
+            return str(crew(task(agent(model))).kickoff().raw)
+
+    Work().kickoff()
+    runtime.close()
+
+    calls = [span for span in receiver.spans if span.name == "chat scripted"]
+    questions = [span.attributes["gen_ai.input.messages"] for span in calls]
+    assert len({span.path for span in calls}) == 1
+    assert ["Do research" in each for each in questions] == [True] * 3
+
+
 def test_after_a_kickoff_the_callers_span_is_the_current_one_again(traced, provider):
     async def program() -> bool:
         with provider.get_tracer("host").start_as_current_span("request") as request:

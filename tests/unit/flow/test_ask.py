@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from typing import Any
 
@@ -198,7 +199,7 @@ def test_a_hundred_flows_ask_at_once_and_each_has_its_own_answer() -> None:
     assert asyncio.run(program()) == [f"q{n} of {n}" for n in range(100)]
 
 
-@pytest.mark.parametrize("limit", [-1, 0, "soon", True])
+@pytest.mark.parametrize("limit", [-1, 0, "soon", True, math.inf, math.nan])
 def test_outside_a_run_or_with_a_limit_that_is_none_it_is_refused(limit: Any) -> None:
     with pytest.raises(DefinitionError, match="outside a run"):
         greets().ask("Who?")

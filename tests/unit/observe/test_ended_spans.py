@@ -21,7 +21,7 @@ from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.otlp import EndedSpan, Sender, encoded
-from jackstay.observe.span_attributes import LONG, Described, Describing, Failed
+from jackstay.observe.span_attributes import Described, Describing, Failed
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import OwnProvider, exporter
 from tests.e2e.tracing.receiver import RETRIED, Receiver
@@ -210,16 +210,3 @@ def test_span_that_cannot_be_described_is_sent_with_its_place_beside_the_others(
     sent = ExportTraceServiceRequest.FromString(encoded(ended))
 
     assert [span.name for span in sent.resource_spans[0].scope_spans[0].spans] == ["chat gpt-4o", PLACED.path]
-
-
-def test_row_waits_in_the_queue_unless_it_is_long_or_what_was_said_is_told():
-    provider, _ = collecting()
-    ended: list[EndedSpan] = []
-    made = Spans(provider, ended=ended.append)
-    long = replace(ROW, result='{"text":"' + LONG * "x" + '"}')
-    for row, asked in ((ROW, None), (long, None), (ROW, lambda _: ())):
-        made.tell(Describing(RUN, Masking(), asked=asked), PLACED._replace(row=row), trace_id=TRACE)
-
-    assert [span.described is None for span in ended] == [True, False, False]
-    assert [span.row for span in ended] == [ROW, None, None]
-    assert [span.whole().name for span in ended] == ["chat gpt-4o"] * 3
