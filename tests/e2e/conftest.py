@@ -57,7 +57,7 @@ def runtime(make_runtime) -> Runtime:
 
 def check_nothing_left(runtime: Runtime) -> None:
     """The engine rests, every reservation is settled, every lease given back."""
-    let_limits_rest(runtime)
+    let_engine_rest(runtime)
     assert _engine_tasks(runtime) == []
     ledger = Ledger.of(runtime)
     assert ledger.open == []
@@ -66,11 +66,12 @@ def check_nothing_left(runtime: Runtime) -> None:
     assert held == []
 
 
-def let_limits_rest(runtime: Runtime) -> None:
-    """What the journal has to be told of the last answers is in it."""
+def let_engine_rest(runtime: Runtime) -> None:
+    """What the journal has to be told of the last answers is in it, and a connection that a cancelled call began to
+    make is made (the next call takes it: `Wire._connection`)."""
 
     async def rest() -> None:
-        tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("limit ")]
+        tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith(("limit ", "connect "))]
         if tasks:
             await asyncio.wait(tasks, timeout=5)
 

@@ -16,7 +16,7 @@ from jackstay.core.specs import ModelConfig
 from jackstay.engine.clock import Clock
 from jackstay.errors import ConfigurationError, DeadlineExceeded
 from jackstay.testing import Fault
-from tests.e2e.conftest import let_limits_rest
+from tests.e2e.conftest import let_engine_rest
 from tests.e2e.ledger import Ledger
 from tests.e2e.pacing import arrivals, check_pace
 from tests.limiter_counts import counted
@@ -158,7 +158,7 @@ def test_tokens_are_reserved_and_settled(stub, make_runtime, tmp_path):
 
     crew_of().kickoff_for_each(topics(10), concurrency=10)
 
-    let_limits_rest(runtime)
+    let_engine_rest(runtime)
     took = sum(request.usage.total_tokens for request in stub.requests)
     (state,) = runtime.journal.limits()
     assert counted(runtime.journal, state.name) == (10, took)
@@ -349,7 +349,7 @@ def test_nothing_waits_and_nothing_is_under_way_in_the_end(stub, make_runtime, t
 
     crew_of(tasks=2).kickoff_for_each(topics(8))
 
-    let_limits_rest(runtime)
+    let_engine_rest(runtime)
     (state,) = runtime.journal.limits()
     assert (state.in_use, state.waiting) == (0, 0)
     assert {call.status for call in Ledger.of(runtime).calls} == {"succeeded"}
