@@ -63,17 +63,18 @@ def _spans_of(journal: Journal, run: RunRow, masked: Masked) -> Sequence[Readabl
 def _send(run: RunRow, spans: Sequence[ReadableSpan]) -> int:
     from opentelemetry.sdk.trace.export import SpanExportResult  # the extra, as above
 
-    hushed = trace_source.Hushed()
-    exporter = trace_source.outlet(hushed, lambda: None)
+    hushed, sender = trace_source.Hushed(), trace_source.sending()
     try:
         for at in range(0, len(spans), AT_ONCE):
-            if exporter.export(spans[at : at + AT_ONCE]) is not SpanExportResult.SUCCESS:
+            with hushed:
+                result = sender.send(spans[at : at + AT_ONCE])
+            if result is not SpanExportResult.SUCCESS:
                 say(
                     f"the receiver took {at} of {plural(len(spans), 'span')}{hushed.why}; OTEL_EXPORTER_OTLP_ENDPOINT says where it is, "
                     "OTEL_EXPORTER_OTLP_HEADERS who you are"
                 )
                 return ExitCode.FAILED
     finally:
-        exporter.shutdown()
+        sender.close()
     say(f"sent {plural(len(spans), 'span')} of run {run.id[:SHORT]}")
     return ExitCode.OK

@@ -100,12 +100,16 @@ class RootSpan(_OpenSpan):
         self._made: Span | None = None
         self._lock = threading.Lock()
 
-    def over(self, *, touched: bool = False) -> Span | None:
-        """The span that is to be ended now; None if it need not be made. `touched`: it has to be."""
+    def over(self) -> Span | None:
+        """What was made of it; None if nobody needed it."""
         with self._lock:
             self._is_over = True
-            if self._made is None and touched:
-                self._made = self._make()
+            return self._made
+
+    def make(self) -> Span:
+        """What OpenTelemetry makes of it, at the latest now."""
+        with self._lock:
+            self._made = self._made or self._make()
             return self._made
 
     def _whole(self) -> Span:

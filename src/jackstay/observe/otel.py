@@ -33,12 +33,12 @@ from opentelemetry.trace import (
 from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe import span_names as names
 from jackstay.observe.open_spans import RootSpan, StepSpan
-from jackstay.observe.otlp import EndedSpan, Origin, context_of, ns
+from jackstay.observe.otlp import EncodedSpan, Origin, context_of, encoded, ns
 from jackstay.observe.span_attributes import Described, Describing, Failed
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import provider
 
-Ended = Callable[[EndedSpan], None]
+Ended = Callable[[EncodedSpan], None]
 
 
 class Spans:
@@ -145,9 +145,8 @@ class Spans:
         """A span that is over. `own`: what its step's code has put into it."""
         described = _described(describing, placed)
         touched = own is not None and own.is_touched
-        if self._ended is not None and not touched and described.failed is None:
-            ids = (trace_id, placed.span_id, placed.parent_id)
-            self._ended(EndedSpan(self._origin, *ids, placed.started_at, placed.finished_at, described))
+        ids = (trace_id, placed.span_id, placed.parent_id)
+        if not touched and self._is_taken_whole(described, ids, placed.started_at, placed.finished_at):
             return
         span = self.begin(
             described,
@@ -169,11 +168,14 @@ class Spans:
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
         if isinstance(span, RootSpan):
-            made = span.over(touched=failed is not None)
-            if made is None:
-                self._end_untouched(span, finished_at, attributes or {})
-                return
-            span = made
+            made = span.over()
+            if made is None and failed is None:
+                described = span.describe()
+                whole = Described(described.name, {**described.attributes, **(attributes or {})})
+                ids = (span.ids.trace, span.span_id, span.parent_id)
+                if self._is_taken_whole(whole, ids, span.started_at, finished_at):
+                    return
+            span = made or span.make()
         if attributes:
             span.set_attributes(attributes)
         if failed is not None:
@@ -184,12 +186,17 @@ class Spans:
             span.set_status(Status(StatusCode.ERROR, failed.message or failed.type))
         span.end(end_time=ns(finished_at))
 
-    def _end_untouched(self, root: RootSpan, finished_at: datetime, attributes: Mapping[str, Any]) -> None:
-        if self._ended is not None:
-            described = root.describe()
-            whole = Described(described.name, {**described.attributes, **attributes})
-            ids = (root.ids.trace, root.span_id, root.parent_id)
-            self._ended(EndedSpan(self._origin, *ids, root.started_at, finished_at, whole))
+    def _is_taken_whole(
+        self, described: Described, ids: tuple[str, str, str | None], started_at: datetime, finished_at: datetime
+    ) -> bool:
+        """Whether the span needs the SDK no more: who takes those that are over has it. `ids`: trace, span, parent."""
+        if self._ended is None or described.failed is not None:
+            return False
+        data = encoded(described, *ids, started_at, finished_at)
+        if data is None:
+            return False
+        self._ended(EncodedSpan(self._origin, data))
+        return True
 
 
 def _described(describing: Describing, placed: Placed) -> Described:

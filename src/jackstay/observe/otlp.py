@@ -1,8 +1,7 @@
 """Spans that are over as OTLP's bytes: what OpenTelemetry's encoder makes of them, for a tenth of its time.
 
-Only for the plain ones, which nearly all are: no event, no link, no error, attributes of the usual types. Everything else is
-encoded by OpenTelemetry. Requests are parts that may stand one after the other (protobuf joins what is repeated), so the two
-go out together. Sending, with all that the standard variables say of it, is the exporter's. Needs the extra `otel`.
+Only for the plain ones, which nearly all are: no event, no link, no error, attributes of the usual types. Everything else goes
+through OpenTelemetry's SDK. Sending, with all that the standard variables say of it, is the exporter's. Needs the extra `otel`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +31,8 @@ _AFTER = b"\x7a\x00\x85\x01\x00\x01\x00\x00"
 """A status that says nothing, and the flag that the parent is known to be of this process."""
 _SAMPLED = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 _TIMES = struct.Struct("<BBBQBQ")
-_EPOCH = datetime.fromtimestamp(0, UTC)
+_LONG = 100
+"""Characters; what has so many is hardly said twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Origin:
     @cached_property
     def around(self) -> tuple[bytes, bytes]:
         """Resource and scope as OpenTelemetry encodes them, without spans."""
-        made = encode_spans([EndedSpan(self, "1", "1", None, _EPOCH, _EPOCH, Described("")).readable()])
+        made = encode_spans([ReadableSpan("", _SAMPLED, resource=self.resource, instrumentation_scope=self.scope)])
         [resource] = made.resource_spans
         [scope] = resource.scope_spans
         scope.ClearField("spans")
@@ -54,41 +54,21 @@ class Origin:
         return resource.SerializeToString(), in_scope
 
 
-class EndedSpan(NamedTuple):
-    """A span that is over, as the processor's queue has it."""
+class EncodedSpan(NamedTuple):
+    """A span that is over, as the processor's queue has it: of many objects each, the garbage collector would look at all,
+    time and again."""
 
-    # One flat object: what is in the queue is looked at by the garbage collector, time and again.
     origin: Origin
-    trace_id: str
-    span_id: str
-    parent_id: str | None
-    started_at: datetime
-    finished_at: datetime
-    described: Described
+    data: bytes
 
     @property
     def context(self) -> SpanContext:
         """All that a batch processor looks at: it leaves out what is not sampled."""
         return _SAMPLED
 
-    def readable(self) -> ReadableSpan:
-        """The same for OpenTelemetry's own exporters."""
-        described = self.described
-        return ReadableSpan(
-            described.name,
-            context_of(TraceParent(self.trace_id, self.span_id)),
-            None if self.parent_id is None else context_of(TraceParent(self.trace_id, self.parent_id)),
-            self.origin.resource,
-            described.attributes,
-            kind=SpanKind.CLIENT if described.is_client else SpanKind.INTERNAL,
-            start_time=ns(self.started_at),
-            end_time=ns(self.finished_at),
-            instrumentation_scope=self.origin.scope,
-        )
-
 
 class Sender:
-    """Hands spans of both kinds to OpenTelemetry's exporter: as bytes, if it takes them (it is no promise of its)."""
+    """Hands spans of both kinds to OpenTelemetry's exporter."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -96,40 +76,26 @@ class Sender:
 
     @property
     def takes_bytes(self) -> bool:
+        """Whether it takes any of ours. (It is no promise of the exporter's.)"""
         return self._send is not None
 
-    def send(self, spans: Sequence[ReadableSpan | EndedSpan]) -> SpanExportResult:
-        ended = [span for span in spans if isinstance(span, EndedSpan)]
-        others = [span for span in spans if not isinstance(span, EndedSpan)]
-        data = self._encoded(ended, others) if self._send is not None and ended else None
-        if self._send is None or data is None:
-            return self._exporter.export([*(span.readable() for span in ended), *others])
-        taken = getattr(self._send(data), "success", False)
-        return SpanExportResult.SUCCESS if taken else SpanExportResult.FAILURE
+    def send(self, spans: Sequence[ReadableSpan | EncodedSpan]) -> SpanExportResult:
+        ended = [span for span in spans if isinstance(span, EncodedSpan)]
+        others = [span for span in spans if not isinstance(span, EncodedSpan)]
+        taken = self._send is None or not ended or getattr(self._send(request_of(ended)), "success", False)
+        result = self._exporter.export(others) if others else SpanExportResult.SUCCESS
+        return result if taken else SpanExportResult.FAILURE
 
-    @staticmethod
-    def _encoded(ended: Sequence[EndedSpan], others: Sequence[ReadableSpan]) -> bytes | None:
-        """None: there is something that OpenTelemetry does not encode, and the exporter says so in its way."""
-        try:
-            return encoded(ended) + (encode_spans(others).SerializeToString() if others else b"")
-        except (TypeError, ValueError):
-            return None
+    def close(self) -> None:
+        self._exporter.shutdown()
 
 
-def encoded(spans: Iterable[EndedSpan]) -> bytes:
+def request_of(spans: Iterable[EncodedSpan]) -> bytes:
     """An `ExportTraceServiceRequest`."""
-    known: dict[tuple[str, Value], bytes] = {}
     by_origin: dict[Origin, list[bytes]] = {}
-    odd: list[ReadableSpan] = []
     for span in spans:
-        try:
-            made = _span(span, known)
-        except (TypeError, ValueError, OverflowError):
-            odd.append(span.readable())
-        else:
-            by_origin.setdefault(span.origin, []).append(made)
-    parts = [_resource_spans(origin, b"".join(made)) for origin, made in by_origin.items()]
-    return b"".join([*parts, encode_spans(odd).SerializeToString() if odd else b""])
+        by_origin.setdefault(span.origin, []).append(span.data)
+    return b"".join(_resource_spans(origin, b"".join(made)) for origin, made in by_origin.items())
 
 
 def _resource_spans(origin: Origin, spans: bytes) -> bytes:
@@ -137,30 +103,40 @@ def _resource_spans(origin: Origin, spans: bytes) -> bytes:
     return _field(0x0A, resource + _field(0x12, scope + spans))
 
 
-def _span(span: EndedSpan, known: dict[tuple[str, Value], bytes]) -> bytes:
-    described = span.described
-    ids = f"0a10{span.trace_id}1208{span.span_id}"
+def encoded(
+    described: Described,
+    trace_id: str,
+    span_id: str,
+    parent_id: str | None,
+    started_at: datetime,
+    finished_at: datetime,
+) -> bytes | None:
+    """None: there is a value in it that only OpenTelemetry may know what to do with."""
+    ids = f"0a10{trace_id}1208{span_id}"
     span_kind = _CLIENT if described.is_client else _INTERNAL
-    parts = [
-        bytes.fromhex(ids if span.parent_id is None else f"{ids}2208{span.parent_id}"),
-        _field(0x2A, described.name.encode()),
-        _TIMES.pack(0x30, span_kind, 0x39, ns(span.started_at), 0x41, ns(span.finished_at)),
-    ]
-    for key, value in described.attributes.items():
-        if isinstance(value, (bool, float)):  # equal to an integer, and not the same
-            parts.append(_attribute(key, value))
-            continue
-        same = (key, value if isinstance(value, (str, int)) else tuple(value))
-        made = known.get(same)
-        if made is None:
-            made = known[same] = _attribute(key, value)
-        parts.append(made)
+    try:
+        parts = [
+            bytes.fromhex(ids if parent_id is None else f"{ids}2208{parent_id}"),
+            _field(0x2A, described.name.encode()),
+            _TIMES.pack(0x30, span_kind, 0x39, ns(started_at), 0x41, ns(finished_at)),
+        ]
+        for key, value in described.attributes.items():
+            if type(value) is int or (type(value) is str and len(value) < _LONG):
+                parts.append(_known_attribute(key, value))
+            else:
+                parts.append(_attribute(key, value))
+    except (TypeError, ValueError, OverflowError):
+        return None
     parts.append(_AFTER)
     return _field(0x12, b"".join(parts))
 
 
 def _attribute(key: str, value: Value) -> bytes:
     return _field(0x4A, _key(key) + _field(0x12, _value(value)))
+
+
+_known_attribute = lru_cache(maxsize=512)(_attribute)
+"""Of values that are not equal to one of another type; most have come before."""
 
 
 @lru_cache(maxsize=256)  # names are few

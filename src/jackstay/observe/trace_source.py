@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.sdk.trace.sampling import Sampler
 
-    from jackstay.observe.otlp import EndedSpan
+    from jackstay.observe.otlp import EncodedSpan, Sender
 
 MOST_ATTRIBUTES = 64
 """No span of ours has more, but for what users' code puts into it."""
@@ -80,12 +80,12 @@ class OwnProvider:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         self._failed, self._hushed = failed, Hushed()
-        self.provider = provider()
-        processor = BatchSpanProcessor(outlet(self._hushed, self._down))
+        self.provider, sender = provider(), sending()
+        processor = BatchSpanProcessor(outlet(sender, self._hushed, self._down))
         self.provider.add_span_processor(processor)
         # The processor keeps what it is given, and the outlet is ours: it takes spans of ours as well.
-        takes = cast("Callable[[EndedSpan], None]", processor.on_end)
-        self.ended = takes if _as_told(self.provider) else None
+        takes = cast("Callable[[EncodedSpan], None]", processor.on_end)
+        self.ended = takes if sender.takes_bytes and _as_told(self.provider) else None
         """Takes spans that are over: nobody has to see them begin."""
 
     def _down(self) -> None:
@@ -121,34 +121,33 @@ def _as_told(provider: TracerProvider) -> bool:
     return whole and type(provider.sampler).__module__ == sampling.__name__
 
 
-def exporter() -> SpanExporter:
+def sending() -> Sender:
     """OTLP over HTTP, by the standard variables."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # the extra `otel`, as above
 
-    return OTLPSpanExporter()
+    from jackstay.observe.otlp import Sender  # the extra, as above
+
+    return Sender(OTLPSpanExporter())
 
 
-def outlet(hushed: Hushed, down: Callable[[], None]) -> SpanExporter:
+def outlet(sender: Sender, hushed: Hushed, down: Callable[[], None]) -> SpanExporter:
     """An exporter that calls `down` once if its receiver takes nothing, until it takes something."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # the extra `otel`, as above
 
-    from jackstay.observe.otlp import Sender  # the extra, as above
-
     class Outlet(SpanExporter):
         def __init__(self) -> None:
-            self._to, self._is_down = exporter(), False
-            self._sender = Sender(self._to)
+            self._is_down = False
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             with hushed:
-                result = self._sender.send(spans)
+                result = sender.send(spans)
             was_down, self._is_down = self._is_down, result is not SpanExportResult.SUCCESS
             if self._is_down and not was_down:
                 down()
             return result
 
         def shutdown(self) -> None:
-            self._to.shutdown()
+            sender.close()
 
     return Outlet()
 

@@ -20,10 +20,10 @@ from jackstay.core.records import RunRow, StepRow
 from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
-from jackstay.observe.otlp import EndedSpan, Sender, encoded
+from jackstay.observe.otlp import EncodedSpan, request_of
 from jackstay.observe.span_attributes import Described, Describing, Failed
 from jackstay.observe.spans import Placed
-from jackstay.observe.trace_source import OwnProvider, exporter
+from jackstay.observe.trace_source import OwnProvider, sending
 from tests.e2e.tracing.receiver import RETRIED, Receiver
 
 TRACE, SPAN, PARENT = "01a219d8678f7e88842a02050e64d529", "94d5179788c42696", "d57a77696f6989c0"
@@ -53,44 +53,55 @@ class _Fixed(Describing):
         return self._described
 
 
-def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | EndedSpan]:
+def told(described: Described, *, directly: bool) -> Sequence[ReadableSpan | EncodedSpan]:
     """A step's span, and a root with and without a parent."""
     provider, spans = collecting()
-    ended: list[EndedSpan] = []
+    ended: list[EncodedSpan] = []
     made = Spans(provider, ended=ended.append if directly else None)
     made.tell(_Fixed(described), PLACED, trace_id=TRACE)
     for parent in (None, TraceParent(TRACE, PARENT)):
         root = made.begin_root(lambda: ROOT, IDS, parent=parent, context=Context(), started_at=BEGIN)
         made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
-    return ended or spans
+    return [*ended, *spans]
 
 
 def test_spans_are_sent_as_the_sdk_would_send_them():
     theirs = encode_spans(told(TOLD, directly=False))  # type: ignore[arg-type]
-    ours = [span for span in told(TOLD, directly=True) if isinstance(span, EndedSpan)]
+    ours = [span for span in told(TOLD, directly=True) if isinstance(span, EncodedSpan)]
 
     assert len(ours) == 3
-    assert ExportTraceServiceRequest.FromString(encoded(ours)) == theirs
-    assert encode_spans([span.readable() for span in ours]) == theirs
+    assert ExportTraceServiceRequest.FromString(request_of(ours)) == theirs
+
+
+def test_what_has_come_before_is_encoded_anew_for_another_type():
+    for value in (1, True, 1.0, "1", 0, False, 0.0, -0.0):
+        [ours, *_] = told(Described("a", {"same": value}), directly=True)
+        [theirs, *_] = told(Described("a", {"same": value}), directly=False)
+        assert isinstance(ours, EncodedSpan)
+        assert ExportTraceServiceRequest.FromString(request_of([ours])) == encode_spans([theirs])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("odd", [{"deep": {"a": 1}}, {"bytes": b"x"}, {"much": 1 << 64}, {"half": "\ud800", "kept": 1}])
-def test_span_with_an_odd_value_is_encoded_by_the_sdk_and_keeps_no_other(odd: dict[str, Any]):
-    [plain, *_], [strange, *_] = (told(Described("a", each), directly=True) for each in ({"b": 1}, odd))
-    assert isinstance(plain, EndedSpan)
-    assert isinstance(strange, EndedSpan)
+def test_span_with_an_odd_value_is_left_to_the_sdk(odd: dict[str, Any]):
+    found = told(Described("a", odd), directly=True)
 
-    sent = ExportTraceServiceRequest.FromString(encoded([plain, strange, plain]))
+    assert [type(span) for span in found] == [EncodedSpan, EncodedSpan, ReadableSpan]
+    assert found[-1].context.span_id == int(SPAN, 16)
 
-    found = [span for resource in sent.resource_spans for span in resource.scope_spans[0].spans]
-    [theirs] = encode_spans([strange.readable()]).resource_spans[0].scope_spans[0].spans
-    assert theirs in found
-    assert len(found) == 3
+
+def test_root_with_an_odd_name_is_left_to_the_sdk():
+    provider, spans = collecting()
+    made = Spans(provider, ended=lambda _: pytest.fail("it cannot be encoded"))
+
+    root = made.begin_root(lambda: Described("\ud800"), IDS, parent=None, context=Context(), started_at=BEGIN)
+    made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
+
+    assert [(span.name, span.attributes) for span in spans] == [("\ud800", {"jackstay.run.status": "succeeded"})]
 
 
 def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     provider, spans = collecting()
-    ended: list[EndedSpan] = []
+    ended: list[EncodedSpan] = []
     made = Spans(provider, ended=ended.append)
 
     def root() -> RootSpan:
@@ -115,24 +126,42 @@ def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     assert spans[0].get_span_context() == touched.get_span_context() == untouched.get_span_context()
     assert (spans[0].start_time, spans[0].end_time) == (spans[1].start_time, spans[1].end_time)
     assert spans[1].status.description == "no"
-    assert [span.described for span in ended] == [ROOT]
+    assert [span.name for span in _sent(ended)] == [ROOT.name]
 
 
-@pytest.mark.parametrize(("takes_bytes", "compression"), [(True, "none"), (True, "gzip"), (False, "gzip")])
-def test_both_kinds_of_spans_arrive_whether_or_not_the_exporter_takes_bytes(monkeypatch, takes_bytes, compression):
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_both_kinds_of_spans_arrive(monkeypatch, compression):
     both = [*told(TOLD, directly=True), *told(TOLD, directly=False)]
     with Receiver() as receiver:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
-        to: Any = exporter()
-        assert Sender(to).takes_bytes  # the version that is locked: another one may need another way
-        sender = Sender(to if takes_bytes else _Plain(to))
+        sender = sending()
+        assert sender.takes_bytes  # the version that is locked: another one may need another way
 
         assert sender.send(both) is SpanExportResult.SUCCESS
 
-        to.shutdown()
+        sender.close()
     assert receiver.requests[0][1].get("content-encoding", "none") == compression
     assert sorted(span.name for span in receiver.spans) == ["chat gpt-4o"] * 2 + ["invoke_workflow crew"] * 4
+
+
+def test_exporter_that_takes_no_bytes_gets_spans_of_the_sdk(monkeypatch):
+    class Plain(SpanExporter):
+        """As its documentation has it."""
+
+        def __init__(self) -> None:
+            self.spans: list[ReadableSpan] = []
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            self.spans += spans
+            return SpanExportResult.SUCCESS
+
+    to = Plain()
+    monkeypatch.setattr("opentelemetry.exporter.otlp.proto.http.trace_exporter.OTLPSpanExporter", lambda: to)
+    with _own({}) as own:
+        assert own.ended is None
+        Spans(own.provider, ended=own.ended).tell(_Fixed(TOLD), PLACED, trace_id=TRACE)
+    assert [span.name for span in to.spans] == ["chat gpt-4o"]
 
 
 def test_receiver_that_is_busy_is_asked_again_and_one_that_refuses_is_not(monkeypatch):
@@ -142,23 +171,18 @@ def test_receiver_that_is_busy_is_asked_again_and_one_that_refuses_is_not(monkey
             (refusing, SpanExportResult.FAILURE, 1),
         ):
             monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
-            to = exporter()
+            sender = sending()
 
-            assert Sender(to).send(told(TOLD, directly=True)) is result
+            assert sender.send(told(TOLD, directly=True)) is result
 
-            to.shutdown()
+            sender.close()
             assert len(receiver.requests) == requests
     assert [span.name for span in busy.spans] == ["chat gpt-4o", "invoke_workflow crew", "invoke_workflow crew"]
 
 
-class _Plain(SpanExporter):
-    """An exporter as its documentation has it."""
-
-    def __init__(self, to: SpanExporter) -> None:
-        self._to = to
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._to.export(spans)
+def _sent(ended: Sequence[EncodedSpan]) -> Sequence[Any]:
+    [resource] = ExportTraceServiceRequest.FromString(request_of(ended)).resource_spans
+    return resource.scope_spans[0].spans
 
 
 @contextmanager
@@ -187,26 +211,24 @@ def test_spans_that_the_environment_limits_go_through_the_sdk(environ: Mapping[s
         assert (own.ended is not None) is directly
 
 
-def test_span_that_nobody_can_encode_is_a_failure_as_it_is_with_the_sdk(monkeypatch):
+def test_span_that_nobody_can_encode_is_a_failure_as_it_is_with_the_sdk_and_keeps_no_other(monkeypatch):
     with Receiver() as receiver:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
-        to = exporter()
+        sender = sending()
 
-        result = Sender(to).send([*told(TOLD, directly=True), *told(Described("\ud800"), directly=True)])
+        result = sender.send([*told(TOLD, directly=True), *told(Described("\ud800"), directly=True)])
 
-        to.shutdown()
+        sender.close()
     assert result is SpanExportResult.FAILURE
-    assert receiver.requests == []
+    assert sorted(span.name for span in receiver.spans) == ["chat gpt-4o"] + ["invoke_workflow crew"] * 4
 
 
 def test_span_that_cannot_be_described_is_sent_with_its_place_beside_the_others():
     provider, _ = collecting()
-    ended: list[EndedSpan] = []
+    ended: list[EncodedSpan] = []
     made = Spans(provider, ended=ended.append)
     broken = replace(ROW, tried="no JSON")
     for row in (ROW, broken):
         made.tell(Describing(RUN, Masking()), PLACED._replace(row=row), trace_id=TRACE)
 
-    sent = ExportTraceServiceRequest.FromString(encoded(ended))
-
-    assert [span.name for span in sent.resource_spans[0].scope_spans[0].spans] == ["chat gpt-4o", PLACED.path]
+    assert [span.name for span in _sent(ended)] == ["chat gpt-4o", PLACED.path]
