@@ -55,7 +55,7 @@ def _spans_of(journal: Journal, run: RunRow, masked: Masked) -> Sequence[Readabl
 
     content = asked if trace_source.wants_content(os.environ) else None
     provider, collected = collecting()
-    describing = Describing(run, masked.now, asked=content)
+    describing = Describing(run, lambda: masked.now, asked=content)
     tell_past(Spans(provider), describing, run, journal.steps(run.id, latest_only=False))
     return collected
 

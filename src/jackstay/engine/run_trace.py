@@ -6,18 +6,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
 from opentelemetry.trace import Span
 
+from jackstay.core.masking import Masking
 from jackstay.core.messages import Conversation, Message
 from jackstay.core.paths import parent_of
 from jackstay.core.records import RunEnd, StepRow
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otel import Spans
 from jackstay.observe.past_spans import around_root, past_root
-from jackstay.observe.span_attributes import Described, Describing
+from jackstay.observe.span_attributes import Describing
 from jackstay.observe.spans import EpochSpans, Placed
 from jackstay.observe.writing import WAITING_MOST, Job
 
@@ -33,25 +35,34 @@ class RunTrace:
     """The spans of one epoch of a run. The engine loop says what has ended; where that stands in the tree, and what is in it, is
     found out by who sends it, of much at once: between a run's steps it takes longer."""
 
-    def __init__(self, spans: Spans, run: Run, put: Put, failed: Callable[[Exception], None], *, content: bool) -> None:
-        # Little, for every kickoff waits for it: what only who sends needs is made there.
-        self._spans, self._put, self._failed, self._run = spans, put, failed, run
-        self._ids, self._context = run.span_ids, context.get_current()
-        self._asked: dict[str, Conversation] | None = {} if content else None
-        """What calls were asked with that have not ended, by path."""
-        self._questions: dict[tuple[str, int], Conversation] = {}
-        """Of those that have, by path and revision: at that path the next one may be asked already."""
+    def __init__(
+        self,
+        spans: Spans,
+        run: Run,
+        put: Put,
+        failed: Callable[[Exception], None],
+        *,
+        masking: Callable[[], Masking],
+        content: bool,
+    ) -> None:
+        # Little, for every kickoff waits for it: what only who sends needs is made there. And nothing that it has leads back
+        # to it or to the run: what waits to be told would have to wait for the garbage collector, too.
+        self._spans, self._put, self._failed, self._run_row = spans, put, failed, run.row
+        self._ids, self._clock, self._context = run.span_ids, run.runtime.clock, context.get_current()
+        self._questions = _Questions() if content else None
+        asked = None if self._questions is None else self._questions.of
+        self._describing = Describing(run.row, masking, asked=asked)
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
         self._ended: set[str] = set()
         """Paths at which something has ended: what begins there again is another span."""
-        self._rows: deque[tuple[StepRow | None, StepSpan | None]] = deque(maxlen=WAITING_MOST)
-        """That have no place yet. None: the end."""
+        self._rows: deque[tuple[StepRow | RunEnd, StepSpan | None]] = deque(maxlen=WAITING_MOST)
+        """What has ended and has no place yet."""
         self._is_put = False
         self._lock = threading.Lock()
         self._epoch: EpochSpans | None = None
         self._placed: list[tuple[Sequence[Placed], StepSpan | None]] = []
-        self._described: Describing | None = None
+        self._end: RunEnd | None = None
         self._root = self._begin()
         # One that is ours is sampled, and has no context yet.
         self._is_sampled = isinstance(self._root, RootSpan) or self._root.get_span_context().trace_flags.sampled
@@ -60,30 +71,20 @@ class RunTrace:
             put(lambda: self._end_of_dead(rows))
 
     def _begin(self) -> Span:
-        ids = self._ids
-        parent, links = around_root(ids, self._run.row)
+        ids, row = self._ids, self._run_row
+        parent, links = around_root(ids, row)
+        describe = partial(self._describing.root, ids.epoch)
         if ids.epoch > 1 and parent is not None:
             if ids.parent is None:
                 # As the first epoch's was decided: by the trace's id.
-                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, self._describe_root().name))
+                parent = replace(parent, is_sampled=self._spans.would_sample(ids.trace, describe().name))
             if (around := self._spans.current()) is not None:
                 links.append(around)
         # As it will be sent later; of an epoch that goes on with a run nothing says when it began.
-        began = (self._run.row.started_at if ids.epoch == 1 else None) or self._run.now()
+        began = (row.started_at if ids.epoch == 1 else None) or self._clock.now()
         return self._spans.begin_root(
-            self._describe_root, ids, parent=parent, context=self._context, started_at=began, links=links
+            describe, ids, parent=parent, context=self._context, started_at=began, links=links
         )
-
-    def _describe_root(self) -> Described:
-        return self._describing().root(self._ids.epoch)
-
-    def _describing(self) -> Describing:
-        """With what is masked now."""
-        masking = self._run.runtime.masked.now
-        if self._described is None or self._described.masking is not masking:
-            asked = None if self._asked is None else self._asked_with
-            self._described = Describing(self._run.row, masking, asked=asked)
-        return self._described
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -91,23 +92,16 @@ class RunTrace:
         """A step's row was made."""
         if self._is_sampled:
             self._ended.add(row.path)
-            if self._asked and (asked := self._asked.pop(row.path, None)) is not None:
-                self._questions[row.path, row.rev] = asked
+            if self._questions is not None:
+                self._questions.ended(row)
             self._tell_of(row, self._steps.pop(row.path, None))
 
     def over(self, end: RunEnd) -> None:
         """The epoch has ended: the run is over, or waits."""
-        finished_at = end.finished_at or self._run.now()
-        self._tell_of(None, None)
+        self._tell_of(end if end.finished_at is not None else replace(end, finished_at=self._clock.now()), None)
 
-        def tell() -> None:
-            attributes, failed = self._describing().ending(end.status, end.reason, end.error)
-            self._spans.end(self._root, finished_at, failed=failed, attributes=attributes)
-
-        self._put(tell)
-
-    def _tell_of(self, row: StepRow | None, own: StepSpan | None) -> None:
-        self._rows.append((row, own))
+    def _tell_of(self, ended: StepRow | RunEnd, own: StepSpan | None) -> None:
+        self._rows.append((ended, own))
         if not self._is_put:
             self._is_put = True
             if not self._put(self._tell):
@@ -118,26 +112,34 @@ class RunTrace:
         self._place()
         with self._lock:
             placed, self._placed = self._placed, []
+            end, self._end = self._end, None
         for each, own in placed:
             try:
                 self._send(each, own)
             except Exception as error:  # noqa: BLE001 - of one step; the others are told
                 self._failed(error)
+        if end is not None:
+            assert end.finished_at is not None
+            attributes, failed = self._describing.ending(end.status, end.reason, end.error)
+            self._spans.end(self._root, end.finished_at, failed=failed, attributes=attributes)
 
     def _place(self) -> EpochSpans:
         with self._lock:
             epoch = self._epoch = self._epoch or EpochSpans(self._ids)
             while self._rows:
-                row, own = self._rows.popleft()
-                if placed := epoch.left_open() if row is None else epoch.place(row):
+                ended, own = self._rows.popleft()
+                if isinstance(ended, RunEnd):
+                    self._end, placed = ended, epoch.left_open()
+                else:
+                    placed = epoch.place(ended)
+                if placed:
                     self._placed.append((placed, own))
             return epoch
 
     def _send(self, placed: Sequence[Placed], own: StepSpan | None = None) -> None:
-        describing = self._describing()
         for each in placed:
             mine = own if each.row is not None else None
-            self._spans.tell(describing, each, trace_id=self._ids.trace, context=self._context, own=mine)
+            self._spans.tell(self._describing, each, trace_id=self._ids.trace, context=self._context, own=mine)
 
     def _end_of_dead(self, rows: Sequence[StepRow]) -> None:
         """Of a process that did not live to tell it: the scopes that it was in, and its root."""
@@ -146,7 +148,7 @@ class RunTrace:
         for row in rows:
             told.place(row)
         self._send(told.left_open())
-        past_root(self._spans, self._describing(), self._run.row, ids, rows, ("interrupted", None, None))
+        past_root(self._spans, self._describing, self._run_row, ids, rows, ("interrupted", None, None))
 
     # --- where users' code finds itself --------------------------------------------------------------------------------
 
@@ -155,15 +157,17 @@ class RunTrace:
         current = trace.get_current_span()
         # A model of the user's own is asked inside of its call's span, which has no scope.
         inside = (
-            isinstance(current, StepSpan) and current.ids.run_id == self._run.id and current.path.startswith(f"{path}/")
+            isinstance(current, StepSpan)
+            and current.ids.run_id == self._ids.run_id
+            and current.path.startswith(f"{path}/")
         )
         if not (inside and path):
             context.attach(trace.set_span_in_context(self._span_at(path)))
 
     def asking(self, path: str, conversation: Conversation) -> _Inside:
         """Around a model's request: what is below it (a client that the host traces) is below the call's span."""
-        if self._asked is not None:
-            self._asked[path] = conversation
+        if self._questions is not None:
+            self._questions.asked(path, conversation)
         return _Inside(self._span_at(path))
 
     def _span_at(self, path: str) -> Span:
@@ -183,8 +187,25 @@ class RunTrace:
             return None
         return self._place().id_of(path)
 
-    def _asked_with(self, row: StepRow) -> Sequence[Message]:
-        asked = self._questions.pop((row.path, row.rev), None)
+
+class _Questions:
+    """What calls were asked with, until their spans are told."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Conversation] = {}
+        """Of calls that have not ended, by path."""
+        self._ended: dict[tuple[str, int], Conversation] = {}
+        """Of those that have, by path and revision: at that path the next one may be asked already."""
+
+    def asked(self, path: str, conversation: Conversation) -> None:
+        self._open[path] = conversation
+
+    def ended(self, row: StepRow) -> None:
+        if (asked := self._open.pop(row.path, None)) is not None:
+            self._ended[row.path, row.rev] = asked
+
+    def of(self, row: StepRow) -> Sequence[Message]:
+        asked = self._ended.pop((row.path, row.rev), None)
         return asked.messages if asked is not None else ()
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CAUGHT_UP_S = 1.0
 """How long a kickoff waits, when it has ended, until its spans are with the provider."""
-LINGER_S = 0.2
+LINGER_S = 0.05
 """How long a span that has ended waits for others that are made with it."""
 
 
@@ -34,6 +34,7 @@ class Tracing:
     def __init__(self, runtime: Runtime, provider: TracerProvider | None = None) -> None:
         """`provider`: the one that is used whatever else is set."""
         self._runtime, self._given = runtime, provider
+        self._masking = lambda: runtime.masked.now
         self._by_name = bool(runtime.environ.get(trace_source.BY_NAME))
         self._writing = self._new_writing()
         self._own: trace_source.OwnProvider | None = None
@@ -62,7 +63,8 @@ class Tracing:
             if spans is not None:
                 from jackstay.engine.run_trace import RunTrace  # OpenTelemetry is loaded: somebody wants spans
 
-                run.trace = RunTrace(spans, run, self._writing.put, self._failed, content=self._content)
+                put, failed, masking, content = self._writing.put, self._failed, self._masking, self._content
+                run.trace = RunTrace(spans, run, put, failed, masking=masking, content=content)
         except Exception as error:  # noqa: BLE001 - a sampler of the host's may raise anything, and cannot fail a run
             self._failed(error)
 

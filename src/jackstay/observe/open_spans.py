@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from jackstay.core.trace_ids import SpanIds, TraceParent
@@ -88,15 +89,17 @@ class RootSpan(_OpenSpan):
         self,
         ids: SpanIds,
         describe: Callable[[], Described],
-        make: Callable[[], Span],
+        begin: Callable[[RootSpan], Span],
         *,
-        parent_id: str | None,
+        parent: TraceParent | None,
+        context: Context,
         started_at: datetime,
     ) -> None:
+        """`begin`: has OpenTelemetry make it."""
         super().__init__(ids, "")
-        self.is_random = parent_id is None
-        self.describe, self.parent_id, self.started_at = describe, parent_id, started_at
-        self._make, self._is_over = make, False
+        self.is_random = parent is None
+        self.describe, self.parent, self.context, self.started_at = describe, parent, context, started_at
+        self._begin, self._is_over = begin, False
         self._made: Span | None = None
         self._lock = threading.Lock()
 
@@ -109,13 +112,13 @@ class RootSpan(_OpenSpan):
     def make(self) -> Span:
         """What OpenTelemetry makes of it, at the latest now."""
         with self._lock:
-            self._made = self._made or self._make()
+            self._made = self._made or self._begin(self)
             return self._made
 
     def _whole(self) -> Span:
         with self._lock:
             if self._made is None:
-                self._made = NonRecordingSpan(self.get_span_context()) if self._is_over else self._make()
+                self._made = NonRecordingSpan(self.get_span_context()) if self._is_over else self._begin(self)
             return self._made
 
     def __getattr__(self, name: str) -> Any:

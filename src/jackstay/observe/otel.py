@@ -112,14 +112,14 @@ class Spans:
     ) -> Span:
         """The same of the root of a run that happens now; made as it ends, if nobody has to see it begin."""
 
-        def make() -> Span:
+        if self._ended is None or links or not self._is_taken(describe, ids.trace, parent, context):
             own = (ids.trace, ids.of(""))
             return self.begin(describe(), own, parent=parent, context=context, started_at=started_at, links=links)
+        return RootSpan(ids, describe, self._begin_late, parent=parent, context=context, started_at=started_at)
 
-        if self._ended is None or links or not self._is_taken(describe, ids.trace, parent, context):
-            return make()
-        parent_id = None if parent is None else parent.span_id
-        return RootSpan(ids, describe, make, parent_id=parent_id, started_at=started_at)
+    def _begin_late(self, root: RootSpan) -> Span:
+        ids = (root.ids.trace, root.span_id)
+        return self.begin(root.describe(), ids, parent=root.parent, context=root.context, started_at=root.started_at)
 
     def _is_taken(
         self, describe: Callable[[], Described], trace_id: str, parent: TraceParent | None, context: Context
@@ -172,7 +172,7 @@ class Spans:
             if made is None and failed is None:
                 described = span.describe()
                 whole = Described(described.name, {**described.attributes, **(attributes or {})})
-                ids = (span.ids.trace, span.span_id, span.parent_id)
+                ids = (span.ids.trace, span.span_id, None if span.parent is None else span.parent.span_id)
                 if self._is_taken_whole(whole, ids, span.started_at, finished_at):
                     return
             span = made or span.make()

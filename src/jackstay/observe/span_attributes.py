@@ -45,11 +45,11 @@ class Described:
 
 
 class Describing:
-    """Of one run. `asked`: given if what was said is told as well."""
+    """Of one run. `masking`: what is masked now; `asked`: given if what was said is told as well."""
 
-    def __init__(self, run: RunRow, masking: Masking, *, asked: Asked | None = None) -> None:
+    def __init__(self, run: RunRow, masking: Callable[[], Masking], *, asked: Asked | None = None) -> None:
         self._id, self._kind, self._name, self._session = run.id, run.kind, run.name, run.session_id
-        self.masking, self._asked = masking, asked
+        self._masking, self._asked = masking, asked
 
     def root(self, epoch: int) -> Described:
         """Of the run, as far as it is known when the epoch begins."""
@@ -203,7 +203,7 @@ class Describing:
 
     def _text(self, text: str) -> str:
         """What something is called."""
-        masked = self.masking.text(text)
+        masked = self._masking().text(text)
         return masked if len(masked) <= MOST_CHARACTERS else self._cut(masked)
 
     def _cut(self, text: str) -> str:
@@ -213,7 +213,7 @@ class Describing:
 
     def _shown(self, value: Any, words: Container[str] = ()) -> str:
         """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
-        masked = self.masking.whole(value, words)
+        masked = self._masking().whole(value, words)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
 
 

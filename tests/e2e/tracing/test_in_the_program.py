@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 from typing import Any
@@ -17,6 +18,8 @@ from jackstay import LLM, Crew, Flow, Retry, Runtime, carry, start
 from jackstay.core.ids import trace_id
 from jackstay.core.records import RunFilter
 from jackstay.core.usage import Usage
+from jackstay.engine.run import Run
+from jackstay.engine.run_trace import RunTrace
 from jackstay.errors import ModelAuthenticationFailed
 from jackstay.testing import Fault, Reply, Stub, tool_call
 from jackstay.tools import tool
@@ -258,6 +261,25 @@ def test_each_try_of_a_call_says_what_it_was_asked(make_runtime, receiver, monke
     questions = [span.attributes["gen_ai.input.messages"] for span in calls]
     assert len({span.path for span in calls}) == 1
     assert ["Do research" in each for each in questions] == [True] * 3
+
+
+@pytest.mark.parametrize("content", ["true", "false"])
+def test_run_that_was_traced_does_not_wait_for_the_garbage_collector(make_runtime, receiver, monkeypatch, content):
+    asked = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": content, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+    runtime, researching = make_runtime(environ=asked), crew(task(agent(says("Found.", "Found."))))
+    researching.kickoff({"topic": "AI"})
+    gc.collect()
+    gc.disable()
+    try:
+        researching.kickoff({"topic": "AI"})
+        runtime.tracing.close()
+        left = [type(each).__name__ for each in gc.get_objects() if type(each) in (Run, RunTrace)]
+    finally:
+        gc.enable()
+
+    assert left == []
+    assert len(receiver.spans) == 8
 
 
 def test_after_a_kickoff_the_callers_span_is_the_current_one_again(traced, provider):

@@ -50,7 +50,7 @@ def test_spans_that_are_sent_later_are_those_that_were_made_then(name, traced, k
 def _sent_later(runtime, run) -> list[Told]:
     provider, collected = collecting()
     masking = Masking(Secrets())
-    tell_past(Spans(provider), Describing(run, masking), run, runtime.journal.steps(run.id, latest_only=False))
+    tell_past(Spans(provider), Describing(run, lambda: masking), run, runtime.journal.steps(run.id, latest_only=False))
     return told(collected)
 
 

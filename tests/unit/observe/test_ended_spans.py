@@ -46,7 +46,7 @@ class _Fixed(Describing):
     """Says the same of everything."""
 
     def __init__(self, described: Described) -> None:
-        super().__init__(RUN, Masking())
+        super().__init__(RUN, Masking)
         self._described = described
 
     def of(self, *_: Any) -> Described:
@@ -229,6 +229,6 @@ def test_span_that_cannot_be_described_is_sent_with_its_place_beside_the_others(
     made = Spans(provider, ended=ended.append)
     broken = replace(ROW, tried="no JSON")
     for row in (ROW, broken):
-        made.tell(Describing(RUN, Masking()), PLACED._replace(row=row), trace_id=TRACE)
+        made.tell(Describing(RUN, Masking), PLACED._replace(row=row), trace_id=TRACE)
 
     assert [span.name for span in _sent(ended)] == ["chat gpt-4o", PLACED.path]
