@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +31,7 @@ _AFTER = b"\x7a\x00\x85\x01\x00\x01\x00\x00"
 """A status that says nothing, and the flag that the parent is known to be of this process."""
 _SAMPLED = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 _TIMES = struct.Struct("<BBBQBQ")
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _LONG = 100
 """Characters; what has so many is hardly said twice."""
 
@@ -120,11 +121,12 @@ def encoded(
             _field(0x2A, described.name.encode()),
             _TIMES.pack(0x30, span_kind, 0x39, ns(started_at), 0x41, ns(finished_at)),
         ]
-        for key, value in described.attributes.items():
-            if type(value) is int or (type(value) is str and len(value) < _LONG):
-                parts.append(_known_attribute(key, value))
-            else:
-                parts.append(_attribute(key, value))
+        parts += [
+            _known_attribute(key, value)
+            if type(value) is int or (type(value) is str and len(value) < _LONG)
+            else _attribute(key, value)
+            for key, value in described.attributes.items()
+        ]
     except (TypeError, ValueError, OverflowError):
         return None
     parts.append(_AFTER)
@@ -192,4 +194,5 @@ def _flags(*, is_sampled: bool, random: bool) -> TraceFlags:
 
 def ns(at: datetime) -> int:
     # Not timestamp() * 1e9: a float has too few digits for microseconds of today.
-    return int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
