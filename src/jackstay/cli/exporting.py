@@ -20,7 +20,7 @@ from jackstay.journal import Journal
 from jackstay.observe import trace_source
 from jackstay.observe.figures import plural
 from jackstay.observe.past_spans import tell_past
-from jackstay.observe.span_attributes import Describing
+from jackstay.observe.span_attributes import Describing, Shapes
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -55,7 +55,7 @@ def _spans_of(journal: Journal, run: RunRow, masked: Masked) -> Sequence[Readabl
 
     content = asked if trace_source.wants_content(os.environ) else None
     provider, collected = collecting()
-    describing = Describing(run, lambda: masked.now, asked=content)
+    describing = Describing(run, Shapes(lambda: masked.now), asked=content)
     tell_past(Spans(provider), describing, run, journal.steps(run.id, latest_only=False))
     return collected
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from opentelemetry import context, trace
 from opentelemetry.trace import Span
 
-from jackstay.core.masking import Masking
 from jackstay.core.messages import Conversation, Message
 from jackstay.core.paths import parent_of
 from jackstay.core.records import RunEnd, StepRow
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otel import Spans
 from jackstay.observe.past_spans import around_root, past_root
-from jackstay.observe.span_attributes import Describing
+from jackstay.observe.span_attributes import Describing, Shapes
 from jackstay.observe.spans import EpochSpans, Placed
 from jackstay.observe.writing import WAITING_MOST, Job
 
@@ -42,7 +41,7 @@ class RunTrace:
         put: Put,
         failed: Callable[[Exception], None],
         *,
-        masking: Callable[[], Masking],
+        shapes: Shapes,
         content: bool,
     ) -> None:
         # Little, for every kickoff waits for it: what only who sends needs is made there. And nothing that it has leads back
@@ -51,7 +50,7 @@ class RunTrace:
         self._ids, self._clock, self._context = run.span_ids, run.runtime.clock, context.get_current()
         self._questions = _Questions() if content else None
         asked = None if self._questions is None else self._questions.of
-        self._describing = Describing(run.row, masking, asked=asked)
+        self._describing = Describing(run.row, shapes, asked=asked)
         self._steps: dict[str, StepSpan] = {}
         """What stands for steps whose own code has begun."""
         self._ended: set[str] = set()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.trace_ids import tagged
 from jackstay.observe import trace_source
+from jackstay.observe.span_attributes import Shapes
 from jackstay.observe.writing import Job, Writing, one_by_one
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Tracing:
     def __init__(self, runtime: Runtime, provider: TracerProvider | None = None) -> None:
         """`provider`: the one that is used whatever else is set."""
         self._runtime, self._given = runtime, provider
-        self._masking = lambda: runtime.masked.now
+        self._shapes = Shapes(lambda: runtime.masked.now)
         self._by_name = bool(runtime.environ.get(trace_source.BY_NAME))
         self._writing = self._new_writing()
         self._own: trace_source.OwnProvider | None = None
@@ -63,8 +64,8 @@ class Tracing:
             if spans is not None:
                 from jackstay.engine.run_trace import RunTrace  # OpenTelemetry is loaded: somebody wants spans
 
-                put, failed, masking, content = self._writing.put, self._failed, self._masking, self._content
-                run.trace = RunTrace(spans, run, put, failed, masking=masking, content=content)
+                put, failed, shapes = self._writing.put, self._failed, self._shapes
+                run.trace = RunTrace(spans, run, put, failed, shapes=shapes, content=self._content)
         except Exception as error:  # noqa: BLE001 - a sampler of the host's may raise anything, and cannot fail a run
             self._failed(error)
 

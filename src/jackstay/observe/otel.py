@@ -34,7 +34,7 @@ from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe import span_names as names
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otlp import EncodedSpan, Origin, context_of, encoded, ns
-from jackstay.observe.span_attributes import Described, Describing, Failed
+from jackstay.observe.span_attributes import Described, Describing, Failed, plain
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import provider
 
@@ -170,8 +170,8 @@ class Spans:
         if isinstance(span, RootSpan):
             made = span.over()
             if made is None and failed is None:
-                described = span.describe()
-                whole = Described(described.name, {**described.attributes, **(attributes or {})})
+                begun = span.describe()
+                whole = Described(begun.common, {**begun.own, **(attributes or {})})
                 ids = (span.ids.trace, span.span_id, None if span.parent is None else span.parent.span_id)
                 if self._is_taken_whole(whole, ids, span.started_at, finished_at):
                     return
@@ -204,7 +204,7 @@ def _described(describing: Describing, placed: Placed) -> Described:
         return describing.of(placed.path, placed.row, placed.agent)
     except Exception as error:  # noqa: BLE001 - a span that says only where it was is better than none
         logging.getLogger("jackstay").warning("the span of %s says nothing but where it was: %r", placed.path, error)
-        return Described(placed.path)
+        return plain(placed.path)
 
 
 class _Collecting(SpanProcessor):

@@ -7,7 +7,7 @@ through OpenTelemetry's SDK. Sending, with all that the standard variables say o
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -114,23 +114,29 @@ def encoded(
 ) -> bytes | None:
     """None: there is a value in it that only OpenTelemetry may know what to do with."""
     ids = f"0a10{trace_id}1208{span_id}"
-    span_kind = _CLIENT if described.is_client else _INTERNAL
+    span_kind, common = _CLIENT if described.is_client else _INTERNAL, described.common
     try:
+        if common.form is None:
+            common.form = _field(0x2A, common.name.encode()) + _attributes(common.attributes)
         parts = [
             bytes.fromhex(ids if parent_id is None else f"{ids}2208{parent_id}"),
-            _field(0x2A, described.name.encode()),
             _TIMES.pack(0x30, span_kind, 0x39, ns(started_at), 0x41, ns(finished_at)),
-        ]
-        parts += [
-            _known_attribute(key, value)
-            if type(value) is int or (type(value) is str and len(value) < _LONG)
-            else _attribute(key, value)
-            for key, value in described.attributes.items()
+            common.form,
+            _attributes(described.own),
+            _AFTER,
         ]
     except (TypeError, ValueError, OverflowError):
         return None
-    parts.append(_AFTER)
     return _field(0x12, b"".join(parts))
+
+
+def _attributes(attributes: Mapping[str, Value]) -> bytes:
+    return b"".join(
+        _known_attribute(key, value)
+        if type(value) is int or (type(value) is str and len(value) < _LONG)
+        else _attribute(key, value)
+        for key, value in attributes.items()
+    )
 
 
 def _attribute(key: str, value: Value) -> bytes:

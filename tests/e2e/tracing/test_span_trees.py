@@ -11,7 +11,7 @@ from jackstay.core.masking import Masking, Secrets
 from jackstay.core.records import RunFilter
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.past_spans import tell_past
-from jackstay.observe.span_attributes import Describing
+from jackstay.observe.span_attributes import Describing, Shapes
 from tests.e2e.ledger import Ledger
 from tests.e2e.tracing.kinds import KINDS
 from tests.e2e.tracing.receiver import Told, told
@@ -50,7 +50,9 @@ def test_spans_that_are_sent_later_are_those_that_were_made_then(name, traced, k
 def _sent_later(runtime, run) -> list[Told]:
     provider, collected = collecting()
     masking = Masking(Secrets())
-    tell_past(Spans(provider), Describing(run, lambda: masking), run, runtime.journal.steps(run.id, latest_only=False))
+    tell_past(
+        Spans(provider), Describing(run, Shapes(lambda: masking)), run, runtime.journal.steps(run.id, latest_only=False)
+    )
     return told(collected)
 
 

@@ -21,7 +21,7 @@ from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.otlp import EncodedSpan, request_of
-from jackstay.observe.span_attributes import Described, Describing, Failed
+from jackstay.observe.span_attributes import Common, Described, Describing, Failed, Shapes, plain
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import OwnProvider, sending
 from tests.e2e.tracing.receiver import RETRIED, Receiver
@@ -36,17 +36,17 @@ VALUES: dict[str, Any] = {
     "most": (1 << 63) - 1, "cost": 0.5, "zero": 0.0, "yes": True, "no": False, "why": ["stop", "länge"], "nothing": [],
     "mixed": (1, 2.5, True, "x" * 200),
 }  # fmt: skip
-TOLD = Described("chat gpt-4o", VALUES, is_client=True)
+TOLD = Described(Common("chat gpt-4o", {"kind": "llm", "some": ["a", "b"]}), VALUES, is_client=True)
 RUN = RunRow("1", "crew", "crew", BEGIN)
 ROW = StepRow("1", PLACED.path, "llm", "llm", "succeeded", "", BEGIN, END, model="openai/gpt-4o")
-ROOT = Described("invoke_workflow crew", {"jackstay.run.id": "1"})
+ROOT = plain("invoke_workflow crew", {"jackstay.run.id": "1"})
 
 
 class _Fixed(Describing):
     """Says the same of everything."""
 
     def __init__(self, described: Described) -> None:
-        super().__init__(RUN, Masking)
+        super().__init__(RUN, Shapes(Masking))
         self._described = described
 
     def of(self, *_: Any) -> Described:
@@ -75,15 +75,15 @@ def test_spans_are_sent_as_the_sdk_would_send_them():
 
 def test_what_has_come_before_is_encoded_anew_for_another_type():
     for value in (1, True, 1.0, "1", 0, False, 0.0, -0.0):
-        [ours, *_] = told(Described("a", {"same": value}), directly=True)
-        [theirs, *_] = told(Described("a", {"same": value}), directly=False)
+        [ours, *_] = told(plain("a", {"same": value}), directly=True)
+        [theirs, *_] = told(plain("a", {"same": value}), directly=False)
         assert isinstance(ours, EncodedSpan)
         assert ExportTraceServiceRequest.FromString(request_of([ours])) == encode_spans([theirs])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("odd", [{"deep": {"a": 1}}, {"bytes": b"x"}, {"much": 1 << 64}, {"half": "\ud800", "kept": 1}])
 def test_span_with_an_odd_value_is_left_to_the_sdk(odd: dict[str, Any]):
-    found = told(Described("a", odd), directly=True)
+    found = told(plain("a", odd), directly=True)
 
     assert [type(span) for span in found] == [EncodedSpan, EncodedSpan, ReadableSpan]
     assert found[-1].context.span_id == int(SPAN, 16)
@@ -93,7 +93,7 @@ def test_root_with_an_odd_name_is_left_to_the_sdk():
     provider, spans = collecting()
     made = Spans(provider, ended=lambda _: pytest.fail("it cannot be encoded"))
 
-    root = made.begin_root(lambda: Described("\ud800"), IDS, parent=None, context=Context(), started_at=BEGIN)
+    root = made.begin_root(lambda: plain("\ud800"), IDS, parent=None, context=Context(), started_at=BEGIN)
     made.end(root, END, attributes={"jackstay.run.status": "succeeded"})
 
     assert [(span.name, span.attributes) for span in spans] == [("\ud800", {"jackstay.run.status": "succeeded"})]
@@ -216,7 +216,7 @@ def test_span_that_nobody_can_encode_is_a_failure_as_it_is_with_the_sdk_and_keep
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         sender = sending()
 
-        result = sender.send([*told(TOLD, directly=True), *told(Described("\ud800"), directly=True)])
+        result = sender.send([*told(TOLD, directly=True), *told(plain("\ud800"), directly=True)])
 
         sender.close()
     assert result is SpanExportResult.FAILURE
@@ -229,6 +229,6 @@ def test_span_that_cannot_be_described_is_sent_with_its_place_beside_the_others(
     made = Spans(provider, ended=ended.append)
     broken = replace(ROW, tried="no JSON")
     for row in (ROW, broken):
-        made.tell(Describing(RUN, Masking), PLACED._replace(row=row), trace_id=TRACE)
+        made.tell(Describing(RUN, Shapes(Masking)), PLACED._replace(row=row), trace_id=TRACE)
 
     assert [span.name for span in _sent(ended)] == ["chat gpt-4o", PLACED.path]
