@@ -20,7 +20,8 @@ from jackstay.journal import Journal
 from jackstay.observe import trace_source
 from jackstay.observe.figures import plural
 from jackstay.observe.past_spans import tell_past
-from jackstay.observe.span_attributes import Describing, Shapes
+from jackstay.observe.span_attributes import Describing
+from jackstay.observe.span_shapes import Shapes
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan

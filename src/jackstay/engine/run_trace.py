@@ -18,7 +18,8 @@ from jackstay.core.records import RunEnd, StepRow
 from jackstay.observe.open_spans import RootSpan, StepSpan
 from jackstay.observe.otel import Spans
 from jackstay.observe.past_spans import around_root, past_root
-from jackstay.observe.span_attributes import Describing, Shapes
+from jackstay.observe.span_attributes import Describing
+from jackstay.observe.span_shapes import Shapes
 from jackstay.observe.spans import EpochSpans, Placed
 from jackstay.observe.writing import WAITING_MOST, Job
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackstay.core.trace_ids import tagged
 from jackstay.observe import trace_source
-from jackstay.observe.span_attributes import Shapes
+from jackstay.observe.span_shapes import Shapes
 from jackstay.observe.writing import Job, Writing, one_by_one
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
 from jackstay.core.trace_ids import TraceParent
-from jackstay.observe.span_attributes import Described, Value
+from jackstay.observe.span_attributes import Described
+from jackstay.observe.span_shapes import Value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource

@@ -12,20 +12,17 @@ from typing import Any
 
 from jackstay.core.failures import Failure
 from jackstay.core.ids import SHORT
-from jackstay.core.masking import Masking
 from jackstay.core.messages import Message
 from jackstay.core.records import RunRow, StepRow
 from jackstay.core.usage import from_pico
 from jackstay.observe import span_names as names
+from jackstay.observe.span_shapes import MOST_CHARACTERS, Common, Shapes, Value
 
-Value = str | bool | int | float | Sequence[str]
 Asked = Callable[[StepRow], Sequence[Message]]
 """The conversation that a model call was asked with."""
 
 _WORDS = frozenset({"role", "type", "id", "name", "finish_reason"})
 """Keys of messages whose values are the convention's words, and names of tools."""
-MOST_CHARACTERS = 20_000
-"""Of one text in a span; the journal has it whole, and backends cut or refuse what is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +31,6 @@ class Failed:
     message: str
     stacktrace: str = ""
     code: str = "error"
-
-
-@dataclass(slots=True, eq=False)
-class Common:
-    """What spans of steps alike have: nearly all that stands in one."""
-
-    name: str
-    attributes: Mapping[str, Value]
-    form: bytes | None = None
-    """Of both, once a span was sent: many have the same ones."""
 
 
 # (Not frozen, which would make it take three times as long to make.)
@@ -66,48 +53,6 @@ class Described:
 def plain(name: str, attributes: Mapping[str, Value] | None = None) -> Described:
     """Of a span that is like no other."""
     return Described(Common(name, {}), attributes or {})
-
-
-SHAPES_MOST = 500
-"""How many are remembered: steps alike come again and again."""
-
-
-class Shapes:
-    """What steps alike have in common, of the runs of a process. `masking`: what is masked now."""
-
-    def __init__(self, masking: Callable[[], Masking]) -> None:
-        self.masking = masking
-        # In one: what was made with another masking never comes among these.
-        self._known: tuple[Masking | None, dict[tuple[Any, ...], Common]] = (None, {})
-
-    def of_run(self, kind: str, name: str, epoch: int) -> Common:
-        return self._of(_of_run, kind, name, epoch)
-
-    def of_agent(self, agent: str) -> Common:
-        """An agent's work in a task."""
-        return self._of(_of_agent, agent)
-
-    def of_scope(self, name: str) -> Common:
-        """That has no row."""
-        return self._of(_of_scope, name)
-
-    def of_step(self, row: StepRow, finish_reason: str | None) -> Common:
-        """`finish_reason`: of a model's answer."""
-        flags, model = row.flags or "", (row.model, row.provider, row.answered_by, finish_reason)
-        key = (row.kind, row.name, row.status, row.rev, row.attempts, flags, row.agent, row.task)
-        return self._of(_of_step, *key, model if row.kind == "llm" else None)
-
-    def _of(self, make: Callable[..., Common], *key: Any) -> Common:
-        masking = self.masking()
-        made_with, known = self._known
-        if made_with is not masking:
-            _, known = self._known = (masking, {})
-        found = known.get((make, key))
-        if found is None:
-            if len(known) >= SHAPES_MOST:
-                known.clear()
-            found = known[make, key] = make(masking, *key)
-        return found
 
 
 class Describing:
@@ -141,7 +86,8 @@ class Describing:
         if agent is not None:
             return Described(self._shapes.of_agent(agent), own)
         if row is None:
-            return Described(self._shapes.of_scope(path.rpartition("/")[2]), own)
+            return plain(path.rpartition("/")[2], {names.KIND: "scope", **own})
+        own[names.REVISION] = row.rev
         answer = _json(row.result) if row.kind == "llm" else {}
         own |= self._own(row, answer)
         failed = self._failure(row.error) if row.status == "failed" else None
@@ -222,108 +168,6 @@ class Describing:
         """What was said. Masked before it becomes JSON text, whose escapes would hide what is to be masked."""
         masked = self._shapes.masking().whole(value, words)
         return self._cut(masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False))
-
-
-# --- what steps alike have in common -----------------------------------------------------------------------------------
-
-
-def _of_run(masking: Masking, kind: str, name: str, epoch: int) -> Common:
-    shown, own = _of_kickoff(masking, kind, name)
-    attributes: dict[str, Value] = {names.RUN_KIND: kind, names.RUN_EPOCH: epoch}
-    return Common(shown if epoch == 1 else f"resume {shown}", attributes | own)
-
-
-def _of_agent(masking: Masking, agent: str) -> Common:
-    name, own = _of_kickoff(masking, "agent", agent)
-    return Common(name, {names.KIND: "agent", **own})
-
-
-def _of_scope(_: Masking, name: str) -> Common:
-    return Common(name, {names.KIND: "scope"})
-
-
-def _of_step(
-    masking: Masking,
-    kind: str,
-    name: str,
-    status: str,
-    revision: int,
-    attempts: int,
-    flags: str,
-    agent: str | None,
-    task: str | None,
-    model: tuple[str | None, str | None, str | None, str | None] | None,
-) -> Common:
-    attributes: dict[str, Value] = {names.KIND: kind, names.STATUS: status, names.REVISION: revision}
-    if attempts > 1:
-        attributes[names.ATTEMPTS] = attempts
-    if flags:
-        attributes[names.FLAGS] = flags.split(",")
-    if agent is not None:
-        attributes[names.AGENT] = _called(masking, agent)
-    if task is not None:
-        attributes[names.TASK] = _called(masking, task)
-    shown, own = _of_call(*model, flags) if model is not None else _of_kind(masking, kind, name)
-    return Common(shown, attributes | own)
-
-
-def _of_kind(masking: Masking, kind: str, name: str) -> tuple[str, dict[str, Value]]:
-    """The span's name, and what only steps of that kind have."""
-    shown = _called(masking, name)
-    match kind:
-        case "tool":
-            own: dict[str, Value] = {
-                names.OPERATION: names.EXECUTE_TOOL,
-                names.TOOL: shown,
-                names.TOOL_TYPE: "function",
-            }
-            return f"{names.EXECUTE_TOOL} {shown}", own
-        case "crew" | "flow" | "agent":
-            return _of_kickoff(masking, kind, name)
-        case "task":
-            return f"task {shown}", {names.TASK: shown}
-        case "method":
-            return f"method {shown}", {names.METHOD: shown}
-        case "guardrail":
-            return f"guardrail {shown}", {names.GUARDRAIL: shown}
-        case _:
-            return f"{kind} {shown}", {}
-
-
-def _of_kickoff(masking: Masking, kind: str, name: str) -> tuple[str, dict[str, Value]]:
-    shown = _called(masking, name)
-    match kind:
-        case "crew" | "flow":
-            return f"{names.INVOKE_WORKFLOW} {shown}", {names.OPERATION: names.INVOKE_WORKFLOW, names.WORKFLOW: shown}
-        case "agent":
-            return f"{names.INVOKE_AGENT} {shown}", {names.OPERATION: names.INVOKE_AGENT, names.AGENT: shown}
-        case _:
-            return f"{kind} {shown}", {}
-
-
-def _of_call(
-    asked: str | None, provider: str | None, answered_by: str | None, finish_reason: str | None, flags: str
-) -> tuple[str, dict[str, Value]]:
-    prefix, _, _ = (asked or "").partition("/")
-    provider = provider or (prefix if prefix != (asked or "") else "")
-    model = (asked or "").removeprefix(f"{prefix}/")
-    own: dict[str, Value] = {names.OPERATION: names.CHAT}
-    if provider:
-        own[names.PROVIDER] = names.PROVIDERS.get(provider, provider)
-    if model:
-        own[names.REQUEST_MODEL] = model
-    if "streamed" in flags:
-        own[names.REQUEST_STREAM] = True
-    if answered_by is not None:
-        own[names.RESPONSE_MODEL] = answered_by
-    if finish_reason:
-        own[names.FINISH_REASONS] = [finish_reason]
-    return f"{names.CHAT} {model}".strip(), own
-
-
-def _called(masking: Masking, name: str) -> str:
-    masked = masking.text(name)
-    return masked if len(masked) <= MOST_CHARACTERS else f"{masked[:MOST_CHARACTERS]}…"
 
 
 def _usage(row: StepRow) -> dict[str, Value]:

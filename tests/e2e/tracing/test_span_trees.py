@@ -11,7 +11,8 @@ from jackstay.core.masking import Masking, Secrets
 from jackstay.core.records import RunFilter
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.past_spans import tell_past
-from jackstay.observe.span_attributes import Describing, Shapes
+from jackstay.observe.span_attributes import Describing
+from jackstay.observe.span_shapes import Shapes
 from tests.e2e.ledger import Ledger
 from tests.e2e.tracing.kinds import KINDS
 from tests.e2e.tracing.receiver import Told, told

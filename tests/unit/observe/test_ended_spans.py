@@ -21,7 +21,8 @@ from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
 from jackstay.observe.otlp import EncodedSpan, request_of
-from jackstay.observe.span_attributes import Common, Described, Describing, Failed, Shapes, plain
+from jackstay.observe.span_attributes import Described, Describing, Failed, plain
+from jackstay.observe.span_shapes import Common, Shapes
 from jackstay.observe.spans import Placed
 from jackstay.observe.trace_source import OwnProvider, sending
 from tests.e2e.tracing.receiver import RETRIED, Receiver
