@@ -117,8 +117,9 @@ class RootSpan(_OpenSpan):
 
     def _whole(self) -> Span:
         with self._lock:
-            if self._made is None:
-                self._made = NonRecordingSpan(self.get_span_context()) if self._is_over else self._begin(self)
+            if self._made is None and self._is_over:
+                return NonRecordingSpan(self.get_span_context())
+            self._made = self._made or self._begin(self)
             return self._made
 
     def __getattr__(self, name: str) -> Any:

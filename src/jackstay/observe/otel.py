@@ -111,7 +111,6 @@ class Spans:
         links: Sequence[TraceParent] = (),
     ) -> Span:
         """The same of the root of a run that happens now; made as it ends, if nobody has to see it begin."""
-
         if self._ended is None or links or not self._is_taken(describe, ids.trace, parent, context):
             own = (ids.trace, ids.of(""))
             return self.begin(describe(), own, parent=parent, context=context, started_at=started_at, links=links)
@@ -146,7 +145,7 @@ class Spans:
         described = _described(describing, placed)
         touched = own is not None and own.is_touched
         ids = (trace_id, placed.span_id, placed.parent_id)
-        if not touched and self._is_taken_whole(described, ids, placed.started_at, placed.finished_at):
+        if not touched and self._is_handed_on(described, ids, placed.started_at, placed.finished_at):
             return
         span = self.begin(
             described,
@@ -173,7 +172,7 @@ class Spans:
                 begun = span.describe()
                 whole = Described(begun.common, {**begun.own, **(attributes or {})})
                 ids = (span.ids.trace, span.span_id, None if span.parent is None else span.parent.span_id)
-                if self._is_taken_whole(whole, ids, span.started_at, finished_at):
+                if self._is_handed_on(whole, ids, span.started_at, finished_at):
                     return
             span = made or span.make()
         if attributes:
@@ -186,7 +185,7 @@ class Spans:
             span.set_status(Status(StatusCode.ERROR, failed.message or failed.type))
         span.end(end_time=ns(finished_at))
 
-    def _is_taken_whole(
+    def _is_handed_on(
         self, described: Described, ids: tuple[str, str, str | None], started_at: datetime, finished_at: datetime
     ) -> bool:
         """Whether the span needs the SDK no more: who takes those that are over has it. `ids`: trace, span, parent."""

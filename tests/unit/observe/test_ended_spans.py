@@ -121,6 +121,10 @@ def test_root_that_somebody_touches_or_that_failed_is_made_by_the_sdk():
     made.end(untouched, END)
     untouched.set_attribute("late", 1)
 
+    between = root()
+    assert between.over() is None
+    between.set_attribute("late", 1)  # before it is known to have failed
+    assert between.make().is_recording()
     assert not any(each.is_recording() for each in (touched, failed, untouched))
     assert [span.name for span in spans] == ["desk's", "invoke_workflow crew"]
     assert spans[0].attributes == {"jackstay.run.id": "1", "desk": 1, "status": "succeeded"}
