@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jackstay import Agent, Crew, Task, TaskOutput
+from jackstay import Agent, Crew, Retry, Task, TaskOutput
 from jackstay.testing import FaultPoints, StubRequest, tool_call
 from jackstay.tools import ToolFailure, tool
 
@@ -42,7 +42,11 @@ def run(points: FaultPoints, key: str | None) -> dict[str, Any]:
     clerk = Agent(role="Clerk", goal="g", backstory="b", llm=MODEL, tools=[pay, sound, peer])
     deputy = Agent(role="Deputy", goal="g", backstory="b", llm=MODEL, tools=[pay])
     common: dict[str, Any] = {"expected_output": "A receipt", "agent": clerk}
-    again: dict[str, Any] = {"on_error": "fallback", "fallback": deputy, "retries": 1}
+    again: dict[str, Any] = {
+        "on_error": "fallback",
+        "fallback": deputy,
+        "retries": Retry(max_attempts=2, backoff_s=0.05),
+    }
     tasks = [
         Task(name="pay", description="Pay", guardrail=by_the_deputy, guardrail_max_retries=0, **again, **common),
         Task(name="sound", description="Sound", **again, **common),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jackstay import Agent, Crew, Task
+from jackstay import Agent, Crew, Retry, Task
 from jackstay.testing import FaultPoints
 from jackstay.tools import call_context, tool
 
@@ -33,7 +33,12 @@ def run(points: FaultPoints, key: str | None) -> dict[str, Any]:
         return passes, output if passes else "not like this"
 
     agent = Agent(role="Clerk", goal="Pay", backstory="Exact.", llm=MODEL, tools=[pay])
-    again = {"guardrail": fussy, "guardrail_max_retries": 0, "on_error": "retry", "retries": 1}
+    again = {
+        "guardrail": fussy,
+        "guardrail_max_retries": 0,
+        "on_error": "retry",
+        "retries": Retry(max_attempts=2, backoff_s=0.05),
+    }
     tasks = [Task(name="pay", description="Pay 3", expected_output="A receipt", agent=agent, **again)]
     output = Crew(name="payer", agents=[agent], tasks=tasks).kickoff(run_key=key)
     return {"raw": output.raw, "run_id": output.run_id}

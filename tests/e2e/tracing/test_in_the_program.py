@@ -270,16 +270,21 @@ def test_run_that_was_traced_does_not_wait_for_the_garbage_collector(make_runtim
     runtime, researching = make_runtime(environ=asked), crew(task(agent(says("Found.", "Found."))))
     researching.kickoff({"topic": "AI"})
     gc.collect()
+    before = len(_runs())
     gc.disable()
     try:
         researching.kickoff({"topic": "AI"})
         runtime.tracing.close()
-        left = [type(each).__name__ for each in gc.get_objects() if type(each) in (Run, RunTrace)]
+        left = _runs()
     finally:
         gc.enable()
 
-    assert left == []
+    assert len(left) <= before  # other tests have left some
     assert len(receiver.spans) == 8
+
+
+def _runs() -> list[object]:
+    return [each for each in gc.get_objects() if type(each) in (Run, RunTrace)]
 
 
 def test_after_a_kickoff_the_callers_span_is_the_current_one_again(traced, provider):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import jackstay
-from jackstay import Crew, Runtime, cancel
+from jackstay import Crew, Retry, Runtime, cancel
 from jackstay.core.messages import ToolCall
 from jackstay.core.records import RunFilter, RunRow
 from jackstay.errors import NotFoundError, RunCancelled, RunWaiting, ToolFailure
@@ -279,7 +279,7 @@ def attempts(world: World, *answers: Any, **more: Any) -> tuple[Any, ScriptedMod
     """A crew of one task that is tried again, whose agent pays."""
     model = ScriptedModel(answers)
     worker = agent(model, tools=[world.tool()])
-    return crew(task(worker, **{"on_error": "retry", "retries": 1, **more})), model
+    return crew(task(worker, **{"on_error": "retry", "retries": Retry(max_attempts=2, backoff_s=0), **more})), model
 
 
 def test_a_task_that_is_done_again_is_answered_by_what_it_had_done(
@@ -334,7 +334,7 @@ def test_a_call_that_failed_is_told_as_failed_once_and_then_the_model_decides() 
 def test_a_third_attempt_is_answered_by_what_the_second_was_answered_by() -> None:
     world = World()
     pay = tool_call("pay", amount=3)
-    made, _ = attempts(world, pay, BROKEN, pay, BROKEN, pay, "done", retries=2)
+    made, _ = attempts(world, pay, BROKEN, pay, BROKEN, pay, "done", retries=Retry(max_attempts=3, backoff_s=0))
 
     assert made.kickoff().raw == "done"
     assert len(world.effects) == 1
