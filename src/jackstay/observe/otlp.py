@@ -84,9 +84,12 @@ class Sender:
     def send(self, spans: Sequence[ReadableSpan | EncodedSpan]) -> SpanExportResult:
         ended = [span for span in spans if isinstance(span, EncodedSpan)]
         others = [span for span in spans if not isinstance(span, EncodedSpan)]
-        taken = self._send is None or not ended or getattr(self._send(request_of(ended)), "success", False)
+        is_taken = not ended or self._is_sent(request_of(ended))
         result = self._exporter.export(others) if others else SpanExportResult.SUCCESS
-        return result if taken else SpanExportResult.FAILURE
+        return result if is_taken else SpanExportResult.FAILURE
+
+    def _is_sent(self, request: bytes) -> bool:
+        return self._send is not None and bool(getattr(self._send(request), "success", False))
 
     def close(self) -> None:
         self._exporter.shutdown()

@@ -99,7 +99,7 @@ class Describing:
     def _own(self, row: StepRow, answer: Mapping[str, Any]) -> Mapping[str, Value]:
         match row.kind:
             case "llm":
-                return self._of_call(row, answer)
+                return self._call(row, answer)
             case "tool":
                 return self._tool_content(row)
             case "task":
@@ -109,7 +109,7 @@ class Describing:
 
     # --- model calls ---------------------------------------------------------------------------------------------------
 
-    def _of_call(self, row: StepRow, answer: Mapping[str, Any]) -> dict[str, Value]:
+    def _call(self, row: StepRow, answer: Mapping[str, Any]) -> dict[str, Value]:
         own: dict[str, Value] = {}
         # Of most there is none, and nothing else of the request is told.
         most = _json(row.request).get("max_tokens") if "max_tokens" in (row.request or "") else None

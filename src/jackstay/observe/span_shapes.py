@@ -32,7 +32,7 @@ class Common:
 
 
 class Shapes:
-    """What steps alike have in common, of the runs of a process. `masking`: what is masked now."""
+    """What steps alike have in common, of all runs of a runtime. `masking`: what is masked now."""
 
     def __init__(self, masking: Callable[[], Masking]) -> None:
         self.masking = masking

@@ -20,7 +20,7 @@ from jackstay.core.records import RunRow, StepRow
 from jackstay.core.trace_ids import SpanIds, TraceParent
 from jackstay.observe.open_spans import RootSpan
 from jackstay.observe.otel import Spans, collecting
-from jackstay.observe.otlp import EncodedSpan, request_of
+from jackstay.observe.otlp import EncodedSpan, Sender, request_of
 from jackstay.observe.span_attributes import Described, Describing, Failed, plain
 from jackstay.observe.span_shapes import Common, Shapes
 from jackstay.observe.spans import Placed
@@ -165,6 +165,7 @@ def test_exporter_that_takes_no_bytes_gets_spans_of_the_sdk(monkeypatch):
     monkeypatch.setattr("opentelemetry.exporter.otlp.proto.http.trace_exporter.OTLPSpanExporter", lambda: to)
     with _own({}) as own:
         assert own.ended is None
+        assert Sender(to).send(told(TOLD, directly=True)) is SpanExportResult.FAILURE  # and says nothing of success
         Spans(own.provider, ended=own.ended).tell(_Fixed(TOLD), PLACED, trace_id=TRACE)
     assert [span.name for span in to.spans] == ["chat gpt-4o"]
 
